@@ -1,0 +1,37 @@
+/* buf.h - a growable run of octets with a hard cap; wiped when freed. */
+#ifndef RECRYPT_BUF_H
+#define RECRYPT_BUF_H
+
+#include <stddef.h>
+
+struct buf {
+    unsigned char *data; /* NULL while empty; always followed by a NUL octet that len does not count */
+    size_t len;
+    size_t size; /* octets allocated */
+    size_t max;  /* len never passes this; 0 = BUF_MAX_DEFAULT */
+};
+
+#define BUF_MAX_DEFAULT ((size_t)256 << 20)
+#define BUF_INIT {NULL, 0, 0, 0}
+
+/* Each returns 0, ERR_LIMIT (past max) or ERR_SYSTEM (no memory); on failure the content is as before. */
+int buf_append(struct buf *b, const void *data, size_t len);
+int buf_puts(struct buf *b, const char *s);
+int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int buf_reserve(struct buf *b, size_t more); /* room for more octets after len */
+
+/* The content as a C string; "" while empty. Valid until the next change. */
+const char *buf_str(const struct buf *b);
+
+/* Forgets the content, keeps the memory (wiped). */
+void buf_reset(struct buf *b);
+
+/* Wipes and frees; b may be used again. */
+void buf_free(struct buf *b);
+
+/* Memory for secrets: zeroed on allocation, wiped on free. secret_free(NULL, 0) is fine. */
+void *secret_alloc(size_t len);
+void secret_free(void *p, size_t len);
+void secret_wipe(void *p, size_t len);
+
+#endif

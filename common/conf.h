@@ -1,0 +1,41 @@
+/* conf.h - configuration files (libconfuse) and the values that all programs share. */
+#ifndef RECRYPT_CONF_H
+#define RECRYPT_CONF_H
+
+#include <confuse.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "err.h"
+
+/* Parses path with opts. Unknown options, wrong types and duplicate sections are errors whose text names file and line.
+ * *out is released with cfg_free. ERR_USAGE (syntax), ERR_ABSENT (no such file), ERR_SYSTEM. */
+int conf_load(const char *path, cfg_opt_t *opts, cfg_t **out, struct err *e);
+
+/* "25M", "512k", "1048576" -> octets. "90s", "10m", "2h", "7d" -> seconds. ERR_USAGE. */
+int conf_size(const char *text, size_t *out, struct err *e);
+int conf_seconds(const char *text, int64_t *out, struct err *e);
+
+/* Name or number -> uid; its group into *gid when not NULL. ERR_USAGE when unknown. */
+int conf_user(const char *text, uid_t *uid, gid_t *gid, struct err *e);
+
+/* Drops root for good: groups, gid, uid; refuses to become root; checks that it cannot come back. No-op when already
+ * that user. */
+int conf_drop_privileges(uid_t uid, gid_t gid, struct err *e);
+
+/* "unix:/path" or "/path" -> listening or connected stream socket; "inet:host:port" or "inet:port@host" for TCP.
+ * listen: mode is the socket file's; a stale socket file is replaced, a live one is ERR_EXISTS. The descriptor is
+ * close-on-exec. ERR_RETRY when nobody listens. */
+int conf_listen(const char *address, mode_t mode, int *fd, struct err *e);
+int conf_connect(const char *address, int timeout_ms, int *fd, struct err *e);
+
+/* Reads a whole regular file of at most max octets, appended. write: to a temporary file beside it, fsync, rename, fsync of
+ * the directory; replaced in one step or not at all. */
+struct buf;
+int file_read(const char *path, size_t max, struct buf *out, struct err *e);
+int file_write(const char *path, const void *data, size_t len, mode_t mode, struct err *e);
+/* As file_write, but refuses to replace: ERR_EXISTS. */
+int file_create(const char *path, const void *data, size_t len, mode_t mode, struct err *e);
+
+#endif

@@ -1,0 +1,5 @@
+noinst_LIBRARIES += libcommon.a
+libcommon_a_SOURCES = \
+	common/err.h common/err.c \
+	common/buf.h common/buf.c \
+	common/log.h common/log.c

@@ -1,0 +1,63 @@
+/* rclient.h - the one client stub for recryptd's local socket: milter, delivery agent and IMAP filter ask through it. */
+#ifndef RECRYPT_RCLIENT_H
+#define RECRYPT_RCLIENT_H
+
+#include <stddef.h>
+
+#include "err.h"
+#include "frame.h"
+#include "jwe.h"
+#include "jwk.h"
+#include "udf.h"
+
+enum address_kind {
+    ADDRESS_NONE,     /* nothing of ours */
+    ADDRESS_LIST,
+    ADDRESS_PERSON,
+    ADDRESS_OWNER,    /* list+bounce, list+owner, list+request: goes to the owner */
+    ADDRESS_ARCHIVE,  /* the archive address only recryptd knows; also LIST's own */
+    ADDRESS_RESERVED  /* looks like an archive address and is not: refuse */
+};
+enum plaintext_policy { PLAINTEXT_REJECT, PLAINTEXT_ENCRYPT, PLAINTEXT_PASS };
+
+struct address_info {
+    enum address_kind kind;
+    char account[ADDRESS_SIZE]; /* canonical account of the list or person */
+    char owner[ADDRESS_SIZE];   /* LIST and OWNER */
+    char keyid[KEYID_SIZE];     /* current key */
+    enum plaintext_policy plaintext;
+    int archive;                /* LIST keeps an archive */
+    size_t max_size;            /* octets of a message, 0 = no limit of its own */
+};
+
+/* All return 0 or: ERR_RETRY (recryptd away: tempfail), ERR_ABSENT, ERR_DENIED, ERR_KEY or ERR_SYNTAX (bad epk), ERR_SYSTEM. */
+
+/* What is this address? kind NONE is an answer, not an error. */
+int rclient_resolve(struct frame_client *c, const char *address, struct address_info *out, struct err *e);
+
+enum key_state { KEY_CURRENT, KEY_ARCHIVED, KEY_RETIRED };
+struct expansion {
+    enum key_state state;       /* RETIRED: nothing below is filled but current */
+    char account[ADDRESS_SIZE];
+    char current[KEYID_SIZE];
+    char sender[ADDRESS_SIZE];  /* envelope sender to use */
+    char **recipients;          /* random order; members and, when the list keeps one, the archive address */
+    size_t recipient_count;
+    struct grant *grants;       /* random order, padded */
+    size_t grant_count;
+};
+/* Everything the milter needs for one list message: checks the epk, makes the grants. epk raw as in suite.h. */
+int rclient_expand(struct frame_client *c, const char *keyid, const struct suite *s, const unsigned char *epk,
+                   size_t epk_len, struct expansion *out, struct err *e);
+void expansion_clear(struct expansion *x);
+
+/* One recipient's grant with dk, for a message to keyid. ERR_ABSENT: not a key of this service's, or not a member (the
+ * same answer). */
+int rclient_grant(struct frame_client *c, const char *account, const char *keyid, const struct suite *s,
+                  const unsigned char *epk, size_t epk_len, struct grant *out, struct err *e);
+
+/* Is keyid a key this service serves (of a list or person)? *account gets its canonical account. ERR_ABSENT. */
+int rclient_key(struct frame_client *c, const char *account_or_keyid, struct jwk **key, enum key_state *state,
+                char account[ADDRESS_SIZE], struct err *e);
+
+#endif

@@ -1,0 +1,56 @@
+/* sjson.h - strict JSON (RFC 8259) from outside: our own validator over the octets first, json-c after it.
+ *
+ * json-c alone accepts much that is no JSON, takes the last of two equal names and cuts names at NUL; so no octet
+ * from outside reaches it unless this validator passed it.
+ */
+#ifndef RECRYPT_SJSON_H
+#define RECRYPT_SJSON_H
+
+#include <json-c/json.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+
+struct sjson_limits {
+    size_t octets; /* whole text */
+    size_t depth;  /* nested arrays and objects */
+    size_t values; /* members and elements in all */
+};
+extern const struct sjson_limits sjson_default; /* 1 MiB, 16, 65536 */
+
+/* Checks one JSON text: RFC 8259 grammar, UTF-8 without overlong forms or surrogates, escapes paired, no NUL in any
+ * string or name (also as an escape), no two equal names in one object (compared after escapes are resolved), numbers
+ * finite in double and integers within int64, no octet but white space after the value. Not recursive; time is
+ * O(n log n) at most. lim NULL = sjson_default. Returns 0, ERR_SYNTAX, ERR_LIMIT or ERR_SYSTEM. */
+int sjson_validate(const void *data, size_t len, const struct sjson_limits *lim, struct err *e);
+
+/* Validates, then parses. *out belongs to the caller (json_object_put). */
+int sjson_parse(const void *data, size_t len, const struct sjson_limits *lim, struct json_object **out, struct err *e);
+
+/* Required members of an object, exactly of the type named; nothing is coerced. Strings and objects stay owned by obj.
+ * Return 0, ERR_SYNTAX (absent, other type, not base64url). */
+int sjson_string(struct json_object *obj, const char *name, const char **out, struct err *e);
+int sjson_int(struct json_object *obj, const char *name, int64_t *out, struct err *e);
+int sjson_bool(struct json_object *obj, const char *name, int *out, struct err *e);
+int sjson_object(struct json_object *obj, const char *name, struct json_object **out, struct err *e);
+int sjson_array(struct json_object *obj, const char *name, struct json_object **out, struct err *e);
+int sjson_b64(struct json_object *obj, const char *name, struct buf *out, struct err *e); /* base64url string; appended */
+
+/* True when obj is an object with a member of that name. */
+int sjson_has(struct json_object *obj, const char *name);
+
+/* Refuses (ERR_SYNTAX, naming it) any member whose name is not in the NULL-ended list. */
+int sjson_only(struct json_object *obj, const char *const *names, struct err *e);
+
+/* Building. Each returns 0 or ERR_SYSTEM; on failure of set_object the value is freed. */
+int sjson_set_string(struct json_object *obj, const char *name, const char *value);
+int sjson_set_int(struct json_object *obj, const char *name, int64_t value);
+int sjson_set_b64(struct json_object *obj, const char *name, const void *data, size_t len);
+int sjson_set_object(struct json_object *obj, const char *name, struct json_object *value); /* takes value */
+
+/* Appends the compact text without white space, members in the order they have. '/' is not escaped. */
+int sjson_write(struct json_object *obj, struct buf *out);
+
+#endif

@@ -1,0 +1,1 @@
+# what contrib adds to the build

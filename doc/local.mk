@@ -1,0 +1,1 @@
+# what doc adds to the build

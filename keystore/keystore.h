@@ -1,0 +1,77 @@
+/* keystore.h - where recryptd keeps groups, keys, members and entries: one vtable, one file per backend.
+ *
+ * Three different answers, as in Postfix's dict.h: found (0), absent (ERR_ABSENT), try again later (ERR_RETRY or ERR_SYSTEM).
+ * Values are opaque octets here; records.h gives them meaning. Keys sort as octets.
+ */
+#ifndef RECRYPT_KEYSTORE_H
+#define RECRYPT_KEYSTORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../common/buf.h"
+#include "../common/err.h"
+
+enum keystore_table {
+    KEYSTORE_META,     /* "format", "generation", ... */
+    KEYSTORE_ACCOUNTS, /* canonical address -> account record */
+    KEYSTORE_KEYS,     /* group key id -> key record */
+    KEYSTORE_MEMBERS,  /* group address NUL member address -> member record */
+    KEYSTORE_ENTRIES,  /* group key id NUL member address -> entry record */
+    KEYSTORE_SIGNERS,  /* UDF of a signature key -> signer record */
+    KEYSTORE_TABLES
+};
+enum { KEYSTORE_KEY_MAX = 1024, KEYSTORE_VALUE_MAX = 16 << 20, KEYSTORE_FORMAT = 1 };
+
+struct keystore; /* one open store; one thread */
+
+/* Opens type ("berkeley", or any registered) at location (a directory; a connection string). create: make it when it is
+ * not there. ERR_EXISTS: another process has it open. ERR_UNSUPPORTED: written by a newer version. ERR_ABSENT.
+ * ERR_STALE: older than the watermark beside it says (a restored copy). read_only opens for dump and check. */
+int keystore_open(const char *type, const char *location, int create, int read_only, struct keystore **out,
+                  struct err *e);
+void keystore_close(struct keystore **ks);
+
+/* One transaction at a time. commit returns 0 only when the change is on disk; it adds one to the generation, in the store and then
+ * in the watermark file, when anything was put or deleted. After any failed call inside a transaction: abort. */
+int keystore_begin(struct keystore *ks, struct err *e);
+int keystore_commit(struct keystore *ks, struct err *e);
+void keystore_abort(struct keystore *ks);
+
+/* Inside a transaction or outside (then on its own, reading only for get and scan; put and delete need one). */
+int keystore_get(struct keystore *ks, enum keystore_table t, const void *key, size_t key_len, struct buf *value,
+                 struct err *e);
+int keystore_put(struct keystore *ks, enum keystore_table t, const void *key, size_t key_len, const void *value,
+                 size_t len, struct err *e);
+int keystore_delete(struct keystore *ks, enum keystore_table t, const void *key, size_t key_len, struct err *e);
+
+/* Calls back for every pair whose key begins with prefix, in order; the store must not be changed meanwhile. A
+ * non-zero result stops and is returned. */
+typedef int keystore_visit(void *arg, const void *key, size_t key_len, const void *value, size_t len, struct err *e);
+int keystore_scan(struct keystore *ks, enum keystore_table t, const void *prefix, size_t prefix_len,
+                  keystore_visit *visit, void *arg, struct err *e);
+
+int keystore_generation(struct keystore *ks, uint64_t *out, struct err *e);
+
+/* Verifies the files' structure and checksums (the store must not be open elsewhere). Text goes to e on failure. */
+int keystore_verify(const char *type, const char *location, struct err *e);
+
+/* The backend's side. */
+struct keystore_backend {
+    const char *type;
+    int (*open)(const char *location, int create, int read_only, void **state, struct err *e);
+    void (*close)(void *state);
+    int (*begin)(void *state, struct err *e);
+    int (*commit)(void *state, struct err *e);
+    void (*abort)(void *state);
+    int (*get)(void *state, enum keystore_table t, const void *key, size_t key_len, struct buf *value, struct err *e);
+    int (*put)(void *state, enum keystore_table t, const void *key, size_t key_len, const void *value, size_t len,
+               struct err *e);
+    int (*del)(void *state, enum keystore_table t, const void *key, size_t key_len, struct err *e);
+    int (*scan)(void *state, enum keystore_table t, const void *prefix, size_t prefix_len, keystore_visit *visit,
+                void *arg, struct err *e);
+    int (*verify)(const char *location, struct err *e);
+};
+extern const struct keystore_backend keystore_berkeley;
+
+#endif

@@ -1,0 +1,1 @@
+# what keystore adds to the build

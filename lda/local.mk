@@ -1,0 +1,1 @@
+# what lda adds to the build

@@ -1,0 +1,1 @@
+# what milter adds to the build

@@ -1,0 +1,1 @@
+# what recrypt adds to the build

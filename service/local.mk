@@ -1,0 +1,1 @@
+# what service adds to the build

@@ -1,0 +1,1 @@
+# what test/fuzz adds to the build

@@ -1,0 +1,54 @@
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "unit.h"
+
+static void test_cap(void)
+{
+    struct buf b = {NULL, 0, 0, 4};
+
+    CU_ASSERT_EQUAL(buf_puts(&b, "abcd"), 0);
+    CU_ASSERT_EQUAL(buf_puts(&b, "e"), ERR_LIMIT);
+    CU_ASSERT_STRING_EQUAL(buf_str(&b), "abcd");
+    buf_free(&b);
+    CU_ASSERT_PTR_NULL(b.data);
+    CU_ASSERT_STRING_EQUAL(buf_str(&b), "");
+}
+
+static void test_growth(void)
+{
+    struct buf b = BUF_INIT;
+
+    for (int i = 0; i < 10000; i++)
+        CU_ASSERT_EQUAL_FATAL(buf_printf(&b, "%d,", i % 10), 0);
+    CU_ASSERT_EQUAL(b.len, 20000);
+    CU_ASSERT_EQUAL(strlen(buf_str(&b)), 20000);
+    buf_reset(&b);
+    CU_ASSERT_EQUAL(b.len, 0);
+    CU_ASSERT_EQUAL(b.data[0], 0);
+    buf_free(&b);
+}
+
+static void test_error_text(void)
+{
+    struct err e;
+
+    CU_ASSERT_EQUAL(err_set(&e, ERR_SYNTAX, "bad %s", "a\nb\x7f"), ERR_SYNTAX);
+    CU_ASSERT_STRING_EQUAL(e.text, "bad a?b?");
+    CU_ASSERT_EQUAL(err_prefix(&e, "line %d", 3), ERR_SYNTAX);
+    CU_ASSERT_STRING_EQUAL(e.text, "line 3: bad a?b?");
+    CU_ASSERT_EQUAL(err_sysexit(ERR_RETRY), 75);
+    CU_ASSERT_EQUAL(err_sysexit(-999), 75);
+    CU_ASSERT_EQUAL(err_sysexit(ERR_DENIED), 77);
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        {"cap is kept and content survives", test_cap},
+        {"grows and resets", test_growth},
+        {"error text is printable, codes map to sysexits", test_error_text},
+    };
+    return unit_main("buf", tests, sizeof tests / sizeof *tests);
+}

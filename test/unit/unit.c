@@ -1,0 +1,51 @@
+#include "unit.h"
+
+#include <CUnit/TestRun.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char *skipped;
+
+void unit_skip(const char *why)
+{
+    skipped = why;
+}
+
+const char *unit_vectors(void)
+{
+    static char path[4096];
+    const char *set = getenv("RECRYPT_VECTORS"), *src = getenv("srcdir");
+
+    snprintf(path, sizeof path, "%s", set ? set : "");
+    if (!set)
+        snprintf(path, sizeof path, "%s/../shared/vectors", src ? src : ".");
+    return access(path, R_OK) == 0 ? path : NULL;
+}
+
+int unit_main(const char *module, const struct unit_test *tests, size_t count)
+{
+    CU_pSuite suite;
+    unsigned failed = 0;
+
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (CU_initialize_registry() != CUE_SUCCESS || !(suite = CU_add_suite(module, NULL, NULL)))
+        return 99;
+    printf("1..%zu\n", count);
+    for (size_t i = 0; i < count; i++) {
+        CU_pTest t = CU_add_test(suite, tests[i].name, tests[i].run);
+
+        skipped = NULL;
+        if (!t || CU_run_test(suite, t) != CUE_SUCCESS || CU_get_number_of_failures() > 0) {
+            failed++;
+            printf("not ok %zu - %s: %s\n", i + 1, module, tests[i].name);
+            for (CU_pFailureRecord f = CU_get_failure_list(); f; f = f->pNext)
+                printf("# %s:%u: %s\n", f->strFileName, f->uiLineNumber, f->strCondition);
+        } else {
+            printf("ok %zu - %s: %s%s%s\n", i + 1, module, tests[i].name, skipped ? " # SKIP " : "",
+                   skipped ? skipped : "");
+        }
+    }
+    CU_cleanup_registry();
+    return failed ? 1 : 0;
+}

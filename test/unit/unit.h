@@ -1,0 +1,22 @@
+/* unit.h - runs a module's tests with CUnit and prints TAP. */
+#ifndef RECRYPT_UNIT_H
+#define RECRYPT_UNIT_H
+
+#include <CUnit/CUnit.h>
+#include <stddef.h>
+
+struct unit_test {
+    const char *name;
+    void (*run)(void);
+};
+
+/* Runs each and prints "ok N - module: name". Returns main's exit status: 0 when none failed. */
+int unit_main(const char *module, const struct unit_test *tests, size_t count);
+
+/* Marks the running test as skipped, with the reason; the test then returns. Nothing is skipped silently. */
+void unit_skip(const char *why);
+
+/* $RECRYPT_VECTORS or ../shared/vectors beside the source tree; NULL when not there. */
+const char *unit_vectors(void);
+
+#endif
