@@ -1,1 +1,7 @@
-# what test/fuzz adds to the build
+# Fuzz targets: test/fuzz/fuzz-<name>.c, each one LLVMFuzzerTestOneInput; seeds in test/fuzz/corpus/<name>/.
+# make fuzz T=name S=seconds   builds that target with clang and libFuzzer and runs it.
+EXTRA_DIST += test/fuzz/fuzz.sh
+FUZZ_SECONDS = $(or $(S),60)
+.PHONY: fuzz
+fuzz:
+	$(srcdir)/test/fuzz/fuzz.sh "$(srcdir)" "$(T)" "$(FUZZ_SECONDS)"

@@ -1,3 +1,4 @@
+# base: errors, buffers, log, configuration, frames
 noinst_LIBRARIES += libcommon.a
 libcommon_a_SOURCES = \
 	common/err.h common/err.c \

@@ -1,0 +1,2 @@
+# jose: sources of libcommon.a, their unit tests and fuzz targets
+libcommon_a_SOURCES +=
