@@ -1,0 +1,103 @@
+#!/bin/bash
+# run.sh: installs what the tests need (as root, on Debian 12), builds, runs every test. The last line counts them.
+#
+# Built twice, out of tree: build/plain as it would be installed, with warnings as errors, and build/asan with
+# AddressSanitizer and UBSan. Unit tests run from both, the integration tests (real Postfix, Dovecot, recryptd) from
+# build/plain. RUN=word runs only the integration tests whose name has that word; logs stay in build/test-logs.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+SRC=$PWD
+logs=$SRC/build/test-logs
+passed=0 failed=0 skipped=0
+jobs=$(nproc)
+export RUN=${RUN:-} CCACHE_DISABLE=1
+
+note() { printf '== %s\n' "$*"; }
+# A step that is no test of its own, yet must work: one test with its name.
+step() { # NAME COMMAND...
+  local name=$1 log; shift
+  log=$logs/$(echo "$name" | tr -c 'a-z0-9\n' -).log
+  if "$@" >"$log" 2>&1; then
+    echo "ok - $name"; passed=$((passed + 1))
+  else
+    echo "not ok - $name"; tail -n 40 "$log" | sed 's/^/#   /'
+    failed=$((failed + 1)); return 1
+  fi
+}
+# A test program that prints TAP. One that dies, or prints no test, is a failure whatever it printed before.
+tap() { # NAME COMMAND...
+  local name=$1 log status good bad skip planned ran
+  shift
+  log=$logs/$(echo "$name" | tr -c 'A-Za-z0-9\n' -).log
+  timeout -k 10 900 "$@" </dev/null >"$log" 2>&1; status=$?
+  bad=$(grep -c '^not ok' "$log")
+  skip=$(grep -c '^ok .*# SKIP' "$log")
+  good=$(($(grep -c '^ok' "$log") - skip))
+  planned=$(sed -n 's/^1\.\.\([0-9][0-9]*\)$/\1/p' "$log" | tail -n 1)
+  ran=$((good + bad + skip))
+  if [ "$bad" = 0 ] && { [ "$status" != 0 ] || [ "$ran" = 0 ] || [ "$ran" != "$planned" ]; }; then
+    bad=1
+    echo "not ok - $name: exit status $status, $ran tests of ${planned:-an unknown number}"
+    tail -n 25 "$log" | sed 's/^/#   /'
+  fi
+  passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skip))
+  printf '%s - %s: %d passed, %d failed, %d skipped\n' "$([ "$bad" = 0 ] && echo ok || echo 'not ok')" "$name" "$good" "$bad" "$skip"
+  grep -A 25 '^not ok' "$log" | grep -v '^ok' | sed 's/^/#   /'
+  grep -h '# SKIP' "$log" | sed 's/^/#   /'
+}
+finish() {
+  if [ "$skipped" -gt 0 ]; then echo "$passed passed, $failed failed, $skipped skipped"; else echo "$passed passed, $failed failed"; fi
+  [ "$failed" = 0 ]
+  exit
+}
+
+mkdir -p "$logs"
+note "packages"
+contrib/packages.sh build servers test || { failed=1; finish; }
+
+note "build"
+[ -x configure ] || step "bootstrap" ./bootstrap || finish
+build() { # FOLDER CONFIGURE-OPTION...
+  local dir=build/$1; shift
+  mkdir -p "$dir"
+  (cd "$dir" && { [ -e Makefile ] || "$SRC/configure" --enable-werror "$@"; } && make -j"$jobs" all && make -j"$jobs" check TESTS=)
+}
+step "build, warnings are errors" build plain || finish
+step "build with sanitizers" build asan --enable-sanitizers || finish
+
+note "unit tests"
+export srcdir=$SRC
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
+for kind in plain asan; do
+  for t in build/$kind/test/unit/test-*; do
+    case $t in *.o|*.log|*.trs|*.Po) continue ;; esac
+    [ -f "$t" ] && [ -x "$t" ] || continue
+    tap "$(basename "$t") ($kind)" "$t"
+  done
+done
+
+note "integration tests"
+export SRC BUILD=$SRC/build/plain
+for t in test/integration/*.sh; do
+  [ -x "$t" ] || continue
+  case $t in *"$RUN"*) ;; *) continue ;; esac
+  tap "$(basename "$t" .sh)" "$t"
+done
+
+if [ -z "$RUN" ]; then
+  note "packaging"
+  distcheck() { (cd build/plain && make -j"$jobs" distcheck AM_DISTCHECK_CONFIGURE_FLAGS=--enable-werror TESTS=); }
+  step "make distcheck" distcheck
+  installed() {
+    local root; root=$(mktemp -d) || return
+    (cd build/plain && make install DESTDIR="$root" >/dev/null) &&
+      for p in bin/recrypt sbin/recryptd sbin/recrypt-milter sbin/recrypt-lda sbin/recrypt-keystore; do
+        "$root/usr/local/$p" --version || return
+      done && find "$root" -type f | sed "s|$root||"
+    local status=$?; rm -rf "$root"; return $status
+  }
+  step "make install into DESTDIR, installed programs start" installed
+  manuals() { for m in doc/*.[158]; do mandoc -Tlint -Wwarning "$m" || return; done; }
+  step "manual pages are well formed" manuals
+fi
+finish
