@@ -3,4 +3,11 @@ noinst_LIBRARIES += libcommon.a
 libcommon_a_SOURCES = \
 	common/err.h common/err.c \
 	common/buf.h common/buf.c \
-	common/log.h common/log.c
+	common/log.h common/log.c \
+	common/conf.h common/conf.c common/conf-socket.c common/file.c \
+	common/frame.h common/frame.c common/frame-client.c
+if HAVE_CUNIT
+check_PROGRAMS += test/unit/test-conf
+test_unit_test_conf_SOURCES = test/unit/test-conf.c
+test_unit_test_conf_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
+endif

@@ -23,9 +23,11 @@ int frame_take(const void *data, size_t len, size_t max, struct json_object **ou
  * use by two threads at once. */
 struct frame_client;
 int frame_client_new(const char *address, int timeout_ms, struct frame_client **out, struct err *e);
-/* Sends {"<name>Request": body} (body borrowed) and waits for {"<name>Response": ...}; *reply owned by the caller. ERR_RETRY when the
- * service is away, slow or answers rubbish; a Status other than success becomes an error: 400 ERR_SYNTAX, 401
- * ERR_DENIED, 404 ERR_ABSENT, 409 ERR_EXISTS, all others ERR_RETRY; the text is StatusDescription. */
+/* Sends {"<name>Request": body} (body borrowed, NULL = {}) and waits for {"<name>Response": {...}}; *reply is that inner
+ * object, owned by the caller. Takes at most timeout_ms, connecting included; no signal when the peer is gone. ERR_RETRY
+ * when the service is away, slow or answers rubbish; a Status other than success becomes an error: 400 ERR_SYNTAX, 401
+ * ERR_DENIED, 404 ERR_ABSENT, 409 ERR_EXISTS, all others ERR_RETRY; the text is StatusDescription. For requests that
+ * only read: one may be carried out twice when the service is restarted. */
 int frame_call(struct frame_client *c, const char *name, struct json_object *body, struct json_object **reply,
                struct err *e);
 void frame_client_free(struct frame_client **c);
