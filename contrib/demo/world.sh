@@ -128,3 +128,29 @@ world_wait() { # SECONDS COMMAND...
   return 1
 }
 world_listens() { python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)' "$1" "$2"; }
+
+world_recryptd_conf() { echo "$WORLD/$1/etc/recryptd.conf"; }
+# One domain's service: recryptd, as daemon.
+world_service_start() {
+  local d=$1 w=$WORLD/$1
+  "$BUILD/recryptd" -f -c "$(world_recryptd_conf "$d")" >>"$w/log/recryptd" 2>&1 &
+  echo $! >"$w/recryptd.pid"
+  world_wait 10 world_listens "$(world_ip "$d")" "$(world_port "$d" web)"
+}
+world_service_stop() { world_kill "$WORLD/$1/recryptd.pid"; }
+# An invitation, as the administrator of the host makes it.
+world_invite() { "$BUILD/recryptd" -c "$(world_recryptd_conf "$1")" --invite "$2"; }
+
+world_milter_start() {
+  local d=$1 w=$WORLD/$1
+  "$BUILD/recrypt-milter" -f -c "$w/etc/recrypt-milter.conf" >>"$w/log/milter" 2>&1 &
+  echo $! >"$w/milter.pid"
+  world_wait 10 test -S "$w/milter/milter.sock"
+}
+
+world_dovecot_start() {
+  local d=$1 w=$WORLD/$1/dovecot
+  dovecot -F -c "$w/dovecot.conf" >>"$WORLD/$d/log/dovecot" 2>&1 &
+  echo $! >"$WORLD/$d/dovecot.pid"
+  world_wait 10 world_listens "$(world_ip "$d")" "$(world_port "$d" imap)"
+}
