@@ -26,7 +26,7 @@ extern const struct sjson_limits sjson_default; /* 1 MiB, 16, 65536 */
  * O(n log n) at most. lim NULL = sjson_default. Returns 0, ERR_SYNTAX, ERR_LIMIT or ERR_SYSTEM. */
 int sjson_validate(const void *data, size_t len, const struct sjson_limits *lim, struct err *e);
 
-/* Validates, then parses. *out belongs to the caller (json_object_put). */
+/* Validates, then parses. *out belongs to the caller (json_object_put); the text "null" gives NULL, as in json-c. */
 int sjson_parse(const void *data, size_t len, const struct sjson_limits *lim, struct json_object **out, struct err *e);
 
 /* Required members of an object, exactly of the type named; nothing is coerced. Strings and objects stay owned by obj.
@@ -52,5 +52,9 @@ int sjson_set_object(struct json_object *obj, const char *name, struct json_obje
 
 /* Appends the compact text without white space, members in the order they have. '/' is not escaped. */
 int sjson_write(struct json_object *obj, struct buf *out);
+
+/* Wipes every string in it and gives up the caller's reference: for objects that hold secrets. Nobody else may still
+ * hold a reference. *obj becomes NULL. */
+void sjson_free_secret(struct json_object **obj);
 
 #endif

@@ -1,0 +1,192 @@
+#include "sjson.h"
+
+#include <string.h>
+
+#include "b64.h"
+
+int sjson_parse(const void *data, size_t len, const struct sjson_limits *lim, struct json_object **out, struct err *e)
+{
+    const struct sjson_limits *l = lim ? lim : &sjson_default;
+    struct json_tokener *tok;
+    enum json_tokener_error result;
+    int r;
+
+    *out = NULL;
+    if ((r = sjson_validate(data, len, l, e)) < 0)
+        return r;
+    /* The validator's depth counts containers; json-c counts the value inside the innermost as well. */
+    if (len > INT32_MAX || l->depth > INT32_MAX - 2)
+        return err_set(e, ERR_LIMIT, "JSON: text too long");
+    if (!(tok = json_tokener_new_ex((int)l->depth + 2)))
+        return err_set(e, ERR_SYSTEM, "JSON: no memory");
+    json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
+    *out = json_tokener_parse_ex(tok, data, (int)len);
+    result = json_tokener_get_error(tok);
+    if (result == json_tokener_continue) { /* a number alone ends where the text ends */
+        *out = json_tokener_parse_ex(tok, " ", 1);
+        result = json_tokener_get_error(tok);
+    }
+    json_tokener_free(tok);
+    if (result != json_tokener_success) {
+        json_object_put(*out);
+        *out = NULL;
+        return err_set(e, ERR_SYNTAX, "JSON: %s", json_tokener_error_desc(result));
+    }
+    return 0;
+}
+
+static int member(struct json_object *obj, const char *name, enum json_type type, struct json_object **out, struct err *e)
+{
+    *out = NULL;
+    if (!json_object_is_type(obj, json_type_object) || !json_object_object_get_ex(obj, name, out))
+        return err_set(e, ERR_SYNTAX, "member \"%s\" is missing", name);
+    if (!json_object_is_type(*out, type)) {
+        *out = NULL;
+        return err_set(e, ERR_SYNTAX, "member \"%s\" is not of type %s", name, json_type_to_name(type));
+    }
+    return 0;
+}
+
+int sjson_string(struct json_object *obj, const char *name, const char **out, struct err *e)
+{
+    struct json_object *v;
+    int r = member(obj, name, json_type_string, &v, e);
+
+    *out = r < 0 ? NULL : json_object_get_string(v);
+    return r;
+}
+
+int sjson_int(struct json_object *obj, const char *name, int64_t *out, struct err *e)
+{
+    struct json_object *v;
+    int r = member(obj, name, json_type_int, &v, e);
+
+    *out = r < 0 ? 0 : json_object_get_int64(v);
+    return r;
+}
+
+int sjson_bool(struct json_object *obj, const char *name, int *out, struct err *e)
+{
+    struct json_object *v;
+    int r = member(obj, name, json_type_boolean, &v, e);
+
+    *out = r < 0 ? 0 : json_object_get_boolean(v);
+    return r;
+}
+
+int sjson_object(struct json_object *obj, const char *name, struct json_object **out, struct err *e)
+{
+    return member(obj, name, json_type_object, out, e);
+}
+
+int sjson_array(struct json_object *obj, const char *name, struct json_object **out, struct err *e)
+{
+    return member(obj, name, json_type_array, out, e);
+}
+
+int sjson_b64(struct json_object *obj, const char *name, struct buf *out, struct err *e)
+{
+    struct json_object *v;
+    int r = member(obj, name, json_type_string, &v, e);
+
+    if (r < 0)
+        return r;
+    r = b64url_decode(json_object_get_string(v), (size_t)json_object_get_string_len(v), out);
+    return r < 0 ? err_set(e, r, "member \"%s\" is not base64url", name) : 0;
+}
+
+int sjson_has(struct json_object *obj, const char *name)
+{
+    return json_object_is_type(obj, json_type_object) && json_object_object_get_ex(obj, name, NULL);
+}
+
+int sjson_only(struct json_object *obj, const char *const *names, struct err *e)
+{
+    if (!json_object_is_type(obj, json_type_object))
+        return err_set(e, ERR_SYNTAX, "not an object");
+    json_object_object_foreach(obj, name, value)
+    {
+        const char *const *n = names;
+
+        (void)value;
+        while (*n && strcmp(*n, name) != 0)
+            n++;
+        if (!*n)
+            return err_set(e, ERR_SYNTAX, "unexpected member \"%s\"", name);
+    }
+    return 0;
+}
+
+int sjson_set_object(struct json_object *obj, const char *name, struct json_object *value)
+{
+    if (!obj || !value || json_object_object_add(obj, name, value) < 0) {
+        json_object_put(value);
+        return ERR_SYSTEM;
+    }
+    return 0;
+}
+
+int sjson_set_string(struct json_object *obj, const char *name, const char *value)
+{
+    return sjson_set_object(obj, name, json_object_new_string(value));
+}
+
+int sjson_set_int(struct json_object *obj, const char *name, int64_t value)
+{
+    return sjson_set_object(obj, name, json_object_new_int64(value));
+}
+
+int sjson_set_b64(struct json_object *obj, const char *name, const void *data, size_t len)
+{
+    struct buf text = BUF_INIT;
+    int r = b64url_encode(data, len, &text);
+
+    if (r == 0 && text.len > INT32_MAX)
+        r = ERR_SYSTEM;
+    if (r == 0)
+        r = sjson_set_object(obj, name, json_object_new_string_len(buf_str(&text), (int)text.len));
+    buf_free(&text);
+    return r < 0 ? ERR_SYSTEM : 0;
+}
+
+int sjson_write(struct json_object *obj, struct buf *out)
+{
+    size_t len = 0;
+    const char *text =
+        json_object_to_json_string_length(obj, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+    int r;
+
+    if (!text)
+        return ERR_SYSTEM;
+    r = buf_append(out, text, len);
+    /* json-c keeps this text with the object; of a private key nothing may stay behind. For null it is a constant. */
+    if (obj)
+        secret_wipe((char *)(uintptr_t)text, len);
+    return r < 0 ? ERR_SYSTEM : 0;
+}
+
+void sjson_free_secret(struct json_object **obj)
+{
+    struct json_object *o = *obj;
+    size_t n;
+
+    *obj = NULL;
+    if (json_object_is_type(o, json_type_string)) {
+        secret_wipe((char *)(uintptr_t)json_object_get_string(o), (size_t)json_object_get_string_len(o));
+    } else if (json_object_is_type(o, json_type_object)) {
+        json_object_object_foreach(o, name, value)
+        {
+            (void)name;
+            json_object_get(value);
+            sjson_free_secret(&value);
+        }
+    } else if (json_object_is_type(o, json_type_array)) {
+        n = json_object_array_length(o);
+        for (size_t i = 0; i < n; i++) {
+            struct json_object *value = json_object_get(json_object_array_get_idx(o, i));
+
+            sjson_free_secret(&value);
+        }
+    }
+    json_object_put(o);
+}
