@@ -5,7 +5,8 @@ libcommon_a_SOURCES = \
 	common/buf.h common/buf.c \
 	common/log.h common/log.c \
 	common/conf.h common/conf.c common/conf-socket.c common/file.c \
-	common/frame.h common/frame.c common/frame-client.c
+	common/frame.h common/frame.c common/frame-client.c \
+	common/rclient.h common/rclient.c
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-conf
 test_unit_test_conf_SOURCES = test/unit/test-conf.c

@@ -56,7 +56,8 @@ void expansion_clear(struct expansion *x);
 int rclient_grant(struct frame_client *c, const char *account, const char *keyid, const struct suite *s,
                   const unsigned char *epk, size_t epk_len, struct grant *out, struct err *e);
 
-/* Is keyid a key this service serves (of a list or person)? *account gets its canonical account. ERR_ABSENT. */
+/* Is it an account or key id that this service serves (of a list or person)? *key is the public key, its jwk_kid the key
+ * id; account gets the canonical account. ERR_ABSENT. */
 int rclient_key(struct frame_client *c, const char *account_or_keyid, struct jwk **key, enum key_state *state,
                 char account[ADDRESS_SIZE], struct err *e);
 
