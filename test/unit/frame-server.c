@@ -37,8 +37,10 @@ static void send_octets(int fd, const unsigned char *p, size_t len, size_t piece
 }
 
 /* 0 = the connection stays open. */
-static int act(int fd, enum frame_action action, const struct buf *b)
+static int act(int fd, enum frame_action action, struct buf *b)
 {
+    const struct timespec pause = {0, 20 * 1000 * 1000};
+
     switch (action) {
     case FRAME_REPLY:
     case FRAME_REPLY_CLOSE:
@@ -50,8 +52,13 @@ static int act(int fd, enum frame_action action, const struct buf *b)
     case FRAME_CUT:
         send_octets(fd, b->data, b->len / 2, b->len);
         return 1;
-    case FRAME_TWICE:
+    case FRAME_TWICE: /* in one go, so that both arrive together */
+        if (buf_reserve(b, b->len) == 0 && buf_append(b, b->data, b->len) == 0)
+            send_octets(fd, b->data, b->len, b->len + 1);
+        return 0;
+    case FRAME_EXTRA:
         send_octets(fd, b->data, b->len, b->len + 1);
+        nanosleep(&pause, NULL);
         send_octets(fd, b->data, b->len, b->len + 1);
         return 0;
     case FRAME_SILENT:

@@ -15,6 +15,7 @@ enum frame_action {
     FRAME_CLOSE,       /* the connection ends without an answer */
     FRAME_CUT,         /* half of the answer, then the end */
     FRAME_TWICE,       /* the answer two times */
+    FRAME_EXTRA,       /* the answer, and a little later again */
     FRAME_SILENT       /* nothing, the connection stays */
 };
 
