@@ -1,11 +1,15 @@
 # mail: sources of libcommon.a, their unit tests and fuzz targets
 libcommon_a_SOURCES += \
-	common/mime.h common/mime.c common/mime-field.c
+	common/mime.h common/mime.c common/mime-field.c \
+	common/mailcrypt.h common/mailcrypt.c common/mailcrypt-write.c \
+	common/protect.h common/protect-private.h common/protect.c common/protect-seal.c common/protect-open.c
 
 if HAVE_CUNIT
-check_PROGRAMS += test/unit/test-mime
+check_PROGRAMS += test/unit/test-mime test/unit/test-protect-wrap
 test_unit_test_mime_SOURCES = test/unit/test-mime.c
 test_unit_test_mime_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
+test_unit_test_protect_wrap_SOURCES = test/unit/test-protect-wrap.c test/unit/corpus.h test/unit/corpus.c
+test_unit_test_protect_wrap_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 endif
 
 EXTRA_DIST += \

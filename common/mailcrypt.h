@@ -7,6 +7,8 @@
 #include "jwe.h"
 #include "mime.h"
 
+enum { MAILCRYPT_STRING_MAX = 900 };
+
 enum mailcrypt_kind {
     MAILCRYPT_PLAIN,    /* not encrypted in our format (also PGP, S/MIME) */
     MAILCRYPT_TWO_PART, /* multipart/encrypted; protocol="application/jose+json" */
@@ -25,10 +27,12 @@ struct mailcrypt {
 
 /* Looks at a message's body, given its Content-Type and Content-Transfer-Encoding values (each empty when absent). Only the
  * whole top-level entity counts, never a leaf among others. Exactly two parts, types as expected, part 1 at most
- * JWE_TEXT_MAX. ERR_SYNTAX, ERR_LIMIT, ERR_UNSUPPORTED when it claims to be ours and is broken. */
+ * JWE_TEXT_MAX. ERR_SYNTAX, ERR_LIMIT, ERR_UNSUPPORTED when it claims to be ours and is broken; a Content-Type that
+ * nobody can read is PLAIN. The body is not copied, but for what a WHOLE message needs. out is cleared on failure. */
 int mailcrypt_find(struct span content_type, struct span transfer_encoding, struct span body, struct mailcrypt *out,
                    struct err *e);
-/* The same for a whole message; *header and *body get its halves. Two or more Content-Type fields: ERR_SYNTAX. */
+/* The same for a whole message; *header and *body get its halves. Two or more Content-Type fields: ERR_SYNTAX. A header
+ * with lines that are no fields is ERR_SYNTAX when the message is ours, and no matter when it is PLAIN. */
 int mailcrypt_find_message(struct span msg, struct span *header, struct span *body, struct mailcrypt *out,
                            struct err *e);
 void mailcrypt_clear(struct mailcrypt *m);
@@ -36,8 +40,9 @@ void mailcrypt_clear(struct mailcrypt *m);
 /* Decodes the ciphertext (part 2 or the one found). Appended to out. */
 int mailcrypt_ciphertext(const struct mailcrypt *m, struct buf *out, struct err *e);
 
-/* Part 1's entity with m->jwe as it is now: header fields, empty line, JSON, in lines ended by CRLF; takes the place of
- * m->part1 in the body. TWO_PART only. The JSON is written without any line longer than 998 octets. */
+/* Part 1's entity with m->jwe as it is now: header fields, empty line, JSON; takes the place of m->part1 in the body, so
+ * it has no line end behind its last line. TWO_PART only. Line ends are those of the part that it replaces (CRLF from an
+ * MTA, LF on a file). No line is longer than 998 octets: JSON with a string over MAILCRYPT_STRING_MAX goes in base64. */
 int mailcrypt_part1(const struct mailcrypt *m, struct buf *out, struct err *e);
 
 /* The complete two-part body for a header and ciphertext: what seal writes and what a WHOLE message is brought to.

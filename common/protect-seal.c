@@ -1,0 +1,167 @@
+/* protect-seal.c - the sender's side: signature, encryption, the outer message. */
+#include "protect.h"
+
+#include <openssl/rand.h>
+#include <string.h>
+#include <time.h>
+
+#include "b64.h"
+#include "jws.h"
+#include "mailcrypt.h"
+#include "protect-private.h"
+#include "sjson.h"
+#include "udf.h"
+
+enum { BOUNDARY_OCTETS = 18, ED25519_LEN = 32 };
+
+static int signature_header(const struct jwk *signer, const char *from, const char *const *to, size_t n,
+                            struct json_object **out, struct err *e)
+{
+    struct json_object *header = json_object_new_object(), *list = json_object_new_array(), *item;
+    char kid[JWK_UDF_SIZE], account[ADDRESS_SIZE];
+    int r;
+
+    *out = NULL;
+    if ((r = address_canonical(from, strlen(from), account, e)) < 0 || (r = jwk_udf(signer, kid)) < 0)
+        goto fail;
+    r = ERR_SYSTEM;
+    if (!header || !list)
+        goto fail;
+    for (size_t i = 0; i < n; i++)
+        if (!(item = json_object_new_string(to[i])) || json_object_array_add(list, item) != 0)
+            goto fail;
+    if (sjson_set_string(header, "typ", "recrypt-mail") < 0 || sjson_set_string(header, "kid", kid) < 0 ||
+        sjson_set_string(header, "from", account) < 0 || sjson_set_int(header, "iat", (int64_t)time(NULL)) < 0)
+        goto fail;
+    r = sjson_set_object(header, "to", list);
+    list = NULL;
+    if (r < 0)
+        goto fail;
+    *out = header;
+    return 0;
+fail:
+    json_object_put(list);
+    json_object_put(header);
+    return r == ERR_SYNTAX || r == ERR_LIMIT ? r : err_set(e, r, "the signature's header cannot be made");
+}
+
+int protect_sign(const struct buf *payload, const struct jwk *signer, const char *from, const char *const *to, size_t n,
+                 struct buf *entity, struct err *e)
+{
+    unsigned char random[BOUNDARY_OCTETS];
+    struct json_object *header = NULL;
+    struct buf boundary = BUF_INIT, jws = BUF_INIT;
+    size_t kept = entity->len, key_len;
+    int r;
+
+    if ((r = signature_header(signer, from, to, n, &header, e)) < 0 ||
+        (r = jws_sign(signer, header, payload->data, payload->len, 1, &jws, e)) < 0)
+        goto out;
+    jwk_public(signer, &key_len);
+    r = RAND_bytes(random, sizeof random) == 1 ? 0 : ERR_SYSTEM;
+    if (r == 0 && (r = b64url_encode(random, sizeof random, &boundary)) == 0 &&
+        (r = buf_reserve(entity, payload->len + jws.len + 1024)) == 0 &&
+        (r = buf_printf(entity,
+                        "Content-Type: multipart/signed; protocol=\"application/jose\"; micalg=\"%s\";\r\n"
+                        "\tboundary=\"%s\"\r\n\r\n--%s\r\n",
+                        key_len == ED25519_LEN ? "sha-512" : "sha-256", buf_str(&boundary), buf_str(&boundary))) == 0 &&
+        (r = buf_append(entity, payload->data, payload->len)) == 0)
+        r = buf_printf(entity, "\r\n--%s\r\nContent-Type: application/jose\r\n\r\n%s\r\n--%s--\r\n", buf_str(&boundary),
+                       buf_str(&jws), buf_str(&boundary));
+    if (r < 0) {
+        entity->len = kept;
+        err_set(e, r, "the signed message does not fit");
+    }
+out:
+    json_object_put(header);
+    buf_free(&boundary);
+    buf_free(&jws);
+    return r;
+}
+
+/* A message that can be sealed has one From; one that is signed has the signer in it. */
+static int check_from(struct span header, const char *signer, struct err *e)
+{
+    char inside[ADDRESS_SIZE], claimed[ADDRESS_SIZE];
+    struct buf address = BUF_INIT;
+    struct mime_field f;
+    int r = mime_field_find(header, "From", &f, e);
+
+    if (r < 0)
+        return r;
+    if (r != 1)
+        return err_set(e, ERR_SYNTAX, r ? "the message has more than one From field" : "the message has no From field");
+    if (!signer)
+        return 0;
+    if ((r = mime_mailbox(f.value, &address, e)) < 0 ||
+        (r = address_canonical(buf_str(&address), address.len, inside, e)) < 0)
+        err_prefix(e, "From of the message");
+    else if ((r = address_canonical(signer, strlen(signer), claimed, e)) == 0 && strcmp(inside, claimed) != 0)
+        r = err_set(e, ERR_USAGE, "the message is from %s, and the signature would be %s's", inside, claimed);
+    buf_free(&address);
+    return r;
+}
+
+/* The protected, signed entity of a message that goes to these keys. */
+static int make_inside(struct span msg, const struct jwk *const *to, size_t n, const struct jwk *signer,
+                       const char *from, const char *outer_subject, struct buf *inside, struct err *e)
+{
+    char thumbs[JWE_RECIPIENTS_MAX][JWK_THUMBPRINT_SIZE];
+    const char *ids[JWE_RECIPIENTS_MAX];
+    struct buf payload = BUF_INIT;
+    int r = 0;
+
+    if (!signer)
+        return protect_wrap(msg, outer_subject, inside, e);
+    for (size_t i = 0; i < n; i++) {
+        if (!(ids[i] = jwk_kid(to[i])) && (r = jwk_thumbprint(to[i], thumbs[i])) < 0)
+            return err_set(e, r, "a key has no thumbprint");
+        if (!ids[i])
+            ids[i] = thumbs[i];
+    }
+    if ((r = protect_wrap(msg, outer_subject, &payload, e)) == 0)
+        r = protect_sign(&payload, signer, from, ids, n, inside, e);
+    buf_free(&payload);
+    return r;
+}
+
+int protect_seal(struct span msg, const struct jwk *const *to, size_t n, const struct jwk *signer, const char *from,
+                 const char *outer_subject, struct buf *out, struct err *e)
+{
+    struct buf inside = BUF_INIT, cipher = BUF_INIT, type = BUF_INIT, body = BUF_INIT;
+    struct jwe_options opt = {NULL, NULL, NULL, NULL};
+    struct jwe *jwe = NULL;
+    struct span header, rest;
+    size_t kept = out->len;
+    int r;
+
+    if (n < 1 || n > JWE_RECIPIENTS_MAX)
+        return err_set(e, ERR_USAGE, "a message is sealed to 1 to %d keys", JWE_RECIPIENTS_MAX);
+    mime_split(msg, &header, &rest);
+    if ((r = protect_subject(&outer_subject, e)) < 0 || (r = check_from(header, signer ? from : NULL, e)) < 0 ||
+        (r = make_inside(msg, to, n, signer, from, outer_subject, &inside, e)) < 0 ||
+        (r = jwe_encrypt(to, n, &opt, inside.data, inside.len, &jwe, &cipher, e)) < 0)
+        goto out;
+    buf_free(&inside);
+    if ((r = mailcrypt_build(jwe, &cipher, &type, &body, e)) < 0 ||
+        (r = protect_outer(header, outer_subject, "", "\r\n", out, e)) < 0)
+        goto out;
+    if (strncmp((char *)out->data + kept, "From:", 5) != 0) {
+        r = err_set(e, ERR_UNSUPPORTED, "From has an address that is not ASCII");
+        goto out;
+    }
+    buf_free(&cipher);
+    if ((r = buf_reserve(out, body.len + type.len + 64)) < 0 ||
+        (r = buf_printf(out, "MIME-Version: 1.0\r\nContent-Type: %s\r\n\r\n", buf_str(&type))) < 0 ||
+        (r = buf_append(out, body.data, body.len)) < 0)
+        err_set(e, r, "the sealed message does not fit");
+out:
+    if (r < 0)
+        out->len = kept;
+    jwe_free(&jwe);
+    buf_free(&inside);
+    buf_free(&cipher);
+    buf_free(&type);
+    buf_free(&body);
+    return r;
+}
