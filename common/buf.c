@@ -92,6 +92,14 @@ const char *buf_str(const struct buf *b)
     return b->data ? (const char *)b->data : "";
 }
 
+void buf_cut(struct buf *b, size_t len)
+{
+    if (len < b->len) {
+        secret_wipe(b->data + len, b->len - len);
+        b->len = len;
+    }
+}
+
 void buf_reset(struct buf *b)
 {
     secret_wipe(b->data, b->size);

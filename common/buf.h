@@ -23,6 +23,9 @@ int buf_reserve(struct buf *b, size_t more); /* room for more octets after len *
 /* The content as a C string; "" while empty. Valid until the next change. */
 const char *buf_str(const struct buf *b);
 
+/* Shortens the content to len octets, which must not be more than there are; what is cut off is wiped. */
+void buf_cut(struct buf *b, size_t len);
+
 /* Forgets the content, keeps the memory (wiped). */
 void buf_reset(struct buf *b);
 

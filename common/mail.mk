@@ -2,15 +2,19 @@
 libcommon_a_SOURCES += \
 	common/mime.h common/mime.c common/mime-field.c \
 	common/mailcrypt.h common/mailcrypt.c common/mailcrypt-write.c \
-	common/protect.h common/protect-private.h common/protect.c common/protect-seal.c common/protect-open.c
+	common/protect.h common/protect-private.h common/protect.c common/protect-seal.c \
+	common/protect-sign.c common/protect-open.c
 
 if HAVE_CUNIT
-check_PROGRAMS += test/unit/test-mime test/unit/test-protect-wrap
+check_PROGRAMS += test/unit/test-mime test/unit/test-protect-wrap test/unit/test-protect
 test_unit_test_mime_SOURCES = test/unit/test-mime.c
 test_unit_test_mime_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_protect_wrap_SOURCES = test/unit/test-protect-wrap.c test/unit/corpus.h test/unit/corpus.c
 test_unit_test_protect_wrap_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
+test_unit_test_protect_SOURCES = test/unit/test-protect.c
+test_unit_test_protect_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 endif
 
 EXTRA_DIST += \
-	test/fuzz/fuzz-mime.c test/fuzz/corpus/mime
+	test/fuzz/fuzz-mime.c test/fuzz/corpus/mime \
+	test/fuzz/fuzz-protect.c test/fuzz/corpus/protect

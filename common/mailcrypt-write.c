@@ -75,15 +75,13 @@ static int write_part1(const struct jwe *jwe, const char *eol, struct buf *out, 
         if (r == 0)
             r = b64mime_encode(json.data, json.len, eol, out);
         if (r == 0) /* the last line end is the delimiter's */
-            out->len -= strlen(eol);
+            buf_cut(out, out->len - strlen(eol));
     }
 full:
     if (r < 0) {
-        out->len = kept;
+        buf_cut(out, kept);
         err_set(e, r, "part 1 of the encrypted message: %s", r == ERR_LIMIT ? "too long" : "no memory");
     }
-    if (out->data)
-        out->data[out->len] = 0;
 out:
     buf_free(&json);
     return r;
@@ -129,8 +127,8 @@ full:
     err_set(e, r, "encrypted message: %s", r == ERR_LIMIT ? "too long" : "no memory");
 out:
     if (r < 0) {
-        content_type->len = type_kept;
-        body->len = body_kept;
+        buf_cut(content_type, type_kept);
+        buf_cut(body, body_kept);
     }
     buf_free(&b);
     return r;

@@ -104,19 +104,18 @@ int mime_unfold(struct span value, struct buf *out, struct err *e)
         at += n;
     }
     if (r < 0) {
-        out->len = kept;
+        buf_cut(out, kept);
         return err_set(e, r, r == ERR_SYNTAX ? "NUL, bare CR or bare LF in a header field" : "header field too long");
     }
-    for (start = kept; start < out->len && is_wsp(out->data[start]); start++)
+    for (at = out->len; at > kept && is_wsp(out->data[at - 1]); at--)
+        ;
+    buf_cut(out, at);
+    for (start = kept; start < at && is_wsp(out->data[start]); start++)
         ;
     if (start > kept) {
-        memmove(out->data + kept, out->data + start, out->len - start);
-        out->len -= start - kept;
+        memmove(out->data + kept, out->data + start, at - start);
+        buf_cut(out, at - (start - kept));
     }
-    while (out->len > kept && is_wsp(out->data[out->len - 1]))
-        out->len--;
-    if (out->data)
-        out->data[out->len] = 0;
     return 0;
 }
 
@@ -150,8 +149,7 @@ int mime_type(struct span value, struct buf *type, struct err *e)
         if (type->data[i] >= 'A' && type->data[i] <= 'Z')
             type->data[i] += 'a' - 'A';
     if (skip_cfws(value, &end) < 0 || (end < value.len && value.data[end] != ';')) {
-        type->len = from;
-        type->data[from] = 0;
+        buf_cut(type, from);
         return err_set(e, ERR_SYNTAX, "malformed Content-Type");
     }
     return 0;

@@ -175,7 +175,7 @@ int protect_open(struct span plain, const char *keyid, protect_lookup *lookup, v
     else if (r == 0)
         r = verify(&jws, parts[0], lookup, arg, verdict, e);
     if (r < 0)
-        msg->len = kept;
+        buf_cut(msg, kept);
     jws_clear(&jws);
     return r;
 }

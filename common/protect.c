@@ -152,6 +152,8 @@ int protect_wrap(struct span msg, const char *outer_subject, struct buf *payload
 
     if ((r = protect_subject(&outer_subject, e)) < 0)
         return r;
+    if (!msg.data)
+        msg.data = (const unsigned char *)"";
     mime_split(msg, &header, &body);
     if ((has_type = param_place(msg, header, &at, e)) < 0)
         return has_type;
@@ -172,7 +174,7 @@ int protect_wrap(struct span msg, const char *outer_subject, struct buf *payload
 full:
     err_set(e, r, "the message does not fit");
 out:
-    payload->len = kept;
+    buf_cut(payload, kept);
     return r;
 }
 
@@ -225,6 +227,8 @@ int protect_unwrap(struct span payload, struct buf *msg, struct err *e)
     size_t at = 0, start = 0, kept = msg->len;
     int r;
 
+    if (payload.len == 0)
+        return 0;
     if ((r = buf_reserve(msg, payload.len)) < 0)
         return err_set(e, r, "the message does not fit");
     if (protect_is_payload(payload, &first, &second)) {
@@ -245,6 +249,6 @@ int protect_unwrap(struct span payload, struct buf *msg, struct err *e)
     if (r == 0)
         r = buf_append(msg, payload.data + start, payload.len - start);
     if (r < 0)
-        msg->len = kept;
+        buf_cut(msg, kept);
     return r < 0 ? err_set(e, r, "the message does not fit") : 0;
 }

@@ -30,6 +30,20 @@ static void test_growth(void)
     buf_free(&b);
 }
 
+static void test_cut(void)
+{
+    struct buf b = BUF_INIT;
+
+    buf_cut(&b, 0);
+    CU_ASSERT_EQUAL(buf_puts(&b, "abcdef"), 0);
+    buf_cut(&b, 2);
+    CU_ASSERT_STRING_EQUAL(buf_str(&b), "ab");
+    CU_ASSERT_EQUAL(memcmp(b.data, "ab\0\0\0", 6), 0);
+    buf_cut(&b, 2);
+    CU_ASSERT_EQUAL(b.len, 2);
+    buf_free(&b);
+}
+
 static void test_error_text(void)
 {
     struct err e;
@@ -48,6 +62,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"cap is kept and content survives", test_cap},
         {"grows and resets", test_growth},
+        {"is cut, and wiped behind the cut", test_cut},
         {"error text is printable, codes map to sysexits", test_error_text},
     };
     return unit_main("buf", tests, sizeof tests / sizeof *tests);
