@@ -1,1 +1,2 @@
-# what doc adds to the build
+# What is read, not run.
+EXTRA_DIST += doc/admin.md doc/formats.md doc/protocol.md doc/threat-model.md

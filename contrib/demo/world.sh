@@ -3,7 +3,7 @@
 #
 #   world_start FOLDER    needs SRC (source tree) and BUILD (built programs); root, for Postfix and Dovecot
 #   world_stop            safe to call at any time, also twice
-# Afterwards, for D = example.com, example.net: FOLDER/D/{postfix,recryptd,milter,lda,mail,dovecot,log}, and the shell functions below.
+# Afterwards: FOLDER/DOMAIN/{etc,postfix,recryptd,milter,lda,mail,dovecot,log}, FOLDER/home/PERSON, and the functions below.
 #
 # The programs run as users that every Debian has, where a real host has its own: recryptd as daemon, recrypt-milter as
 # nobody, recrypt-lda and the mailboxes as mail.
@@ -24,12 +24,17 @@ world_other() { case $1 in example.com) echo example.net ;; *) echo example.com 
 
 # A sample configuration with this world's names, paths, users and ports in place of a real host's.
 world_config() { # DOMAIN SAMPLE
-  local d=$1 w=$WORLD/$1
-  sed -e "s|example\.com|@DOMAIN@|g" -e "s|@DOMAIN@|$d|g" \
+  local d=$1 w=$WORLD/$1 web
+  web=$(world_ip "$d"):$(world_port "$d" web)
+  sed -e "s|^\( *url *= *\).*|\1\"http://$web/.well-known/meshrecrypt\"|; s|^\( *listen_web *= *\).*|\1\"$web\"|" \
+    -e 's|^\( *tls_[a-z]* *=\)|#\1|' -e "s|example\.com|$d|g" \
     -e "s|/etc/recrypt/|$w/etc/|g; s|/etc/postfix/|$w/postfix/etc/|g; s|/etc/dovecot/|$w/dovecot/|g" \
-    -e "s|/run/recrypt-milter/|$w/milter/|g; s|/run/recryptd/|$w/recryptd/run/|g; s|/run/recrypt-lda/|$w/lda/|g" \
-    -e "s|/var/lib/recryptd|$w/recryptd/lib|g; s|/var/log/recrypt/|$w/log/|g; s|/var/mail/recrypt|$w/mail|g" \
-    -e "s|/usr/sbin/recrypt|$BUILD/recrypt|g; s|=vmail|=mail|g" "$2"
+    -e "s|/run/recrypt-milter/|$w/milter/|g; s|/run/recryptd/|$w/run/|g; s|/run/recrypt-lda/|$w/lda/|g" \
+    -e "s|/var/lib/recryptd|$w/recryptd|g; s|/var/log/recrypt/|$w/log/|g; s|/var/mail/recrypt|$w/mail|g" \
+    -e "s|/usr/sbin/recrypt|$BUILD/recrypt|g; s|=vmail|=mail|g; s|\"vmail\"|\"mail\"|g" \
+    -e "s|\"recrypt-milter\"|\"nobody\"|g; s|\"recryptd\"|\"daemon\"|g" \
+    -e "s|@DIR@|$w/dovecot|g; s|@ADDRESS@|$(world_ip "$d")|g; s|@PORT@|$(world_port "$d" imap)|g" \
+    -e "s|@INTERNAL_USER@|dovecot|g; s|@INTERNAL_GROUP@|dovecot|g; s|@LOGIN_USER@|dovenull|g" "$2"
 }
 
 world_postfix() { # DOMAIN
@@ -112,7 +117,6 @@ world_mailbox() {
 world_queue() { postqueue -c "$WORLD/$1/postfix/etc" -j | wc -l; }
 world_flush() { postqueue -c "$WORLD/$1/postfix/etc" -f; }
 
-world_postfix_stop() { [ ! -e "$1/etc/main.cf" ] || postfix -c "$1/etc" stop >/dev/null 2>&1 || true; }
 # Stops the process whose pid is in a file; waits until it is gone.
 world_kill() {
   [ -s "$1" ] || return 0
@@ -129,28 +133,94 @@ world_wait() { # SECONDS COMMAND...
 }
 world_listens() { python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)' "$1" "$2"; }
 
-world_recryptd_conf() { echo "$WORLD/$1/etc/recryptd.conf"; }
-# One domain's service: recryptd, as daemon.
+# Runs a server in the background: its output in the domain's log folder, its pid in a file.
+world_server() { # DOMAIN NAME COMMAND...
+  local w=$WORLD/$1 name=$2; shift 2
+  "$@" >>"$w/log/$name" 2>&1 </dev/null &
+  echo $! >"$w/$name.pid"
+}
+world_conf() { echo "$WORLD/$1/etc/$2.conf"; }
+
 world_service_start() {
-  local d=$1 w=$WORLD/$1
-  "$BUILD/recryptd" -f -c "$(world_recryptd_conf "$d")" >>"$w/log/recryptd" 2>&1 &
-  echo $! >"$w/recryptd.pid"
-  world_wait 10 world_listens "$(world_ip "$d")" "$(world_port "$d" web)"
+  world_server "$1" recryptd "$BUILD/recryptd" -f -c "$(world_conf "$1" recryptd)"
+  world_wait 10 world_listens "$(world_ip "$1")" "$(world_port "$1" web)"
 }
 world_service_stop() { world_kill "$WORLD/$1/recryptd.pid"; }
 # An invitation, as the administrator of the host makes it.
-world_invite() { "$BUILD/recryptd" -c "$(world_recryptd_conf "$1")" --invite "$2"; }
+world_invite() { "$BUILD/recryptd" -c "$(world_conf "$1" recryptd)" --invite "$2"; }
 
 world_milter_start() {
-  local d=$1 w=$WORLD/$1
-  "$BUILD/recrypt-milter" -f -c "$w/etc/recrypt-milter.conf" >>"$w/log/milter" 2>&1 &
-  echo $! >"$w/milter.pid"
-  world_wait 10 test -S "$w/milter/milter.sock"
+  world_server "$1" milter "$BUILD/recrypt-milter" -f -c "$(world_conf "$1" recrypt-milter)"
+  world_wait 10 test -S "$WORLD/$1/milter/milter.sock"
 }
+world_milter_stop() { world_kill "$WORLD/$1/milter.pid"; }
 
 world_dovecot_start() {
-  local d=$1 w=$WORLD/$1/dovecot
-  dovecot -F -c "$w/dovecot.conf" >>"$WORLD/$d/log/dovecot" 2>&1 &
-  echo $! >"$WORLD/$d/dovecot.pid"
+  local d=$1 w=$WORLD/$1/dovecot f
+  mkdir -p "$w"
+  for f in "$SRC"/contrib/dovecot/*; do world_config "$d" "$f" >"$w/${f##*/}"; done
+  for f in alice bob carol dave erin frank; do echo "$f@$d:{PLAIN}secret"; done >"$w/users"
+  world_server "$d" dovecot dovecot -F -c "$w/dovecot.conf"
   world_wait 10 world_listens "$(world_ip "$d")" "$(world_port "$d" imap)"
+}
+
+# One domain with all its servers.
+world_domain() { # DOMAIN
+  local d=$1 w=$WORLD/$1 c
+  for c in recryptd recrypt-milter recrypt-lda; do world_config "$d" "$SRC/contrib/$c.conf" >"$w/etc/$c.conf"; done
+  install -d -o daemon -g daemon -m 700 "$w/recryptd"
+  install -d -o daemon -g daemon -m 755 "$w/run"
+  install -d -o nobody -g postfix -m 750 "$w/milter"
+  install -d -o mail -g mail -m 700 "$w/mail"
+  install -d -o mail -g postfix -m 750 "$w/lda"
+  world_service_start "$d" && world_milter_start "$d" && world_dovecot_start "$d" && world_postfix "$d" &&
+    world_wait 10 world_listens "$(world_ip "$d")" "$(world_port "$d" smtp)"
+}
+
+# A person's home on her own machine: which service a domain has is told by configuration.
+world_home() { # PERSON
+  local h=$WORLD/home/$1 d
+  mkdir -p "$h" && chmod 700 "$h"
+  for d in $world_domains; do
+    printf 'service "%s" {\n  url = "http://%s:%s/.well-known/meshrecrypt"\n}\n' "$d" "$(world_ip "$d")" "$(world_port "$d" web)"
+  done >"$h/recrypt.conf"
+}
+
+world_start() { # FOLDER
+  local d p pids= status=0
+  WORLD=$1
+  for d in $world_domains; do
+    mkdir -p "$WORLD/$d/log" "$WORLD/$d/etc"
+    chmod 777 "$WORLD/$d/log" # servers of several users write there
+    for p in smtp imap web; do world_pick_port "$d" $p || return; done
+  done
+  for p in alice bob carol dave erin; do world_home $p; done
+  for d in $world_domains; do
+    world_domain "$d" &
+    pids="$pids $!"
+  done
+  for p in $pids; do wait "$p" || status=1; done
+  [ $status = 0 ] || { world_show_logs; return 1; }
+}
+
+world_stop() {
+  local d s p pids=
+  [ -n "$WORLD" ] || return 0
+  for d in $world_domains; do
+    [ -e "$WORLD/$d/postfix/etc/main.cf" ] || continue
+    postfix -c "$WORLD/$d/postfix/etc" stop >/dev/null 2>&1 &
+    pids="$pids $!"
+  done
+  for p in $pids; do wait "$p"; done
+  for d in $world_domains; do
+    for s in dovecot milter recryptd; do world_kill "$WORLD/$d/$s.pid"; done
+  done
+}
+
+# The end of each server's log, for a failure.
+world_show_logs() {
+  local f
+  for f in "$WORLD"/*/log/*; do
+    [ ! -s "$f" ] || { printf -- '--- %s\n' "${f#"$WORLD"/}"; tail -n 15 "$f"; }
+  done
 }
