@@ -2,14 +2,18 @@
 libcommon_a_SOURCES += \
 	common/field.h common/field.c \
 	common/suite.h common/suite-private.h common/suite.c \
-	common/suite-mont.c common/suite-p256.c common/suite-dh.c
+	common/suite-mont.c common/suite-p256.c common/suite-dh.c \
+	common/statement.h common/statement-private.h common/statement.c \
+	common/profile.c common/roster.c common/entry.c common/share.c
 
 if HAVE_CUNIT
-check_PROGRAMS += test/unit/test-field test/unit/test-suite test/unit/test-suite-refused
+check_PROGRAMS += test/unit/test-field test/unit/test-suite test/unit/test-suite-refused test/unit/test-statement
 test_unit_test_field_SOURCES = test/unit/test-field.c
 test_unit_test_field_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_suite_SOURCES = test/unit/test-suite.c
 test_unit_test_suite_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_suite_refused_SOURCES = test/unit/test-suite-refused.c
 test_unit_test_suite_refused_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
+test_unit_test_statement_SOURCES = test/unit/test-statement.c
+test_unit_test_statement_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 endif

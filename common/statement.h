@@ -33,7 +33,7 @@ struct profile {
  * compact JWS. */
 int profile_sign(const struct profile *p, const struct jwk *signer_private, struct buf *out, struct err *e);
 /* Verifies under the signer that the payload itself names, and that keyid is the key's: self-consistency, not trust.
- * The caller compares p->signer with what it expects. */
+ * The caller compares p->signer with what it expects. out->key's kid is the keyid. */
 int profile_read(const void *text, size_t len, struct profile *out, struct err *e);
 void profile_clear(struct profile *p);
 
@@ -55,7 +55,8 @@ struct roster {
 int roster_sign(const struct roster *r, const struct jwk *signer, struct buf *out, struct err *e);
 int roster_read(const void *text, size_t len, const struct jwk *signer, struct roster *out, struct err *e);
 const struct roster_member *roster_find(const struct roster *r, const char *account); /* NULL = not a member */
-int roster_add(struct roster *r, const char *account, const char *key_udf, struct err *e); /* ERR_EXISTS */
+/* since becomes r->serial: raise that first. ERR_EXISTS. */
+int roster_add(struct roster *r, const char *account, const char *key_udf, struct err *e);
 int roster_remove(struct roster *r, const char *account, struct err *e);                  /* ERR_ABSENT */
 void roster_clear(struct roster *r);
 
@@ -82,7 +83,7 @@ struct entry {
 int entry_make(const struct jwk *group_key, const struct profile *member, int64_t serial, int64_t epoch,
                const struct jwk *owner, const struct jwk *service_key, struct buf *out, struct err *e);
 /* The service's side: opens with its key, verifies the statement under owner, checks that rhash, suite, mkid and keys
- * agree. */
+ * agree (ERR_KEY). member_key's kid is her key id. */
 int entry_read(const void *text, size_t len, const struct jwk *service_key, const struct jwk *owner, struct entry *out,
                struct err *e);
 void entry_clear(struct entry *en);
@@ -99,7 +100,7 @@ struct share {
     struct suite_key *b;
     unsigned char tagkey[32];
 };
-/* The member's side: verifies the statement under owner and that it is for keyid and for her key, opens dk. */
+/* The member's side: verifies the statement under owner and that it is for keyid and for her key (ERR_KEY), opens dk. */
 int share_read(const char *statement, const char *keyid, const struct jwk *owner, const struct jwk *member_private,
                struct share *out, struct err *e);
 /* To and from JSON for the member's own key directory (contains secrets). */
@@ -107,7 +108,8 @@ int share_to_json(const struct share *s, struct json_object **out, struct err *e
 int share_from_json(struct json_object *obj, struct share *out, struct err *e);
 void share_clear(struct share *s);
 
-/* Opens recipient i of j with a grant and the member's share: agree, combine, try every candidate. */
+/* Opens recipient i of j with a grant and the member's share: agree, combine, try every candidate. ERR_KEY: not for this
+ * group key, or an ephemeral key that must not be used; ERR_CRYPTO, with one text, when it does not open. */
 int share_decrypt(const struct share *s, const struct grant *g, const struct jwe *j, size_t i,
                   const struct buf *ciphertext, struct buf *plain, struct err *e);
 
