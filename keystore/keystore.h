@@ -27,7 +27,9 @@ struct keystore; /* one open store; one thread */
 
 /* Opens type ("berkeley", or any registered) at location (a directory; a connection string). create: make it when it is
  * not there. ERR_EXISTS: another process has it open. ERR_UNSUPPORTED: written by a newer version. ERR_ABSENT.
- * ERR_STALE: older than the watermark beside it says (a restored copy). read_only opens for dump and check. */
+ * ERR_STALE: older than the watermark beside it says, or not in the place it was made in: a restored copy, whose lists
+ * may still have members who were removed since. ERR_SYNTAX: no keystore, or a load that was not finished.
+ * read_only opens for dump and check: a stale store too; put and delete are ERR_DENIED. */
 int keystore_open(const char *type, const char *location, int create, int read_only, struct keystore **out,
                   struct err *e);
 void keystore_close(struct keystore **ks);
@@ -38,7 +40,10 @@ int keystore_begin(struct keystore *ks, struct err *e);
 int keystore_commit(struct keystore *ks, struct err *e);
 void keystore_abort(struct keystore *ks);
 
-/* Inside a transaction or outside (then on its own, reading only for get and scan; put and delete need one). */
+/* Inside a transaction or outside (then on its own, reading only for get and scan; put and delete need one). Delete of
+ * what is not there is ERR_ABSENT and harms no transaction. The META keys "format", "generation", "home", "loading" and
+ * "unscrubbed" are the store's own: ERR_DENIED. A store that cannot be trusted any more (a disk error, a damaged page)
+ * answers ERR_SYSTEM to everything until it is opened anew: keystore_broken tells. */
 int keystore_get(struct keystore *ks, enum keystore_table t, const void *key, size_t key_len, struct buf *value,
                  struct err *e);
 int keystore_put(struct keystore *ks, enum keystore_table t, const void *key, size_t key_len, const void *value,
@@ -52,6 +57,19 @@ int keystore_scan(struct keystore *ks, enum keystore_table t, const void *prefix
                   keystore_visit *visit, void *arg, struct err *e);
 
 int keystore_generation(struct keystore *ks, uint64_t *out, struct err *e);
+
+/* True once the store refuses everything: the program should exit and be started again. */
+int keystore_broken(const struct keystore *ks);
+
+/* True when values were deleted, or replaced in KEYS or ENTRIES, that the files may still hold. */
+int keystore_needs_scrub(struct keystore *ks);
+/* Rewrites the store from what is in it now, overwrites the old files with zeros and removes them, so that no deleted or
+ * replaced value stays in freed pages, page slack or the transaction log. Outside a transaction; costs a pass over the
+ * whole store and as much disk space again; killed at any point it leaves the old store or the new one. The caller calls it
+ * soon after a removal; until then, and as long as the next lines say, such values are on the disk.
+ * What remains: blocks that the file system or the drive moved before they were overwritten (copy on write, journalled
+ * data, flash translation), snapshots, backups, swap. */
+int keystore_scrub(struct keystore *ks, struct err *e);
 
 /* Verifies the files' structure and checksums (the store must not be open elsewhere). Text goes to e on failure. */
 int keystore_verify(const char *type, const char *location, struct err *e);
@@ -71,6 +89,13 @@ struct keystore_backend {
     int (*scan)(void *state, enum keystore_table t, const void *prefix, size_t prefix_len, keystore_visit *visit,
                 void *arg, struct err *e);
     int (*verify)(const char *location, struct err *e);
+    int (*broken)(void *state);
+    /* Beside the store, not in it. read: ERR_ABSENT when there is none. */
+    int (*watermark_read)(void *state, uint64_t *out, struct err *e);
+    int (*watermark_write)(void *state, uint64_t value, struct err *e);
+    /* A name for the place where the store is, another one once its files were copied. NULL = has none. */
+    int (*home)(void *state, char out[64], struct err *e);
+    int (*scrub)(void *state, struct err *e);
 };
 extern const struct keystore_backend keystore_berkeley;
 

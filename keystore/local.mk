@@ -1,1 +1,12 @@
 # what keystore adds to the build
+noinst_LIBRARIES += libkeystore.a
+libkeystore_a_SOURCES = \
+	keystore/keystore.h keystore/keystore-private.h keystore/keystore.c \
+	keystore/keystore-dump.h keystore/keystore-dump.c \
+	keystore/berkeley-dir.h keystore/berkeley-dir.c keystore/keystore-berkeley.c
+KEYSTORE_LIBS = libkeystore.a $(DB_LIBS)
+if HAVE_CUNIT
+check_PROGRAMS += test/unit/test-keystore
+test_unit_test_keystore_SOURCES = test/unit/test-keystore.c
+test_unit_test_keystore_LDADD = $(UNIT_LIBS) $(KEYSTORE_LIBS) $(BASE_LIBS)
+endif
