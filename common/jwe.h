@@ -49,10 +49,16 @@ struct jwe_recipient {
 };
 
 /* Parses. With detached, "ciphertext" must be absent; otherwise it is required and *ciphertext (may be NULL only with
- * detached) gets it decoded. ERR_SYNTAX, ERR_LIMIT, ERR_UNSUPPORTED, ERR_SYSTEM. */
+ * detached) gets it decoded, appended. Of several recipients those with a foreign algorithm are passed over; when there is
+ * no other, ERR_UNSUPPORTED. ERR_SYNTAX, ERR_LIMIT, ERR_UNSUPPORTED, ERR_SYSTEM. */
 int jwe_parse(const void *text, size_t len, int detached, struct jwe **out, struct buf *ciphertext, struct err *e);
 
+/* Parses general or flattened JSON that carries keys only: no "iv", "tag" and "ciphertext" (a .jcd file's header). For
+ * jwe_unwrap_key and jwe_unwrap_candidates; jwe_write writes it so again. Errors as jwe_parse. */
+int jwe_parse_keys(const void *text, size_t len, struct jwe **out, struct err *e);
+
 size_t jwe_recipients(const struct jwe *j);
+/* ERR_UNSUPPORTED when the algorithm or curve of this one of several recipients is not accepted; ERR_ABSENT. */
 int jwe_recipient(const struct jwe *j, size_t i, struct jwe_recipient *out, struct err *e);
 size_t jwe_grants(const struct jwe *j, size_t i);
 int jwe_grant(const struct jwe *j, size_t i, size_t n, struct grant *out, struct err *e);
@@ -94,6 +100,16 @@ int jwe_decrypt(const struct jwe *j, const struct jwk *key, const struct buf *ci
  * tells nothing of which. */
 int jwe_decrypt_candidates(const struct jwe *j, size_t i, const unsigned char *candidates, size_t count,
                            const struct buf *ciphertext, struct buf *plain, struct err *e);
+
+/* The content key alone, for content that is encrypted elsewhere under it (.jcd). Its integrity is that of the AES key
+ * wrap, so these take ECDH-ES+A256KW only (ERR_UNSUPPORTED), and enc is A256GCM, cek 32 octets.
+ * jwe_wrap_key: as jwe_encrypt, for a key that the caller made at random. jwe_unwrap_*: as jwe_decrypt and
+ * jwe_decrypt_candidates; the key is appended to cek only on success. */
+int jwe_wrap_key(const struct jwk *const *to, size_t n, const struct jwe_options *opt, const unsigned char *cek,
+                 size_t cek_len, struct jwe **out, struct err *e);
+int jwe_unwrap_key(const struct jwe *j, const struct jwk *key, struct buf *cek, struct err *e);
+int jwe_unwrap_candidates(const struct jwe *j, size_t i, const unsigned char *candidates, size_t count,
+                          struct buf *cek, struct err *e);
 
 /* PBES2-HS512+A256KW compact, for key files at rest only. iterations accepted on opening: 1000 to 10,000,000. */
 int jwe_seal_passphrase(const char *pass, const void *plain, size_t len, struct buf *out, struct err *e);
