@@ -81,8 +81,8 @@ static int part1_read(struct mailcrypt *m, struct err *e)
     mime_split(m->part1, &header, &body);
     if (body.len > JWE_TEXT_MAX * 3 / 2)
         return err_set(e, ERR_LIMIT, "part 1 of the encrypted message is longer than %d octets", JWE_TEXT_MAX);
-    if ((r = part_header(header, "application/jose+json", e)) < 0 || lines_check(body, e) < 0)
-        return r < 0 ? r : ERR_SYNTAX;
+    if ((r = lines_check(m->part1, e)) < 0 || (r = part_header(header, "application/jose+json", e)) < 0)
+        return r;
     if (r == 1) {
         if ((r = b64mime_decode(body.data, body.len, &json)) < 0) {
             err_set(e, r, "part 1 of the encrypted message: malformed base64");
@@ -168,15 +168,15 @@ out:
 static int claims(struct span content_type, enum mailcrypt_kind *kind, int *compact, struct err *e)
 {
     struct buf type = BUF_INIT, protocol = BUF_INIT;
-    int r = mime_type(content_type, &type, e);
+    int r = mime_type(content_type, &type, NULL);
 
     *kind = MAILCRYPT_PLAIN;
     *compact = strcmp(buf_str(&type), "application/jose") == 0;
-    if (r == ERR_SYNTAX)
-        r = 0;
-    else if (r == 0 && (*compact || strcmp(buf_str(&type), "application/jose+json") == 0))
+    if (r < 0)
+        r = r == ERR_SYNTAX ? 0 : err_set(e, r, "Content-Type too long");
+    else if (*compact || strcmp(buf_str(&type), "application/jose+json") == 0)
         *kind = MAILCRYPT_WHOLE;
-    else if (r == 0 && strcmp(buf_str(&type), "multipart/encrypted") == 0) {
+    else if (strcmp(buf_str(&type), "multipart/encrypted") == 0) {
         r = mime_param(content_type, "protocol", &protocol, e);
         if (r == 0 && strcasecmp(buf_str(&protocol), "application/jose+json") == 0)
             *kind = MAILCRYPT_TWO_PART;

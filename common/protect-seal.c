@@ -7,21 +7,27 @@
 #include "protect-private.h"
 #include "udf.h"
 
-/* A message that can be sealed has one From; one that is signed has the signer in it. */
+/* A message that can be sealed has one From. One that is signed has the signer in it, and no line that is no field (as
+ * a mailbox file's "From " line): some readers would take the header to end there. */
 static int check_from(struct span header, const char *signer, struct err *e)
 {
     char inside[ADDRESS_SIZE], claimed[ADDRESS_SIZE];
     struct buf address = BUF_INIT;
-    struct mime_field f;
-    int r = mime_field_find(header, "From", &f, e);
+    struct mime_field f, from = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
+    size_t at = 0;
+    int r, count = 0;
 
-    if (r < 0)
-        return r;
-    if (r != 1)
-        return err_set(e, ERR_SYNTAX, r ? "the message has more than one From field" : "the message has no From field");
+    while ((r = mime_field_next(header, &at, &f, e)) != 0) {
+        if (r == ERR_LIMIT || (r < 0 && signer))
+            return r;
+        if (r == 1 && mime_field_is(&f, "From") && count++ == 0)
+            from = f;
+    }
+    if (count != 1)
+        return err_set(e, ERR_SYNTAX, "the message has %s From field", count ? "more than one" : "no");
     if (!signer)
         return 0;
-    if ((r = mime_mailbox(f.value, &address, e)) < 0 ||
+    if ((r = mime_mailbox(from.value, &address, e)) < 0 ||
         (r = address_canonical(buf_str(&address), address.len, inside, e)) < 0)
         err_prefix(e, "From of the message");
     else if ((r = address_canonical(signer, strlen(signer), claimed, e)) == 0 && strcmp(inside, claimed) != 0)

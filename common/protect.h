@@ -40,7 +40,9 @@ typedef int protect_lookup(void *arg, const char *account, const char *kid, stru
 
 /* The whole of sealing: wraps, signs (signer may be NULL), encrypts to the keys, builds the outer message. The outer
  * header has From, To, Cc, Date, Message-ID, In-Reply-To and References of msg (Bcc never), Subject replaced by
- * outer_subject (NULL = "[...]"), MIME-Version and Content-Type. Refuses (ERR_SYNTAX) a message with no From or two. CRLF. */
+ * outer_subject (NULL = "[...]"), MIME-Version and Content-Type. Refuses a message with no From or two, or
+ * to be signed and with a header line that is no field (ERR_SYNTAX), with a From outside ASCII (ERR_UNSUPPORTED), or whose
+ * signer is not its From (ERR_USAGE). What goes outside of odd octets: doc/formats.md section 1. CRLF. */
 int protect_seal(struct span msg, const struct jwk *const *to, size_t n, const struct jwk *signer, const char *from,
                  const char *outer_subject, struct buf *out, struct err *e);
 
