@@ -5,6 +5,10 @@ libkeystore_a_SOURCES = \
 	keystore/keystore-dump.h keystore/keystore-dump.c \
 	keystore/berkeley-dir.h keystore/berkeley-dir.c keystore/keystore-berkeley.c
 KEYSTORE_LIBS = libkeystore.a $(DB_LIBS)
+sbin_PROGRAMS += recrypt-keystore
+recrypt_keystore_SOURCES = keystore/recrypt-keystore.c
+recrypt_keystore_LDADD = $(KEYSTORE_LIBS) $(BASE_LIBS)
+dist_man_MANS += doc/recrypt-keystore.8
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-keystore
 test_unit_test_keystore_SOURCES = test/unit/test-keystore.c
