@@ -13,4 +13,7 @@ if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-keystore
 test_unit_test_keystore_SOURCES = test/unit/test-keystore.c
 test_unit_test_keystore_LDADD = $(UNIT_LIBS) $(KEYSTORE_LIBS) $(BASE_LIBS)
+check_PROGRAMS += test/unit/test-keystore-berkeley
+test_unit_test_keystore_berkeley_SOURCES = test/unit/test-keystore-berkeley.c
+test_unit_test_keystore_berkeley_LDADD = $(UNIT_LIBS) $(KEYSTORE_LIBS) $(BASE_LIBS)
 endif
