@@ -1,0 +1,142 @@
+#include "recipient.h"
+
+#include <string.h>
+
+#include "common/log.h"
+#include "common/udf.h"
+#include "reply.h"
+
+/* "<"list"@example.com.>" and the like: the same mailbox in other clothes. Takes off brackets, a source route, quotes
+ * that nothing needs, and the root's dot. */
+static int canonical(const char *given, char out[ADDRESS_SIZE])
+{
+    char text[2 * ADDRESS_SIZE], *p = text, *at;
+    size_t n = strlen(given);
+
+    if (n >= sizeof text)
+        return ERR_LIMIT;
+    memcpy(text, given, n + 1);
+    if (*p == '<' && n > 1 && p[n - 1] == '>') {
+        p[n - 1] = 0;
+        p++;
+    }
+    if (*p == '@' && (at = strchr(p, ':')))
+        p = at + 1;
+    if ((n = strlen(p)) && p[n - 1] == '.')
+        p[--n] = 0;
+    if (*p == '"' && (at = strstr(p, "\"@")) && at > p) {
+        memmove(at, at + 1, strlen(at + 1) + 1);
+        p++;
+    }
+    return address_canonical(p, strlen(p), out, NULL);
+}
+
+/* ADDRESS_NONE for what has no canonical form: nothing of ours looks like that. */
+static int resolve(struct session *s, const char *given, char address[ADDRESS_SIZE], struct address_info *info,
+                   struct err *e)
+{
+    memset(info, 0, sizeof *info);
+    info->kind = ADDRESS_NONE;
+    if (canonical(given, address) < 0) {
+        address[0] = 0;
+        return 0;
+    }
+    return rclient_resolve(s->client, address, info, e);
+}
+
+/* The mail server may rewrite what the client said ("list%example.com@here") before it delivers: it tells as what. */
+static int lookup(struct session *s, const char *given, struct address_info *info, struct err *e)
+{
+    char address[ADDRESS_SIZE], other[ADDRESS_SIZE];
+    const char *rewritten = mta_macro(&s->mta, "{rcpt_addr}");
+    int r = resolve(s, given, address, info, e);
+
+    if (r || info->kind != ADDRESS_NONE || !rewritten)
+        return r;
+    if (canonical(rewritten, other) < 0 || !strcmp(address, other))
+        return 0;
+    return rclient_resolve(s->client, other, info, e);
+}
+
+static enum route person_route(const struct address_info *info)
+{
+    switch (info->plaintext) {
+    case PLAINTEXT_PASS:
+        return ROUTE_PASS;
+    case PLAINTEXT_REJECT:
+        return ROUTE_REFUSE;
+    default:
+        return ROUTE_SEAL;
+    }
+}
+
+/* The owner's address gets the message, and her own rule for plaintext. */
+static int owner_route(struct session *s, struct address_info *info, enum route *route, struct err *e)
+{
+    char owner[ADDRESS_SIZE];
+    int r;
+
+    strcpy(owner, info->owner);
+    if ((r = rclient_resolve(s->client, owner, info, e)) < 0)
+        return r;
+    if (info->kind != ADDRESS_PERSON && info->kind != ADDRESS_NONE)
+        return err_set(e, ERR_RETRY, "a list's owner is no person");
+    *route = info->kind == ADDRESS_PERSON ? person_route(info) : ROUTE_PASS;
+    return 0;
+}
+
+/* Can a recipient of this route be delivered the same body as those before it? */
+static int fits(const struct message *m, enum route route, const struct address_info *info)
+{
+    if (m->route == ROUTE_NEW)
+        return 1;
+    if (m->route != route)
+        return 0;
+    return (route != ROUTE_LIST && route != ROUTE_SEAL) || !strcmp(m->info.account, info->account);
+}
+
+static sfsistat separately(const struct session *s, enum route route)
+{
+    if (s->msg->route == ROUTE_LIST || route == ROUTE_LIST)
+        return reply(s, "452", "4.5.3", "One list per transaction, send to the others separately");
+    return reply(s, "452", "4.5.3", "Recipients who need different encryption, send to this one separately");
+}
+
+sfsistat recipient_add(struct session *s, const char *given)
+{
+    struct message *m = s->msg;
+    struct address_info info;
+    enum route route = ROUTE_PASS;
+    char owner[ADDRESS_SIZE] = "";
+    struct err e = {0};
+    int r;
+
+    if ((r = lookup(s, given, &info, &e)) < 0)
+        return reply_later(s, &e);
+    if (info.kind == ADDRESS_RESERVED || info.kind == ADDRESS_ARCHIVE)
+        return reply(s, "550", "5.1.1", "No such address");
+    if (info.kind == ADDRESS_LIST)
+        route = ROUTE_LIST;
+    if (info.kind == ADDRESS_PERSON)
+        route = person_route(&info);
+    if (info.kind == ADDRESS_OWNER) {
+        strcpy(owner, info.owner);
+        if ((r = owner_route(s, &info, &route, &e)) < 0)
+            return reply_later(s, &e);
+    }
+    if (!fits(m, route, &info))
+        return separately(s, route);
+    if (route == ROUTE_LIST || owner[0])
+        r = message_take(m, given, owner[0] ? owner : NULL);
+    if (r == ERR_LIMIT)
+        return reply(s, "452", "4.5.3", "Too many recipients");
+    if (r < 0) {
+        err_set(&e, r, "out of memory");
+        return reply_later(s, &e);
+    }
+    if (m->route == ROUTE_NEW) {
+        m->route = route;
+        m->info = info;
+    }
+    return SMFIS_CONTINUE;
+}

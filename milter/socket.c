@@ -1,0 +1,71 @@
+#include "socket.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <libmilter/mfapi.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/conf.h"
+
+/* The file name in an address; NULL when it is none. */
+static const char *file_of(const char *address)
+{
+    if (!strncmp(address, "unix:", 5))
+        return address + 5;
+    if (!strncmp(address, "local:", 6))
+        return address + 6;
+    return address[0] == '/' ? address : NULL;
+}
+
+static int replace_stale(const char *path, struct err *e)
+{
+    struct stat st;
+    int fd = -1, r;
+
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT ? 0 : err_errno(e, "%s", path);
+    if (!S_ISSOCK(st.st_mode))
+        return err_set(e, ERR_EXISTS, "%s is there and is no socket", path);
+    r = conf_connect(path, 2000, &fd, e);
+    if (fd >= 0)
+        close(fd);
+    if (!r)
+        return err_set(e, ERR_EXISTS, "%s: another process listens there", path);
+    if (r != ERR_RETRY && r != ERR_ABSENT)
+        return r;
+    return unlink(path) < 0 && errno != ENOENT ? err_errno(e, "%s", path) : 0;
+}
+
+static int set_access(const struct settings *s, const char *path, struct err *e)
+{
+    struct group *group;
+
+    if (s->socket_group) {
+        if (!(group = getgrnam(s->socket_group)))
+            return err_set(e, ERR_USAGE, "socket_group: no group \"%s\"", s->socket_group);
+        if (chown(path, (uid_t)-1, group->gr_gid) < 0)
+            return err_errno(e, "%s: group %s", path, s->socket_group);
+    }
+    return chmod(path, s->socket_mode) < 0 ? err_errno(e, "%s: mode", path) : 0;
+}
+
+int milter_socket_open(const struct settings *s, struct err *e)
+{
+    const char *path = file_of(s->socket);
+    mode_t before;
+    int r;
+
+    if (path && (r = replace_stale(path, e)) < 0)
+        return r;
+    if (smfi_setconn(s->socket) != MI_SUCCESS)
+        return err_set(e, ERR_USAGE, "socket: \"%s\" is no address that libmilter takes", s->socket);
+    /* Nobody gets in before mode and group are as configured. */
+    before = umask(0177);
+    r = smfi_opensocket(false);
+    umask(before);
+    if (r != MI_SUCCESS)
+        return err_set(e, ERR_SYSTEM, "%s: cannot listen", s->socket);
+    return path ? set_access(s, path, e) : 0;
+}
