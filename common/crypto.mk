@@ -5,6 +5,7 @@ libcommon_a_SOURCES += \
 	common/suite-mont.c common/suite-p256.c common/suite-dh.c \
 	common/statement.h common/statement-private.h common/statement.c \
 	common/profile.c common/roster.c common/entry.c common/share.c
+EXTRA_DIST += test/fuzz/fuzz-suite.c test/fuzz/corpus/suite test/fuzz/fuzz-statement.c test/fuzz/corpus/statement
 
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-field test/unit/test-suite test/unit/test-suite-refused test/unit/test-statement
