@@ -1,4 +1,5 @@
-/* suite-private.h - between suite.c and the file of each family of suites; nobody else includes it. */
+/* suite-private.h - between suite.c and the file of each family of suites; nobody else includes it but the
+ * constant-time test. */
 #ifndef RECRYPT_SUITE_PRIVATE_H
 #define RECRYPT_SUITE_PRIVATE_H
 
