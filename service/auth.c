@@ -1,0 +1,160 @@
+#include "auth.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/jws.h"
+#include "common/sjson.h"
+#include "common/statement.h"
+
+static const char *const algs[] = {"EdDSA", "ES256"};
+static const char *const types[] = {"Ed25519", "ES256"};
+enum { ALGS = 2 };
+
+struct auth {
+    struct buf stand_in[ALGS]; /* encoded signer records */
+};
+
+/* A request has few values but long strings. */
+static const struct sjson_limits limits = {64u << 20, 8, 65536};
+
+int auth_new(struct auth **out, struct err *e)
+{
+    struct auth *a = calloc(1, sizeof *a);
+    int rc = a ? 0 : err_errno(e, "auth");
+
+    *out = NULL;
+    for (int i = 0; !rc && i < ALGS; i++) {
+        struct jwk *key = NULL;
+        struct signer s = {0};
+
+        rc = jwk_generate(types[i], &key, e);
+        s.key = key;
+        rc = rc ? rc : signer_encode(&s, &a->stand_in[i], e);
+        signer_clear(&s);
+    }
+    if (rc)
+        auth_free(&a);
+    *out = a;
+    return rc;
+}
+
+void auth_free(struct auth **a)
+{
+    if (!*a)
+        return;
+    for (int i = 0; i < ALGS; i++)
+        buf_free(&(*a)->stand_in[i]);
+    free(*a);
+    *a = NULL;
+}
+
+void auth_result_clear(struct auth_result *r)
+{
+    json_object_put(r->payload);
+    r->payload = NULL;
+    signer_clear(&r->signer);
+}
+
+struct header {
+    const char *kid, *nonce, *url;
+    int64_t iat;
+    int alg;
+};
+
+static int read_header(const struct jws *j, struct header *h, struct err *e)
+{
+    const char *alg;
+    int rc = sjson_string(j->header, "alg", &alg, e);
+
+    rc = rc ? rc : sjson_string(j->header, "kid", &h->kid, e);
+    rc = rc ? rc : sjson_string(j->header, "nonce", &h->nonce, e);
+    rc = rc ? rc : sjson_string(j->header, "url", &h->url, e);
+    rc = rc ? rc : sjson_int(j->header, "iat", &h->iat, e);
+    for (h->alg = 0; !rc && h->alg < ALGS; h->alg++)
+        if (!strcmp(alg, algs[h->alg]))
+            return strlen(h->kid) < JWK_UDF_SIZE ? 0 : err_set(e, ERR_SYNTAX, "kid: too long");
+    return rc ? rc : err_set(e, ERR_UNSUPPORTED, "alg: \"%s\" is neither EdDSA nor ES256", alg);
+}
+
+/* {"SetRequest":{"Person":{"Profile":...}}}: the key that it brings, when that is the one that signed. */
+static int key_of_registration(struct json_object *payload, const char *kid, struct jwk **out)
+{
+    struct json_object *set, *person;
+    struct profile p = {0};
+    const char *text;
+    char udf[JWK_UDF_SIZE];
+    int rc = sjson_object(payload, "SetRequest", &set, NULL);
+
+    rc = rc ? rc : sjson_object(set, "Person", &person, NULL);
+    rc = rc ? rc : sjson_string(person, "Profile", &text, NULL);
+    rc = rc ? rc : profile_read(text, strlen(text), &p, NULL);
+    rc = rc ? rc : jwk_udf(p.signer, udf);
+    if (!rc && !strcmp(udf, kid)) {
+        *out = p.signer;
+        p.signer = NULL;
+    } else if (!rc) {
+        rc = ERR_ABSENT;
+    }
+    profile_clear(&p);
+    return rc;
+}
+
+/* Verifies under the signer's key; an unknown signer costs what a known one does, with a key that signed nothing. */
+static int verify(struct auth *a, struct records *r, const struct jws *j, const struct header *h,
+                  struct auth_result *out, struct err *e)
+{
+    struct signer stand_in = {0};
+    struct jwk *brought = NULL;
+    const struct jwk *key;
+    int known = 0, rc = signer_get(r, h->kid, &out->signer, e);
+
+    if (rc && rc != ERR_ABSENT)
+        return rc;
+    known = !rc;
+    if (!known && !key_of_registration(out->payload, h->kid, &brought))
+        known = 1;
+    rc = signer_decode(a->stand_in[h->alg].data, a->stand_in[h->alg].len, &stand_in, e);
+    if (rc)
+        goto out;
+    key = brought ? brought : known ? out->signer.key : stand_in.key;
+    rc = jws_verify(j, key, NULL, 0, NULL);
+    if (rc == ERR_UNSUPPORTED || rc == ERR_KEY) /* the key is not one for that algorithm */
+        jws_verify(j, stand_in.key, NULL, 0, NULL);
+    if (rc == ERR_SYSTEM)
+        err_set(e, ERR_SYSTEM, "cannot verify");
+    else if (rc || !known)
+        rc = err_set(e, ERR_CRYPTO, "unauthorized");
+out:
+    signer_clear(&stand_in);
+    jwk_free(&brought);
+    return rc;
+}
+
+int auth_verify(struct auth *a, struct records *r, struct nonces *n, const char *url, int64_t now, const void *text,
+                size_t len, struct auth_result *out, struct err *e)
+{
+    struct header h = {0};
+    struct jws j = {0};
+    int rc;
+
+    memset(out, 0, sizeof *out);
+    rc = jws_parse(text, len, &j, e);
+    if (rc)
+        return rc;
+    rc = read_header(&j, &h, e);
+    if (rc)
+        goto out;
+    memcpy(out->udf, h.kid, strlen(h.kid) + 1);
+    rc = nonces_check(n, h.nonce, now, e);
+    if (!rc && strcmp(h.url, url))
+        rc = err_set(e, ERR_DENIED, "url: signed for %s, this is %s", h.url, url);
+    if (!rc && (h.iat > now + AUTH_CLOCK_SECONDS || h.iat < now - AUTH_CLOCK_SECONDS))
+        rc = err_set(e, ERR_DENIED, "iat: more than %d seconds off", AUTH_CLOCK_SECONDS);
+    rc = rc ? rc : sjson_parse(j.payload.data, j.payload.len, &limits, &out->payload, e);
+    rc = rc ? rc : verify(a, r, &j, &h, out, e);
+    rc = rc ? rc : nonces_use(n, h.nonce, now, e);
+out:
+    jws_clear(&j);
+    return rc;
+}

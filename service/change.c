@@ -1,0 +1,298 @@
+#include "change.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/sjson.h"
+
+int change_open(struct service *s, struct request *rq, int equal, struct change *c, struct err *e)
+{
+    const struct jwk *owner = rq->caller->record ? rq->caller->record->key : NULL;
+    struct buf stored = BUF_INIT;
+    int rc;
+
+    memset(c, 0, sizeof *c);
+    c->s = s;
+    c->rq = rq;
+    rc = request_owned_list(s, rq, &c->list, e);
+    rc = rc ? rc : sjson_string(rq->body, "Roster", &c->roster_text, e);
+    rc = rc ? rc : roster_read(c->roster_text, strlen(c->roster_text), owner, &c->roster, e);
+    rc = rc ? rc : roster_get(&s->records, c->list.address, &stored, e);
+    rc = rc ? rc : roster_read(stored.data, stored.len, owner, &c->stored, e);
+    rc = rc ? rc : members_get(&s->records, c->list.address, &c->members, e);
+    if (!rc && strcmp(c->roster.group, c->list.address))
+        rc = err_set(e, ERR_SYNTAX, "the roster is that of %s", c->roster.group);
+    if (!rc && (equal ? c->roster.serial < c->list.serial : c->roster.serial <= c->list.serial))
+        rc = err_set(e, ERR_STALE, "serial %lld is not newer than %lld", (long long)c->roster.serial,
+                     (long long)c->list.serial);
+    if (!rc && c->roster.count > s->settings->inline_max)
+        rc = err_set(e, ERR_EXISTS, "this service takes at most %zu members in a list (inline_max)",
+                     s->settings->inline_max);
+    buf_free(&stored);
+    return rc;
+}
+
+int change_entries(struct change *c, size_t max, struct err *e)
+{
+    struct json_object *list;
+    size_t n;
+    int rc = sjson_array(c->rq->body, "Entries", &list, e);
+
+    if (rc)
+        return rc;
+    n = json_object_array_length(list);
+    if (n > max)
+        return err_set(e, ERR_LIMIT, "Entries: %zu are more than the %zu that the roster needs", n, max);
+    c->entries = calloc(n ? n : 1, sizeof *c->entries);
+    if (!c->entries)
+        return err_errno(e, "entries");
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *text = json_object_array_get_idx(list, i);
+        struct entry *en = &c->entries[i];
+
+        if (!json_object_is_type(text, json_type_string))
+            return err_set(e, ERR_SYNTAX, "Entries: not text");
+        rc = entry_read(json_object_get_string(text), (size_t)json_object_get_string_len(text), c->s->keys->key,
+                        c->rq->caller->record->key, en, e);
+        if (rc)
+            return err_prefix(e, "entry %zu", i + 1);
+        c->entry_count++;
+        if (en->serial <= c->list.serial || en->serial > c->roster.serial)
+            return err_set(e, ERR_STALE, "entry %zu: serial %lld is not that of the roster", i + 1,
+                           (long long)en->serial);
+        if (!roster_find(&c->roster, en->member))
+            return err_set(e, ERR_SYNTAX, "entry %zu: %s is not in the roster", i + 1, en->member);
+    }
+    return 0;
+}
+
+void change_clear(struct change *c)
+{
+    for (size_t i = 0; i < c->entry_count; i++)
+        entry_clear(&c->entries[i]);
+    free(c->entries);
+    c->entries = NULL;
+    c->entry_count = 0;
+    members_clear(&c->members);
+    roster_clear(&c->stored);
+    roster_clear(&c->roster);
+    account_clear(&c->list);
+}
+
+int change_not_quarantined(const struct change *c, struct err *e)
+{
+    if (!account_quarantined(&c->s->records, &c->list))
+        return 0;
+    return err_set(e, ERR_RETRY, "%s is in quarantine after a restore: confirm its roster (recrypt members --confirm)",
+                   c->list.address);
+}
+
+int change_roster_key(const struct change *c, const char *keyid, int64_t epoch, struct err *e)
+{
+    if (!strcmp(c->roster.keyid, keyid) && c->roster.epoch == epoch)
+        return 0;
+    return err_set(e, ERR_EXISTS, "the roster is for key %s, epoch %lld; here it would be %s, epoch %lld",
+                   c->roster.keyid, (long long)c->roster.epoch, keyid, (long long)epoch);
+}
+
+const struct member *change_active(const struct change *c, const char *account)
+{
+    const struct member *m = members_find(&c->members, account);
+
+    return m && m->active ? m : NULL;
+}
+
+int change_keeps(const struct change *c, const char *except, struct err *e)
+{
+    for (size_t i = 0; i < c->members.count; i++) {
+        const struct member *m = &c->members.list[i];
+        const struct roster_member *in = roster_find(&c->roster, m->account);
+
+        if (!m->active || (except && !strcmp(m->account, except)))
+            continue;
+        if (!in)
+            return err_set(e, ERR_SYNTAX, "%s is missing from the roster", m->account);
+        if (strcmp(in->key_udf, m->key_udf))
+            return err_set(e, ERR_SYNTAX, "%s has another key in the roster: remove and add again", m->account);
+    }
+    return 0;
+}
+
+size_t change_entries_of(const struct change *c, const char *account)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < c->entry_count; i++)
+        n += !strcmp(c->entries[i].member, account);
+    return n;
+}
+
+/* Somebody who is registered here is who her registration says. */
+static int check_identity(const struct change *c, const struct entry *en, const char *signer, struct err *e)
+{
+    struct account a;
+    int rc = account_get(&c->s->records, en->member, &a, e);
+
+    if (rc == ERR_ABSENT) {
+        if (!settings_serves(c->s->settings, en->member))
+            return 0;
+        return err_set(e, ERR_SYNTAX, "%s is not registered here", en->member);
+    }
+    if (rc)
+        return rc;
+    if (a.kind != PROFILE_PERSON)
+        rc = err_set(e, ERR_SYNTAX, "%s is a list: lists are not members", en->member);
+    else if (strcmp(a.signer, signer))
+        rc = err_set(e, ERR_SYNTAX, "%s has another signature key here: fetch her profile anew", en->member);
+    account_clear(&a);
+    return rc;
+}
+
+static int check_suite(const struct change *c, const struct entry *en, struct err *e)
+{
+    struct key_record k;
+    const struct suite *suite;
+    int rc = key_get(&c->s->records, en->keyid, &k, e);
+
+    if (rc)
+        return rc;
+    suite = jwk_suite(k.key);
+    key_clear(&k);
+    return suite == suite_key_suite(en->r) ? 0 : err_set(e, ERR_SYNTAX, "entry of %s: not of the key's suite", en->member);
+}
+
+int change_covers(const struct change *c, const struct roster_member *m, const char *const *keys, size_t n,
+                  struct err *e)
+{
+    char first[JWK_UDF_SIZE] = "", signer[JWK_UDF_SIZE];
+    size_t found = 0;
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < c->entry_count; i++) {
+        const struct entry *en = &c->entries[i];
+        size_t k = 0;
+
+        if (strcmp(en->member, m->account))
+            continue;
+        while (k < n && strcmp(keys[k], en->keyid))
+            k++;
+        if (k == n)
+            return err_set(e, ERR_SYNTAX, "entry of %s for %s: not asked for", m->account, en->keyid);
+        for (size_t j = 0; j < i; j++)
+            if (!strcmp(c->entries[j].member, m->account) && !strcmp(c->entries[j].keyid, en->keyid))
+                return err_set(e, ERR_SYNTAX, "two entries of %s for %s", m->account, en->keyid);
+        if (strcmp(en->key_udf, m->key_udf))
+            return err_set(e, ERR_SYNTAX, "entry of %s: not for the key that the roster names", m->account);
+        rc = jwk_udf(en->member_signer, signer);
+        if (!rc && *first && strcmp(first, signer))
+            rc = err_set(e, ERR_SYNTAX, "entries of %s: two signature keys", m->account);
+        rc = rc || *first ? rc : check_identity(c, en, signer, e);
+        rc = rc ? rc : check_suite(c, en, e);
+        memcpy(first, signer, sizeof first);
+        found++;
+    }
+    if (!rc && found != n)
+        rc = err_set(e, ERR_SYNTAX, "%s: %zu entries, %zu keys need one each", m->account, found, n);
+    return rc;
+}
+
+static int store_entry(struct change *c, const struct entry *en, const char *signer, struct err *e)
+{
+    struct entry_record r = {.active = 1, .serial = en->serial, .epoch = en->epoch, .issued = en->issued};
+    int rc;
+
+    memcpy(r.member, en->member, sizeof r.member);
+    memcpy(r.key_udf, en->key_udf, sizeof r.key_udf);
+    memcpy(r.signer, signer, sizeof r.signer);
+    memcpy(r.tagkey, en->tagkey, sizeof r.tagkey);
+    /* Both stay the entry's: only lent for writing. */
+    r.r = en->r;
+    r.statement = en->statement;
+    rc = entry_put(&c->s->records, en->keyid, &r, e);
+    secret_wipe(r.tagkey, sizeof r.tagkey);
+    return rc;
+}
+
+static int store_signer(struct change *c, const struct entry *en, const char *udf, struct err *e)
+{
+    struct signer sg = {0};
+    int rc = signer_get(&c->s->records, udf, &sg, e);
+
+    if (rc == ERR_ABSENT)
+        rc = jwk_public_copy(en->member_signer, &sg.key, e);
+    rc = rc ? rc : signer_join(&sg, c->list.address, en->member, en->key_udf, e);
+    rc = rc ? rc : signer_put(&c->s->records, udf, &sg, e);
+    signer_clear(&sg);
+    return rc;
+}
+
+int change_store_member(struct change *c, const char *account, struct err *e)
+{
+    struct member m = {.active = 1, .serial = c->roster.serial};
+    const struct entry *last = NULL;
+    char signer[JWK_UDF_SIZE];
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < c->entry_count; i++) {
+        if (strcmp(c->entries[i].member, account))
+            continue;
+        last = &c->entries[i];
+        rc = jwk_udf(last->member_signer, signer);
+        rc = rc ? rc : store_entry(c, last, signer, e);
+    }
+    if (rc || !last)
+        return rc;
+    memcpy(m.account, last->member, sizeof m.account);
+    memcpy(m.key_udf, last->key_udf, sizeof m.key_udf);
+    memcpy(m.signer, signer, sizeof m.signer);
+    rc = member_put(&c->s->records, c->list.address, &m, e);
+    rc = rc ? rc : store_signer(c, last, signer, e);
+    return rc;
+}
+
+int change_revoke(struct change *c, const struct member *m, struct err *e)
+{
+    struct member gone = *m;
+    struct signer sg = {0};
+    int rc = 0;
+
+    for (size_t i = 0; !rc && i < c->list.key_count; i++) {
+        rc = entry_revoke(&c->s->records, c->list.keys[i], m->account, c->roster.serial, e);
+        rc = rc == ERR_ABSENT ? 0 : rc;
+    }
+    gone.active = 0;
+    gone.serial = c->roster.serial;
+    rc = rc ? rc : member_put(&c->s->records, c->list.address, &gone, e);
+    if (!rc) {
+        rc = signer_get(&c->s->records, m->signer, &sg, e);
+        if (!rc) {
+            signer_leave(&sg, c->list.address, m->account);
+            rc = signer_put(&c->s->records, m->signer, &sg, e);
+        }
+        rc = rc == ERR_ABSENT ? 0 : rc;
+    }
+    signer_clear(&sg);
+    c->removed += !rc;
+    return rc;
+}
+
+int change_finish(struct change *c, int rc, struct err *e)
+{
+    struct records *r = &c->s->records;
+
+    c->list.serial = c->roster.serial;
+    rc = rc ? rc : roster_put(r, c->list.address, c->roster_text, e);
+    rc = rc ? rc : account_put(r, &c->list, e);
+    if (rc) {
+        records_abort(r);
+        return rc;
+    }
+    cache_drop(c->s->cache, c->list.address);
+    rc = records_commit(r, e);
+    if (!rc)
+        log_info("list %s: serial %lld, %zu added, %zu removed", c->list.address, (long long)c->list.serial, c->added,
+                 c->removed);
+    return rc;
+}

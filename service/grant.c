@@ -1,0 +1,179 @@
+/* Expand, Grant and RecryptData: where recryption keys are used. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/sjson.h"
+#include "service.h"
+
+/* A required key id, lower case; also for the access log. */
+static int request_keyid(struct request *rq, char out[KEYID_SIZE], struct err *e)
+{
+    const char *text;
+    int rc = sjson_string(rq->body, "GroupKeyID", &text, e);
+
+    if (rc)
+        return rc;
+    if (strlen(text) >= KEYID_SIZE)
+        return err_set(e, ERR_SYNTAX, "GroupKeyID: too long");
+    for (size_t i = 0; i <= strlen(text); i++)
+        out[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] + 32) : text[i];
+    snprintf(rq->about, sizeof rq->about, "%s", out);
+    return 0;
+}
+
+static int quarantine(struct err *e, const char *list)
+{
+    return err_set(e, ERR_RETRY, "%s is in quarantine after a restore, until its owner has confirmed its members",
+                   list);
+}
+
+/* ---- one member's ---- */
+
+/* member NULL: the signer's membership of the list. */
+static int one_grant(struct service *s, struct request *rq, const char *member, const char *key_udf,
+                     struct json_object *reply, struct err *e)
+{
+    const struct signer *sg = rq->caller->record;
+    const struct hot_key *k = NULL;
+    struct json_object *grant = NULL;
+    struct epk epk = {0};
+    char keyid[KEYID_SIZE];
+    int rc = request_keyid(rq, keyid, e), allowed;
+
+    rc = rc ? rc : request_epk(rq, &epk, e);
+    if (rc)
+        return rc;
+    rc = cache_get(s->cache, &s->records, keyid, &k, e);
+    if (rc && rc != ERR_ABSENT)
+        goto out;
+    if (k && jwk_suite(k->key.key) != epk.suite) {
+        rc = err_set(e, ERR_KEY, "the ephemeral key is refused");
+        goto out;
+    }
+    if (k && account_quarantined(&s->records, &k->account)) {
+        rc = quarantine(e, k->account.address);
+        goto out;
+    }
+    allowed = k && k->account.kind == PROFILE_LIST;
+    for (size_t i = 0; k && !member && sg && i < sg->count; i++)
+        if (!strcmp(sg->memberships[i].group, k->account.address) && !strcmp(sg->memberships[i].key_udf, key_udf))
+            member = sg->memberships[i].member;
+    rc = grant_one(s->grants, &s->records, keyid, member ? member : "", key_udf, &epk, allowed && member, &grant, e);
+    if (!rc && !rq->caller->local)
+        rc = quota_take(s->quota, k->account.address, member, s->settings->quota, rq->now, e);
+    if (rc) {
+        json_object_put(grant);
+        goto out;
+    }
+    snprintf(rq->detail, sizeof rq->detail, "grant:%s", member);
+    rq->granted = 1;
+    rc = sjson_set_object(reply, "Grant", grant) ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
+out:
+    epk_clear(&epk);
+    return rc ? rc : STATUS_OK;
+}
+
+int grant_handle(struct service *s, struct request *rq, struct json_object *reply, struct err *e)
+{
+    char member[ADDRESS_SIZE];
+    int rc = request_address(rq, "Account", 0, member, e);
+
+    return rc ? rc : one_grant(s, rq, member, NULL, reply, e);
+}
+
+int recrypt_data_handle(struct service *s, struct request *rq, struct json_object *reply, struct err *e)
+{
+    const char *key_udf;
+    int rc = sjson_string(rq->body, "MemberKeyUDF", &key_udf, e);
+
+    return rc ? rc : one_grant(s, rq, NULL, key_udf, reply, e);
+}
+
+/* ---- a whole list's ---- */
+
+static int put_recipients(struct service *s, const struct hot_key *k, struct json_object *reply, struct err *e)
+{
+    size_t n = 0;
+    const char **names = calloc(k->count + 1, sizeof *names);
+    struct json_object *array = json_object_new_array();
+    char archive[ADDRESS_SIZE];
+    int rc = names && array ? 0 : err_set(e, ERR_SYSTEM, "out of memory");
+
+    for (; !rc && n < k->count; n++)
+        names[n] = k->entries[n].member;
+    if (!rc && k->account.policy.archive) {
+        rc = servicekey_archive(s->keys, k->account.address, archive, e);
+        names[n++] = archive;
+    }
+    rc = rc ? rc : shuffle((void **)names, n, e);
+    for (size_t i = 0; !rc && i < n; i++) {
+        struct json_object *name = json_object_new_string(names[i]);
+
+        if (!name || json_object_array_add(array, name)) {
+            json_object_put(name);
+            rc = err_set(e, ERR_SYSTEM, "out of memory");
+        }
+    }
+    free(names);
+    if (rc) {
+        json_object_put(array);
+        return rc;
+    }
+    return sjson_set_object(reply, "Recipients", array) ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
+}
+
+static int put_sender(const char *list, struct json_object *reply, struct err *e)
+{
+    char sender[ADDRESS_SIZE + 16];
+    const char *at = strchr(list, '@');
+
+    snprintf(sender, sizeof sender, "%.*s+bounce%s", (int)(at - list), list, at);
+    return sjson_set_string(reply, "Sender", sender) ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
+}
+
+static int expand(struct service *s, struct request *rq, const struct hot_key *k, const struct epk *epk,
+                  struct json_object *reply, struct err *e)
+{
+    struct json_object *grants;
+    int rc;
+
+    if (k->account.kind != PROFILE_LIST)
+        return err_set(e, ERR_ABSENT, "not the key of a list");
+    if (jwk_suite(k->key.key) != epk->suite)
+        return err_set(e, ERR_KEY, "the ephemeral key is refused");
+    rc = sjson_set_string(reply, "State", key_state_name(k->key.state));
+    rc = rc ? rc : sjson_set_string(reply, "Account", k->account.address);
+    rc = rc ? rc : sjson_set_string(reply, "Current", k->account.current);
+    if (rc)
+        return err_set(e, ERR_SYSTEM, "out of memory");
+    if (k->key.state == KEY_RETIRED)
+        return 0;
+    if (account_quarantined(&s->records, &k->account))
+        return quarantine(e, k->account.address);
+    if (k->count > s->settings->inline_max)
+        return err_set(e, ERR_RETRY, "%s has more than %zu members (inline_max)", k->account.address,
+                       s->settings->inline_max);
+    rc = put_sender(k->account.address, reply, e);
+    rc = rc ? rc : put_recipients(s, k, reply, e);
+    rc = rc ? rc : grants_all(k, epk, &grants, e);
+    if (rc)
+        return rc;
+    snprintf(rq->detail, sizeof rq->detail, "grants:%zu", k->count);
+    rq->granted = 1;
+    return sjson_set_object(reply, "Grants", grants) ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
+}
+
+int expand_handle(struct service *s, struct request *rq, struct json_object *reply, struct err *e)
+{
+    const struct hot_key *k;
+    struct epk epk = {0};
+    char keyid[KEYID_SIZE];
+    int rc = request_keyid(rq, keyid, e);
+
+    rc = rc ? rc : request_epk(rq, &epk, e);
+    rc = rc ? rc : cache_get(s->cache, &s->records, keyid, &k, e);
+    rc = rc ? rc : expand(s, rq, k, &epk, reply, e);
+    epk_clear(&epk);
+    return rc ? rc : STATUS_OK;
+}

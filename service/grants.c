@@ -1,0 +1,186 @@
+#include "grants.h"
+
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/jwe.h"
+#include "common/sjson.h"
+#include "service.h"
+
+enum { SUITES = 8, STAND_IN_STATEMENT = 1400 };
+
+static const char stand_in_member[] = "nobody@invalid";
+static const char stand_in_key[] = "nobody";
+
+struct grants {
+    struct buf stand_in[SUITES]; /* encoded entries, made when first needed */
+};
+
+int grants_new(struct grants **out, struct err *e)
+{
+    *out = calloc(1, sizeof **out);
+    return *out ? 0 : err_errno(e, "grants");
+}
+
+void grants_free(struct grants **g)
+{
+    if (!*g)
+        return;
+    for (int i = 0; i < SUITES; i++)
+        buf_free(&(*g)->stand_in[i]);
+    free(*g);
+    *g = NULL;
+}
+
+/* An entry of that suite that is nobody's, in its stored form, so that reading it costs what reading a real one does. */
+static int stand_in(struct grants *g, const struct records *r, const struct suite *s, const struct buf **out,
+                    struct err *e)
+{
+    struct entry_record en = {.active = 1};
+    int i = 0, rc;
+
+    while (i < SUITES && suite_at((size_t)i) != s)
+        i++;
+    if (i == SUITES)
+        return err_set(e, ERR_UNSUPPORTED, "no such suite");
+    *out = &g->stand_in[i];
+    if (g->stand_in[i].len)
+        return 0;
+    memcpy(en.member, stand_in_member, sizeof stand_in_member);
+    en.statement = malloc(STAND_IN_STATEMENT + 1);
+    rc = en.statement ? suite_generate(s, &en.r, e) : err_errno(e, "grant");
+    if (!rc) {
+        memset(en.statement, 'A', STAND_IN_STATEMENT);
+        en.statement[STAND_IN_STATEMENT] = '\0';
+        rc = entry_encode(r, stand_in_key, &en, &g->stand_in[i], e);
+    }
+    entry_record_clear(&en);
+    return rc;
+}
+
+static int make(const struct suite_key *r, const unsigned char tagkey[32], const struct epk *epk, struct grant *out,
+                struct err *e)
+{
+    int rc = suite_agree(r, epk->peer, out->value, e);
+
+    out->value_len = suite_value_len(epk->suite);
+    return rc ? rc : entry_tag(tagkey, epk->raw, epk->len, out->tag, e);
+}
+
+int grant_one(struct grants *g, struct records *r, const char *keyid, const char *member, const char *key_udf,
+              const struct epk *epk, int allowed, struct json_object **out, struct err *e)
+{
+    struct entry_record en = {0}, other = {0};
+    struct grant grant = {0};
+    const struct entry_record *use;
+    const struct buf *nobody;
+    int rc, usable;
+
+    *out = NULL;
+    rc = stand_in(g, r, epk->suite, &nobody, e);
+    if (rc)
+        return rc;
+    rc = entry_get(r, keyid, member, &en, e);
+    if (rc && rc != ERR_ABSENT)
+        goto out;
+    /* Another's entry, a revoked one, none at all, and one that is refused for other reasons: all do the rest of the
+     * work. What is not there to be decoded is made up for with the stand-in. */
+    usable = !rc && en.active && suite_key_suite(en.r) == epk->suite;
+    allowed = allowed && usable && (!key_udf || !strcmp(key_udf, en.key_udf));
+    rc = usable ? 0 : entry_decode(r, stand_in_key, stand_in_member, nobody->data, nobody->len, &other, e);
+    if (rc)
+        goto out;
+    use = usable ? &en : &other;
+    rc = make(use->r, use->tagkey, epk, &grant, e);
+    grant.dk = use->statement;
+    rc = rc ? rc : grant_to_json(&grant, out, e);
+    grant.dk = NULL;
+    if (!rc && !allowed) {
+        json_object_put(*out);
+        *out = NULL;
+        rc = err_set(e, ERR_ABSENT, "no grant");
+    }
+out:
+    secret_wipe(&grant, sizeof grant);
+    entry_record_clear(&en);
+    entry_record_clear(&other);
+    return rc;
+}
+
+/* Uniform below n. */
+static int random_below(uint32_t n, uint32_t *out)
+{
+    uint32_t limit = UINT32_MAX - UINT32_MAX % n, v;
+
+    do
+        if (RAND_bytes((unsigned char *)&v, sizeof v) != 1)
+            return ERR_SYSTEM;
+    while (v >= limit);
+    *out = v % n;
+    return 0;
+}
+
+int shuffle(void **list, size_t count, struct err *e)
+{
+    for (size_t i = count; i > 1; i--) {
+        uint32_t j;
+        void *t;
+
+        if (random_below((uint32_t)i, &j))
+            return err_set(e, ERR_SYSTEM, "no random numbers");
+        t = list[i - 1];
+        list[i - 1] = list[j];
+        list[j] = t;
+    }
+    return 0;
+}
+
+static int dummy(const struct epk *epk, struct grant *out, struct err *e)
+{
+    out->value_len = suite_value_len(epk->suite);
+    if (RAND_bytes(out->tag, sizeof out->tag) != 1)
+        return err_set(e, ERR_SYSTEM, "no random numbers");
+    return suite_dummy_value(epk->peer, out->value, e);
+}
+
+static size_t padded(size_t n)
+{
+    size_t p = GRANTS_PAD;
+
+    while (p < n)
+        p *= 2;
+    return p;
+}
+
+int grants_all(const struct hot_key *k, const struct epk *epk, struct json_object **out, struct err *e)
+{
+    size_t n = padded(k->count), made = 0;
+    struct json_object **list = calloc(n, sizeof(struct json_object *)), *array = json_object_new_array();
+    int rc = list && array ? 0 : err_errno(e, "grants");
+
+    *out = NULL;
+    for (; !rc && made < n; made++) {
+        struct grant g = {0};
+
+        rc = made < k->count ? make(k->entries[made].r, k->entries[made].tagkey, epk, &g, e) : dummy(epk, &g, e);
+        rc = rc ? rc : grant_to_json(&g, &list[made], e);
+        secret_wipe(&g, sizeof g);
+    }
+    rc = rc ? rc : shuffle((void **)list, n, e);
+    for (size_t i = 0; !rc && i < n; i++) {
+        rc = json_object_array_add(array, list[i]) ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
+        if (!rc)
+            list[i] = NULL;
+    }
+    for (size_t i = 0; list && i < n; i++)
+        json_object_put(list[i]);
+    free(list);
+    if (rc) {
+        json_object_put(array);
+        return rc;
+    }
+    *out = array;
+    return 0;
+}

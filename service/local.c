@@ -1,0 +1,218 @@
+#include "local.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/frame.h"
+#include "common/log.h"
+
+/* A client that does not take its reply for so long is gone. An idle one may stay: a milter keeps its connection. */
+enum { WRITE_SECONDS = 60, PARTIAL_SECONDS = 30, ACCEPT_BATCH = 16 };
+
+struct client {
+    struct local *local;
+    struct bufferevent *bev;
+    struct caller caller;
+    LIST_ENTRY(client) link;
+};
+
+struct local {
+    struct service *service;
+    struct event_base *base;
+    struct event *accept;
+    int fd;
+    unsigned count;
+    LIST_HEAD(, client) clients;
+};
+
+static void watch(struct local *l)
+{
+    if (l->count < l->service->settings->max_clients)
+        event_add(l->accept, NULL);
+    else
+        event_del(l->accept);
+}
+
+static void drop(struct client *c)
+{
+    struct local *l = c->local;
+
+    LIST_REMOVE(c, link);
+    bufferevent_free(c->bev);
+    free(c);
+    l->count--;
+    watch(l);
+}
+
+/* Roles are looked up for each request: a reload may have changed them. */
+static void set_roles(struct client *c)
+{
+    const struct settings *s = c->local->service->settings;
+    uid_t uid = c->caller.uid;
+    int all = uid == 0 || uid == geteuid();
+
+    c->caller.milter = all || uids_have(&s->milter, uid);
+    c->caller.delivery = all || uids_have(&s->delivery, uid);
+}
+
+static int answer(struct client *c, struct json_object *request)
+{
+    struct json_object *reply = NULL;
+    struct buf frame = BUF_INIT;
+    struct err e;
+    int rc;
+
+    set_roles(c);
+    if (service_local(c->local->service, request, &c->caller, &reply))
+        return -1;
+    rc = frame_put(reply, FRAME_REPLY_MAX, &frame, &e);
+    if (rc)
+        log_error("reply to uid %lu: %s", (unsigned long)c->caller.uid, e.text);
+    else
+        rc = bufferevent_write(c->bev, frame.data, frame.len);
+    json_object_put(reply);
+    buf_free(&frame);
+    return rc;
+}
+
+/* One frame at a time; the next is only looked at when the reply has gone out, so that neither buffer grows past one. */
+static void serve(struct client *c)
+{
+    static const struct timeval partial = {PARTIAL_SECONDS, 0}, writing = {WRITE_SECONDS, 0};
+    struct evbuffer *in = bufferevent_get_input(c->bev);
+
+    while (!evbuffer_get_length(bufferevent_get_output(c->bev))) {
+        size_t len = evbuffer_get_length(in), used = 0;
+        struct json_object *request = NULL;
+        struct err e = {0};
+        int rc;
+
+        rc = len ? frame_take(evbuffer_pullup(in, -1), len, FRAME_REQUEST_MAX, &request, &used, &e) : 0;
+        bufferevent_set_timeouts(c->bev, len && !rc ? &partial : NULL, &writing);
+        if (rc < 0)
+            log_warn("uid %lu, pid %ld: %s; connection closed", (unsigned long)c->caller.uid, (long)c->caller.pid,
+                     e.text);
+        if (!rc)
+            return;
+        if (rc > 0) {
+            evbuffer_drain(in, used);
+            rc = answer(c, request);
+            json_object_put(request);
+        }
+        if (rc < 0) {
+            drop(c);
+            return;
+        }
+    }
+}
+
+static void on_data(struct bufferevent *bev, void *arg)
+{
+    (void)bev;
+    serve(arg);
+}
+
+static void on_end(struct bufferevent *bev, short what, void *arg)
+{
+    (void)bev;
+    (void)what;
+    drop(arg);
+}
+
+static int take_client(struct local *l, int fd)
+{
+    struct client *c = calloc(1, sizeof *c);
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+
+    if (!c || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) || len != sizeof peer) {
+        free(c);
+        close(fd);
+        return -1;
+    }
+    c->bev = bufferevent_socket_new(l->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (!c->bev) {
+        free(c);
+        close(fd);
+        return -1;
+    }
+    c->local = l;
+    c->caller.local = 1;
+    c->caller.uid = peer.uid;
+    c->caller.pid = peer.pid;
+    LIST_INSERT_HEAD(&l->clients, c, link);
+    l->count++;
+    /* Reading stops at one frame's worth. */
+    bufferevent_setwatermark(c->bev, EV_READ, 0, FRAME_REQUEST_MAX + 4);
+    bufferevent_setcb(c->bev, on_data, on_data, on_end, c);
+    bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+    return 0;
+}
+
+static void on_accept(evutil_socket_t listening, short what, void *arg)
+{
+    struct local *l = arg;
+
+    (void)what;
+    for (int i = 0; i < ACCEPT_BATCH && l->count < l->service->settings->max_clients; i++) {
+        int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (fd < 0) {
+            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+                log_error("accept: %s", strerror(errno));
+            break;
+        }
+        if (take_client(l, fd))
+            log_error("a client could not be taken");
+    }
+    watch(l);
+}
+
+int local_new(struct service *s, struct event_base *base, int fd, struct local **out, struct err *e)
+{
+    struct local *l = calloc(1, sizeof *l);
+
+    *out = NULL;
+    if (!l || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
+        free(l);
+        return err_errno(e, "listen_local");
+    }
+    l->service = s;
+    l->base = base;
+    l->fd = fd;
+    LIST_INIT(&l->clients);
+    l->accept = event_new(base, fd, EV_READ | EV_PERSIST, on_accept, l);
+    if (!l->accept || event_add(l->accept, NULL)) {
+        local_free(&l);
+        return err_set(e, ERR_SYSTEM, "listen_local: no event");
+    }
+    *out = l;
+    return 0;
+}
+
+void local_free(struct local **lp)
+{
+    struct local *l = *lp;
+
+    if (!l)
+        return;
+    while (!LIST_EMPTY(&l->clients)) {
+        struct client *c = LIST_FIRST(&l->clients);
+
+        LIST_REMOVE(c, link);
+        bufferevent_free(c->bev);
+        free(c);
+    }
+    if (l->accept)
+        event_free(l->accept);
+    close(l->fd);
+    free(l);
+    *lp = NULL;
+}

@@ -1,0 +1,74 @@
+/* settings.h - recryptd's configuration as an immutable snapshot; a reload makes a new one and swaps it in whole. */
+#ifndef RECRYPT_SETTINGS_H
+#define RECRYPT_SETTINGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/rclient.h"
+
+#define SETTINGS_PATH SYSCONFDIR "/recrypt/recryptd.conf"
+#define WEB_PATH "/.well-known/meshrecrypt"
+
+struct policy {
+    enum plaintext_policy plaintext; /* lists: REJECT or ENCRYPT */
+    int archive;
+    size_t max_size; /* octets, 0 = none */
+};
+
+struct names {
+    char **list;
+    size_t count;
+};
+struct uids {
+    uid_t *list;
+    size_t count;
+};
+
+struct settings {
+    struct names domains;        /* canonical */
+    struct names administrators; /* canonical addresses */
+    char *url;                   /* complete, with WEB_PATH; "" without a web service */
+    char *listen_local;
+    mode_t listen_local_mode;
+    char *listen_web; /* "host:port", "" = none */
+    char *tls_certificate, *tls_key;
+    struct buf tls_certificate_pem, tls_key_pem; /* empty = plain HTTP */
+    char *state_directory;
+    char *keystore_type, *keystore_location;
+    int has_user;
+    uid_t uid;
+    gid_t gid;
+    struct uids milter, delivery;
+    int registration_open;
+    struct policy list_policy;
+    enum plaintext_policy person_plaintext;
+    size_t inline_max;
+    int64_t quota; /* RecryptData for a member and day; 0 = no limit */
+    char *access_log;
+    size_t max_body;
+    unsigned max_connections, max_clients;
+    int64_t timeout; /* seconds */
+    size_t cache_entries;
+};
+
+/* Reads and checks the file, and the certificate and key when named. Text of an error names the file and the option. */
+int settings_load(const char *path, struct settings **out, struct err *e);
+void settings_free(struct settings **s);
+
+/* Is the domain of this canonical address one of ours? */
+int settings_serves(const struct settings *s, const char *address);
+int settings_administrator(const struct settings *s, const char *address);
+int uids_have(const struct uids *u, uid_t uid);
+
+/* What differs from old and takes a restart to come into effect; NULL when nothing. Static text. */
+const char *settings_fixed(const struct settings *old, const struct settings *s);
+
+const char *policy_plaintext_name(enum plaintext_policy p);
+/* "reject", "encrypt", and with pass allowed "pass". ERR_SYNTAX. */
+int policy_plaintext(const char *text, int pass, enum plaintext_policy *out, struct err *e);
+
+#endif

@@ -1,0 +1,311 @@
+#include "web.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/sjson.h"
+
+enum {
+    OPEN_BODY_MAX = 64 << 10,       /* a request without signature */
+    BODIES = 4,                     /* times max_body: octets of unfinished requests in all */
+    PER_ADDRESS = 32,               /* connections */
+    HEADER_MEMORY = 16 << 10,
+    IDLE_SECONDS = 3600
+};
+
+struct web {
+    struct service *service;
+    struct event_base *base;
+    struct MHD_Daemon *daemon;
+    struct event *readable, *timer;
+    int fd;
+    size_t buffered;
+};
+
+/* One request on its way in. */
+struct transfer {
+    struct buf body;
+    size_t charged; /* of web's buffered */
+    int is_signed, too_large, overloaded;
+};
+
+static enum MHD_Result send_reply(struct web *w, struct MHD_Connection *c, unsigned http, struct buf *body)
+{
+    /* libmicrohttpd copies, since body is wiped by its owner. */
+    struct MHD_Response *r = MHD_create_response_from_buffer(body->len, body->data, MHD_RESPMEM_MUST_COPY);
+    char nonce[NONCE_SIZE];
+    enum MHD_Result result;
+
+    if (!r)
+        return MHD_NO;
+    if (!nonces_issue(w->service->nonces, time(NULL), nonce, NULL))
+        MHD_add_response_header(r, "Replay-Nonce", nonce);
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (http == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "POST");
+    result = MHD_queue_response(c, http, r);
+    MHD_destroy_response(r);
+    return result;
+}
+
+static enum MHD_Result send_error(struct web *w, struct MHD_Connection *c, unsigned http, int status,
+                                  const char *text)
+{
+    struct buf body = BUF_INIT;
+    enum MHD_Result result;
+
+    if (buf_printf(&body, "{\"ErrorResponse\":{\"Status\":%d,\"StatusDescription\":\"%s\"}}", status, text))
+        return MHD_NO;
+    result = send_reply(w, c, http, &body);
+    buf_free(&body);
+    return result;
+}
+
+/* The media type without its parameters. */
+static int media_type(struct MHD_Connection *c, const char *want)
+{
+    const char *type = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
+    size_t len = strlen(want);
+
+    return type && !strncasecmp(type, want, len) && (!type[len] || strchr("; \t", type[len]));
+}
+
+static void address_text(struct MHD_Connection *c, char out[64])
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *sa = info ? info->client_addr : NULL;
+
+    strcpy(out, "?");
+    if (sa && sa->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)sa)->sin_addr, out, 64);
+    else if (sa && sa->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)sa)->sin6_addr, out, 64);
+}
+
+static enum MHD_Result begin(struct web *w, struct MHD_Connection *c, const char *url, const char *method,
+                             void **state)
+{
+    struct transfer *t;
+
+    if (strcmp(url, WEB_PATH))
+        return send_error(w, c, MHD_HTTP_NOT_FOUND, 404, "nothing here");
+    if (strcmp(method, MHD_HTTP_METHOD_POST))
+        return send_error(w, c, MHD_HTTP_METHOD_NOT_ALLOWED, 400, "POST only");
+    t = calloc(1, sizeof *t);
+    if (!t)
+        return MHD_NO;
+    t->is_signed = media_type(c, "application/jose+json");
+    if (!t->is_signed && !media_type(c, "application/json")) {
+        free(t);
+        return send_error(w, c, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, 400,
+                          "Content-Type is neither application/json nor application/jose+json");
+    }
+    t->body.max = t->is_signed ? w->service->settings->max_body : OPEN_BODY_MAX;
+    *state = t;
+    return MHD_YES;
+}
+
+static void take(struct web *w, struct transfer *t, const char *data, size_t len)
+{
+    if (t->too_large || t->overloaded)
+        return;
+    if (w->buffered + len > BODIES * w->service->settings->max_body) {
+        t->overloaded = 1;
+    } else if (buf_append(&t->body, data, len)) {
+        t->too_large = 1;
+    } else {
+        w->buffered += len;
+        t->charged += len;
+    }
+    if (t->too_large || t->overloaded)
+        buf_free(&t->body);
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *url, const char *method,
+                                  const char *version, const char *data, size_t *len, void **state)
+{
+    struct web *w = arg;
+    struct transfer *t = *state;
+    struct buf out = BUF_INIT;
+    enum MHD_Result result;
+    char address[64];
+    unsigned http;
+
+    (void)version;
+    if (!t)
+        return begin(w, c, url, method, state);
+    if (*len) {
+        take(w, t, data, *len);
+        *len = 0;
+        return MHD_YES;
+    }
+    if (t->too_large)
+        return send_error(w, c, MHD_HTTP_CONTENT_TOO_LARGE, 400, "the request is too large");
+    if (t->overloaded)
+        return send_error(w, c, MHD_HTTP_SERVICE_UNAVAILABLE, 503, "try again later");
+    address_text(c, address);
+    http = service_web(w->service, t->is_signed, t->body.data, t->body.len, address, &out);
+    result = out.len ? send_reply(w, c, http, &out) : MHD_NO;
+    buf_free(&out);
+    return result;
+}
+
+static void on_completed(void *arg, struct MHD_Connection *c, void **state, enum MHD_RequestTerminationCode why)
+{
+    struct web *w = arg;
+    struct transfer *t = *state;
+
+    (void)c;
+    (void)why;
+    if (!t)
+        return;
+    w->buffered -= t->charged;
+    buf_free(&t->body);
+    free(t);
+    *state = NULL;
+}
+
+static void on_log(void *arg, const char *fmt, va_list ap)
+{
+    char text[512];
+
+    (void)arg;
+    vsnprintf(text, sizeof text, fmt, ap);
+    text[strcspn(text, "\r\n")] = '\0';
+    log_debug("web: %s", text);
+}
+
+/* Runs what is due and asks to be called when the next thing is. */
+static void run(struct web *w)
+{
+    struct timeval wait = {IDLE_SECONDS, 0};
+    MHD_UNSIGNED_LONG_LONG ms;
+
+    MHD_run(w->daemon);
+    if (MHD_get_timeout(w->daemon, &ms) == MHD_YES && ms < IDLE_SECONDS * 1000ull) {
+        wait.tv_sec = (time_t)(ms / 1000);
+        wait.tv_usec = (suseconds_t)(ms % 1000 * 1000);
+    }
+    evtimer_add(w->timer, &wait);
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    run(arg);
+}
+
+static struct MHD_Daemon *start(struct web *w, const struct settings *s)
+{
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, s->tls_certificate_pem.data},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, s->tls_key_pem.data},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)"SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    int secure = s->tls_certificate_pem.len > 0, fd = fcntl(w->fd, F_DUPFD_CLOEXEC, 0);
+    struct MHD_Daemon *d;
+
+    if (fd < 0)
+        return NULL;
+    d = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, w,
+                         MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, w, MHD_OPTION_CONNECTION_LIMIT,
+                         s->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS,
+                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)s->timeout, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                         (size_t)HEADER_MEMORY, MHD_OPTION_ARRAY, secure ? tls : tls + 3, MHD_OPTION_END);
+    if (!d)
+        close(fd);
+    return d;
+}
+
+/* Hangs the daemon's own descriptor into the event loop. */
+static int attach(struct web *w, struct err *e)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(w->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+
+    w->readable = info ? event_new(w->base, info->epoll_fd, EV_READ | EV_PERSIST, on_event, w) : NULL;
+    if (!w->readable || event_add(w->readable, NULL))
+        return err_set(e, ERR_SYSTEM, "listen_web: no event");
+    run(w);
+    return 0;
+}
+
+static void detach(struct web *w)
+{
+    if (w->readable)
+        event_free(w->readable);
+    w->readable = NULL;
+    if (w->daemon)
+        MHD_stop_daemon(w->daemon);
+    w->daemon = NULL;
+}
+
+int web_new(struct service *s, struct event_base *base, int fd, struct web **out, struct err *e)
+{
+    struct web *w = calloc(1, sizeof *w);
+    int rc = 0;
+
+    *out = NULL;
+    if (!w)
+        return err_errno(e, "listen_web");
+    w->service = s;
+    w->base = base;
+    w->fd = fd;
+    if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
+        rc = err_errno(e, "listen_web");
+    w->timer = evtimer_new(base, on_event, w);
+    w->daemon = rc ? NULL : start(w, s->settings);
+    if (!rc && (!w->timer || !w->daemon))
+        rc = err_set(e, ERR_USAGE, "listen_web: the web server does not start%s",
+                     s->settings->tls_certificate_pem.len ? " (certificate and key?)" : "");
+    rc = rc ? rc : attach(w, e);
+    if (rc)
+        web_free(&w);
+    *out = w;
+    return rc;
+}
+
+static int same(const struct buf *a, const struct buf *b)
+{
+    return a->len == b->len && !memcmp(buf_str(a), buf_str(b), a->len);
+}
+
+int web_reload(struct web *w, const struct settings *old, const struct settings *now, struct err *e)
+{
+    struct MHD_Daemon *fresh;
+
+    if (same(&old->tls_certificate_pem, &now->tls_certificate_pem) && same(&old->tls_key_pem, &now->tls_key_pem))
+        return 0;
+    fresh = start(w, now);
+    if (!fresh)
+        return err_set(e, ERR_USAGE, "tls_certificate, tls_key: the web server does not start with them");
+    detach(w);
+    w->daemon = fresh;
+    return attach(w, e);
+}
+
+void web_free(struct web **wp)
+{
+    struct web *w = *wp;
+
+    if (!w)
+        return;
+    detach(w);
+    if (w->timer)
+        event_free(w->timer);
+    close(w->fd);
+    free(w);
+    *wp = NULL;
+}
