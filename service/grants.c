@@ -75,7 +75,7 @@ int grant_one(struct grants *g, struct records *r, const char *keyid, const char
     struct entry_record en = {0}, other = {0};
     struct grant grant = {0};
     const struct entry_record *use;
-    const struct buf *nobody;
+    const struct buf *nobody = NULL;
     int rc, usable;
 
     *out = NULL;

@@ -10,11 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/conf.h"
 #include "common/log.h"
-#include "config.h"
 #include "server.h"
 
-enum { DAYS_DEFAULT = 14, DAYS_MAX = 3650 };
+enum { DAYS_DEFAULT = 7, DAYS_MAX = 3650 };
 
 struct options {
     const char *config, *invite;
@@ -42,7 +42,7 @@ static void usage(FILE *to)
           "  -v, --verbose        log more\n"
           "      --check          verify the keystore's files and every record (recryptd must not run)\n"
           "      --invite ADDRESS print a token with which that person may register once\n"
-          "      --days N         days for which the token is good (14)\n"
+          "      --days N         days for which the token is good (7)\n"
           "      --help, --version\n",
           to);
 }
@@ -105,6 +105,12 @@ static int parse(int argc, char **argv, struct options *o)
     return 0;
 }
 
+/* What root looks at or makes must stay the service's own. */
+static int become_user(const struct settings *s, struct err *e)
+{
+    return s->has_user && geteuid() == 0 ? conf_drop_privileges(s->uid, s->gid, e) : 0;
+}
+
 /* ---- --invite ---- */
 
 static int invite(const struct settings *s, const struct options *o)
@@ -113,8 +119,9 @@ static int invite(const struct settings *s, const struct options *o)
     struct buf token = BUF_INIT;
     char address[ADDRESS_SIZE], *path = NULL;
     struct err e;
-    int rc = address_canonical(o->invite, strlen(o->invite), address, &e);
+    int rc = become_user(s, &e);
 
+    rc = rc ? rc : address_canonical(o->invite, strlen(o->invite), address, &e);
     if (!rc && !settings_serves(s, address))
         rc = err_set(&e, ERR_USAGE, "%s is not a domain of this service", address_domain(address));
     if (!rc && asprintf(&path, "%s/service.key", s->state_directory) < 0)
@@ -140,8 +147,9 @@ static int check(const struct settings *s)
     struct records records;
     size_t count = 0, faults = 0;
     struct err e;
-    int rc = keystore_verify(s->keystore_type, s->keystore_location, &e);
+    int rc = become_user(s, &e);
 
+    rc = rc ? rc : keystore_verify(s->keystore_type, s->keystore_location, &e);
     if (rc)
         return fail(&e, err_sysexit(rc));
     rc = server_open_store(s, 0, 1, &keys, &ks, &records, &e);

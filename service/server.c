@@ -12,7 +12,6 @@
 
 #include "common/conf.h"
 #include "common/log.h"
-#include "config.h"
 #include "local.h"
 #include "service.h"
 #include "web.h"
@@ -163,6 +162,18 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 }
 #endif
 
+/* What was deleted or replaced is wiped from the files a little later, so that several changes cost one pass. */
+static void on_scrub(evutil_socket_t fd, short what, void *arg)
+{
+    struct server *sv = arg;
+    struct err e;
+
+    (void)fd;
+    (void)what;
+    if (keystore_needs_scrub(sv->ks) && keystore_scrub(sv->ks, &e))
+        log_error("scrub: %s", e.text);
+}
+
 static int start_watchdog(struct server *sv)
 {
 #ifdef HAVE_SYSTEMD
@@ -198,18 +209,6 @@ static int start_events(struct server *sv, struct err *e)
 }
 
 /* ---- run and stop ---- */
-
-/* What was deleted or replaced is wiped from the files a little later, so that several changes cost one pass. */
-static void on_scrub(evutil_socket_t fd, short what, void *arg)
-{
-    struct server *sv = arg;
-    struct err e;
-
-    (void)fd;
-    (void)what;
-    if (keystore_needs_scrub(sv->ks) && keystore_scrub(sv->ks, &e))
-        log_error("scrub: %s", e.text);
-}
 
 static int loop(struct server *sv, struct err *e)
 {
