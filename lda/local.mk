@@ -1,1 +1,39 @@
-# what lda adds to the build
+# recrypt-lda: the delivery agent
+LDA_SOURCES = \
+	lda/deliver.h lda/deliver.c \
+	lda/grants.h lda/grants.c \
+	lda/lmtp.h lda/lmtp.c \
+	lda/lmtpd.h lda/lmtpd.c \
+	lda/maildir.h lda/maildir.c \
+	lda/message.h lda/message.c \
+	lda/remote.h lda/remote.c \
+	lda/settings.h lda/settings.c \
+	lda/template.h lda/template.c \
+	lda/verdict.h lda/verdict.c
+noinst_LIBRARIES += liblda.a
+liblda_a_SOURCES = $(LDA_SOURCES)
+LDA_LIBS = liblda.a $(BASE_LIBS) $(ETPAN_LIBS) $(SYSTEMD_LIBS)
+sbin_PROGRAMS += recrypt-lda
+recrypt_lda_SOURCES = lda/main.c
+recrypt_lda_LDADD = $(LDA_LIBS)
+if HAVE_CUNIT
+check_PROGRAMS += test/unit/test-lda-template test/unit/test-lda-message test/unit/test-lda-maildir test/unit/test-lda-lmtp \
+	test/unit/test-lda-grants test/unit/test-lda-settings
+test_unit_test_lda_template_SOURCES = test/unit/test-lda-template.c
+test_unit_test_lda_template_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
+test_unit_test_lda_message_SOURCES = test/unit/test-lda-message.c
+test_unit_test_lda_message_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
+test_unit_test_lda_maildir_SOURCES = test/unit/test-lda-maildir.c
+test_unit_test_lda_maildir_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
+test_unit_test_lda_lmtp_SOURCES = test/unit/test-lda-lmtp.c
+test_unit_test_lda_lmtp_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
+test_unit_test_lda_grants_SOURCES = test/unit/test-lda-grants.c
+test_unit_test_lda_grants_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
+test_unit_test_lda_settings_SOURCES = test/unit/test-lda-settings.c
+test_unit_test_lda_settings_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
+endif
+dist_man_MANS += doc/recrypt-lda.8
+EXTRA_DIST += contrib/recrypt-lda.conf contrib/dovecot/recrypt.conf contrib/dovecot/recrypt-acl \
+	contrib/dovecot/dovecot.conf test/fuzz/fuzz-lmtp.c test/fuzz/corpus/lmtp
+dist_noinst_SCRIPTS += test/integration/lda.sh
+EXTRA_DIST += test/integration/lda-tool.py test/integration/lda-dovecot.sh

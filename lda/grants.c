@@ -1,0 +1,188 @@
+#include "grants.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "common/log.h"
+#include "common/mailcrypt.h"
+#include "message.h"
+
+/* Everything that is no answer about this very message is "try again later": a denial means that recryptd does not know us
+ * as a delivery agent. */
+static int temporary(int r, struct err *e)
+{
+    if (r == ERR_SYSTEM || r == ERR_RETRY)
+        return r;
+    if (e)
+        e->code = ERR_RETRY;
+    return ERR_RETRY;
+}
+
+/* 1 = ours, 0 = another service's or none's. */
+static int is_ours(struct frame_client *c, const char *kid, struct err *e)
+{
+    char account[ADDRESS_SIZE];
+    struct jwk *key = NULL;
+    enum key_state state;
+    int r = rclient_key(c, kid, &key, &state, account, e);
+
+    jwk_free(&key);
+    if (r == ERR_ABSENT)
+        return 0;
+    return r < 0 ? temporary(r, e) : 1;
+}
+
+static int is_group_key(const char *kid)
+{
+    char address[ADDRESS_SIZE], udf[64];
+
+    return kid && strlen(kid) < KEYID_SIZE && keyid_parse(kid, address, udf, NULL) == 0;
+}
+
+/* The grants recipient i keeps: at most one. 1 = *g is it, 0 = none, 2 = leave what is there. */
+static int decide(struct frame_client *c, const char *account, const struct jwe *j, size_t i, struct grant *g,
+                  struct err *e)
+{
+    struct jwe_recipient to;
+    int r;
+
+    if (!account)
+        return 0;
+    if (jwe_recipient(j, i, &to, e) < 0 || !is_group_key(to.kid))
+        return 0;
+    r = rclient_grant(c, account, to.kid, to.suite, to.epk, to.epk_len, g, e);
+    if (r == 0)
+        return 1;
+    if (r == ERR_ABSENT) {
+        r = is_ours(c, to.kid, e);
+        return r < 0 ? r : r ? 0 : 2;
+    }
+    if (r == ERR_KEY || r == ERR_SYNTAX) {
+        log_info("an ephemeral key that the service refuses: delivered without grant");
+        return 0;
+    }
+    return temporary(r, e);
+}
+
+/* Has recipient i exactly this grant already? */
+static int has_only(const struct jwe *j, size_t i, const struct grant *g)
+{
+    struct grant have;
+    int same;
+
+    if (jwe_grants(j, i) != 1 || jwe_grant(j, i, 0, &have, NULL) < 0)
+        return 0;
+    same = memcmp(have.tag, g->tag, sizeof g->tag) == 0 && have.value_len == g->value_len &&
+           memcmp(have.value, g->value, g->value_len) == 0 && have.dk && g->dk && strcmp(have.dk, g->dk) == 0;
+    grant_clear(&have);
+    return same;
+}
+
+/* 1 = something changed. */
+static int apply_all(struct frame_client *c, const char *account, struct jwe *j, struct err *e)
+{
+    int changed = 0;
+
+    for (size_t i = 0; i < jwe_recipients(j); i++) {
+        struct grant g;
+        int r;
+
+        memset(&g, 0, sizeof g);
+        r = decide(c, account, j, i, &g, e);
+        if (r == 1 && !has_only(j, i, &g)) {
+            r = jwe_set_grants(j, i, &g, 1, e) < 0 ? temporary(ERR_SYSTEM, e) : 1;
+            changed = 1;
+        } else if (r == 0 && jwe_grants(j, i) > 0) {
+            r = jwe_set_grants(j, i, NULL, 0, e) < 0 ? temporary(ERR_SYSTEM, e) : 0;
+            changed = 1;
+        }
+        grant_clear(&g);
+        if (r < 0)
+            return r;
+    }
+    return changed;
+}
+
+static int write_two_part(const struct mailcrypt *m, struct span msg, struct buf *out, struct err *e)
+{
+    struct buf part1 = BUF_INIT;
+    const unsigned char *end = m->part1.data + m->part1.len;
+    int r;
+
+    if ((r = mailcrypt_part1(m, &part1, e)) == 0 &&
+        (r = buf_append(out, msg.data, (size_t)(m->part1.data - msg.data))) == 0 &&
+        (r = buf_append(out, part1.data, part1.len)) == 0)
+        r = buf_append(out, end, msg.len - (size_t)(end - msg.data));
+    buf_free(&part1);
+    return r;
+}
+
+/* Appends text, which has CRLF line ends, with those of the message. */
+static int append_as(const struct buf *text, int crlf, struct buf *out, struct err *e)
+{
+    struct span s = {text->data, text->len};
+
+    if (!crlf)
+        return message_to_lf(s, out, e);
+    return buf_append(out, text->data, text->len) < 0 ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
+}
+
+static int is_content_field(struct span name)
+{
+    static const char *const names[] = {"content-type", "content-transfer-encoding", "content-disposition"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (name.len == strlen(names[i]) && strncasecmp((const char *)name.data, names[i], name.len) == 0)
+            return 1;
+    return 0;
+}
+
+/* The same header but for what describes the body, and the body in two parts. */
+static int write_whole(const struct mailcrypt *m, struct span header, int crlf, struct buf *out, struct err *e)
+{
+    struct buf type = BUF_INIT, body = BUF_INIT, head = BUF_INIT;
+    struct mime_field f;
+    size_t at = 0;
+    int r;
+
+    if ((r = mailcrypt_build(m->jwe, &m->ciphertext, &type, &body, e)) < 0)
+        goto out;
+    while ((r = mime_field_next(header, &at, &f, e)) == 1)
+        if (!is_content_field(f.name) && (r = buf_append(out, f.whole.data, f.whole.len)) < 0)
+            goto out;
+    if (r < 0 || (r = buf_printf(&head, "Content-Type: %s\r\n\r\n", buf_str(&type))) < 0 ||
+        (r = append_as(&head, crlf, out, e)) < 0)
+        goto out;
+    r = append_as(&body, crlf, out, e);
+out:
+    buf_free(&type);
+    buf_free(&body);
+    buf_free(&head);
+    return r;
+}
+
+int grants_apply(struct frame_client *c, const char *account, struct span msg, enum grants_kind *kind, struct buf *out,
+                 struct err *e)
+{
+    struct span header, body;
+    struct mailcrypt m;
+    int r;
+
+    *kind = GRANTS_PLAIN;
+    r = mailcrypt_find_message(msg, &header, &body, &m, e);
+    if (r < 0) {
+        *kind = GRANTS_BROKEN;
+        return err_temporary(r) ? r : 0;
+    }
+    if (m.kind != MAILCRYPT_PLAIN) {
+        *kind = GRANTS_ENCRYPTED;
+        r = apply_all(c, account, m.jwe, e);
+        if (r > 0)
+            r = m.kind == MAILCRYPT_TWO_PART ? write_two_part(&m, msg, out, e)
+                                             : write_whole(&m, header, message_has_crlf(msg), out, e);
+        if (r < 0)
+            r = temporary(r, e);
+    }
+    mailcrypt_clear(&m);
+    return r;
+}

@@ -1,0 +1,33 @@
+/* maildir.h - writes one message into a Maildir: complete in new/ and on disk, or not there at all. */
+#ifndef RECRYPT_LDA_MAILDIR_H
+#define RECRYPT_LDA_MAILDIR_H
+
+#include <sys/types.h>
+
+#include "common/err.h"
+#include "common/mime.h"
+
+struct maildir_modes {
+    mode_t dir, file;
+    gid_t group; /* for what is made; (gid_t)-1 = leave it */
+};
+extern const struct maildir_modes maildir_private; /* 0700, 0600 */
+
+enum { MAILDIR_ID_SIZE = 33 };
+
+/* A delivery's identity, in hexadecimal: cut SHA-256 over queue id, recipient and the message as it came. The same delivery
+ * tried again has the same. queue_id may be "". 0 or ERR_SYSTEM. */
+int maildir_id(const char *queue_id, const char *recipient, const char *original, struct span msg,
+               char id[MAILDIR_ID_SIZE], struct err *e);
+
+/* Delivers the pieces, laid end to end, into the Maildir at path, which is made when it is not there (everything below root,
+ * which must exist). id NULL: always a new message. With id: a message that was delivered under the same id and still is in
+ * new/ or cur/ is not delivered again; that is success as well, and *again (may be NULL) is 1.
+ *
+ * On success the message, its name and the directories are synced. On failure nothing of it is in new/; tmp/ may keep a file of
+ * this id only when the process is killed, and the next try uses that up. ERR_SYSTEM; ERR_RETRY when another process is
+ * delivering the same id right now. */
+int maildir_deliver(const char *root, const char *path, const struct maildir_modes *modes, const char *id,
+                    const struct span *pieces, size_t count, int *again, struct err *e);
+
+#endif

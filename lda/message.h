@@ -1,0 +1,38 @@
+/* message.h - one message in memory: read, line ends, the fields that a delivery agent looks at or adds. */
+#ifndef RECRYPT_LDA_MESSAGE_H
+#define RECRYPT_LDA_MESSAGE_H
+
+#include <stddef.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/mime.h"
+
+/* Reads fd to its end, at most max octets; appended. ERR_LIMIT past max, ERR_SYSTEM. */
+int message_read(int fd, size_t max, struct buf *out, struct err *e);
+
+/* msg without the "From " line that mailbox_command and pipe(8)'s flag F put before the header. */
+struct span message_without_from_line(struct span msg);
+
+/* 1 when msg's first line ends with CRLF, 0 when with LF or not at all. */
+int message_has_crlf(struct span msg);
+
+/* Appends text with every CRLF as LF. */
+int message_to_lf(struct span text, struct buf *out, struct err *e);
+
+/* Appends text with every line ended by CRLF: a bare LF and a bare CR become CRLF too, so that nobody downstream can see
+ * an end of the message where there is none; the last line gets one when it has none. */
+int message_to_crlf(struct span text, struct buf *out, struct err *e);
+
+/* Octets that msg has with every LF counted as CRLF (Maildir's W=). */
+size_t message_wire_size(struct span msg);
+
+/* True when the header has a field of that name (the message is looked at as far as its header goes). */
+int message_has_field(struct span msg, const char *name);
+
+/* Appends "Return-Path: <sender>" and "Delivered-To: recipient" with msg's own line ends; each only when msg does not begin
+ * with such a field for the same address already (Postfix' flags D and R). Either may be NULL. */
+int message_delivery_fields(struct span msg, const char *sender, const char *recipient, struct buf *out,
+                            struct err *e);
+
+#endif

@@ -1,0 +1,280 @@
+#include "lda/grants.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/mailcrypt.h"
+#include "unit.h"
+
+/* The service, as this test has it: one list of ours whose one member is bob. */
+static struct {
+    char list[KEYID_SIZE], elsewhere[KEYID_SIZE];
+    int grant_error, key_error; /* answers in place of the proper ones */
+    int calls;
+} service;
+
+int rclient_grant(struct frame_client *c, const char *account, const char *keyid, const struct suite *s,
+                  const unsigned char *epk, size_t epk_len, struct grant *out, struct err *e)
+{
+    (void)c;
+    service.calls++;
+    memset(out, 0, sizeof *out);
+    if (service.grant_error)
+        return err_set(e, service.grant_error, "as told");
+    if (strcmp(account, "bob@example.com") != 0 || strcmp(keyid, service.list) != 0)
+        return err_set(e, ERR_ABSENT, "no grant");
+    CU_ASSERT(epk_len == suite_pub_len(s));
+    memset(out->tag, 0xb0, sizeof out->tag);
+    out->value_len = suite_value_len(s);
+    memcpy(out->value, epk, out->value_len);
+    out->dk = strdup("statement.for.bob");
+    return 0;
+}
+
+int rclient_key(struct frame_client *c, const char *account_or_keyid, struct jwk **key, enum key_state *state,
+                char account[ADDRESS_SIZE], struct err *e)
+{
+    (void)c;
+    service.calls++;
+    *key = NULL;
+    *state = KEY_CURRENT;
+    account[0] = 0;
+    if (service.key_error)
+        return err_set(e, service.key_error, "as told");
+    return strcmp(account_or_keyid, service.list) == 0 ? 0 : err_set(e, ERR_ABSENT, "no such key");
+}
+
+/* An encrypted message to the list, to a list elsewhere and to a key that is no group's; eight grants each. */
+static struct jwe *jwe;
+static struct buf ciphertext, original;
+
+static struct jwk *key_for(const char *address, char keyid[KEYID_SIZE])
+{
+    char udf[JWK_UDF_SIZE];
+    struct jwk *k = NULL;
+
+    if (jwk_generate("X25519", &k, NULL) < 0 || jwk_udf(k, udf) < 0 ||
+        (address && (keyid_make(address, udf, keyid, NULL) < 0 || jwk_set_kid(k, keyid) < 0)))
+        abort();
+    return k;
+}
+
+static void fill_grants(size_t i, size_t n)
+{
+    struct grant g[8];
+
+    memset(g, 0, sizeof g);
+    for (size_t k = 0; k < n; k++) {
+        memset(g[k].tag, (int)k, sizeof g[k].tag);
+        memset(g[k].value, (int)k, 32);
+        g[k].value_len = 32;
+    }
+    if (jwe_set_grants(jwe, i, g, n, NULL) < 0)
+        abort();
+}
+
+static void compose(const char *eol, size_t recipients, size_t grants)
+{
+    struct jwk *to[] = {key_for("list@example.com", service.list), key_for("other@example.net", service.elsewhere),
+                        key_for(NULL, NULL)};
+    struct buf type = BUF_INIT, body = BUF_INIT, crlf = BUF_INIT;
+
+    jwe_free(&jwe);
+    buf_free(&ciphertext);
+    buf_free(&original);
+    if (jwe_encrypt((const struct jwk *const *)to, recipients, NULL, "hello", 5, &jwe, &ciphertext, NULL) < 0)
+        abort();
+    for (size_t i = 0; i < recipients && grants; i++)
+        fill_grants(i, grants);
+    if (mailcrypt_build(jwe, &ciphertext, &type, &body, NULL) < 0)
+        abort();
+    buf_printf(&crlf, "From: dave@example.net\r\nSubject: [...]\r\nContent-Type: %s\r\nX-Last: y\r\n\r\n%s",
+               buf_str(&type), buf_str(&body));
+    for (size_t i = 0; i < crlf.len; i++)
+        if (crlf.data[i] != '\r' || strcmp(eol, "\r\n") == 0)
+            buf_append(&original, crlf.data + i, 1);
+    for (int i = 0; i < 3; i++)
+        jwk_free(&to[i]);
+    buf_free(&type);
+    buf_free(&body);
+    buf_free(&crlf);
+    service.grant_error = service.key_error = service.calls = 0;
+}
+
+static int apply(const char *account, enum grants_kind *kind, struct buf *out)
+{
+    buf_reset(out);
+    return grants_apply(NULL, account, (struct span){original.data, original.len}, kind, out, NULL);
+}
+
+/* Parses what came out; how many grants recipient i has. The rest must be as it was. */
+static size_t grants_of(const struct buf *text, size_t i, struct grant *first)
+{
+    struct span header, body, old_header, old_body;
+    struct mailcrypt m, old;
+    struct buf now = BUF_INIT;
+    size_t n = 99;
+
+    CU_ASSERT(mailcrypt_find_message((struct span){original.data, original.len}, &old_header, &old_body, &old, NULL) == 0);
+    if (mailcrypt_find_message((struct span){text->data, text->len}, &header, &body, &m, NULL) < 0) {
+        CU_FAIL("what came out cannot be read");
+        mailcrypt_clear(&old);
+        return n;
+    }
+    CU_ASSERT(header.len == old_header.len && memcmp(header.data, old_header.data, header.len) == 0);
+    CU_ASSERT(m.part2.len == old.part2.len && memcmp(m.part2.data, old.part2.data, m.part2.len) == 0);
+    CU_ASSERT(mailcrypt_ciphertext(&m, &now, NULL) == 0 && now.len == ciphertext.len &&
+              memcmp(now.data, ciphertext.data, now.len) == 0);
+    n = jwe_grants(m.jwe, i);
+    if (first && n)
+        CU_ASSERT(jwe_grant(m.jwe, i, 0, first, NULL) == 0);
+    buf_free(&now);
+    mailcrypt_clear(&m);
+    mailcrypt_clear(&old);
+    return n;
+}
+
+static void test_member(void)
+{
+    static const char *const eols[] = {"\n", "\r\n"};
+    enum grants_kind kind;
+    struct buf out = BUF_INIT;
+
+    for (int i = 0; i < 2; i++) {
+        struct grant g = {0};
+
+        compose(eols[i], 2, 8);
+        CU_ASSERT(apply("bob@example.com", &kind, &out) == 0 && kind == GRANTS_ENCRYPTED);
+        CU_ASSERT(grants_of(&out, 0, &g) == 1 && grants_of(&out, 1, NULL) == 8);
+        CU_ASSERT(g.tag[0] == 0xb0 && g.dk && strcmp(g.dk, "statement.for.bob") == 0);
+        grant_clear(&g);
+        CU_ASSERT((strchr(buf_str(&out), '\r') != NULL) == i);
+    }
+    buf_free(&out);
+}
+
+static void test_again(void)
+{
+    enum grants_kind kind;
+    struct buf out = BUF_INIT;
+
+    compose("\n", 2, 8);
+    CU_ASSERT(apply("bob@example.com", &kind, &out) == 0 && out.len > 0);
+    buf_reset(&original);
+    buf_append(&original, out.data, out.len);
+    CU_ASSERT(apply("bob@example.com", &kind, &out) == 0 && kind == GRANTS_ENCRYPTED && out.len == 0);
+    buf_free(&out);
+}
+
+static void test_stranger(void)
+{
+    enum grants_kind kind;
+    struct buf out = BUF_INIT;
+
+    compose("\n", 2, 8);
+    CU_ASSERT(apply("eve@example.com", &kind, &out) == 0 && kind == GRANTS_ENCRYPTED);
+    CU_ASSERT(grants_of(&out, 0, NULL) == 0 && grants_of(&out, 1, NULL) == 8);
+    CU_ASSERT(strstr(buf_str(&out), "statement") == NULL);
+    buf_free(&out);
+}
+
+static void test_archive(void)
+{
+    enum grants_kind kind;
+    struct buf out = BUF_INIT;
+
+    compose("\n", 3, 8);
+    CU_ASSERT(apply(NULL, &kind, &out) == 0 && kind == GRANTS_ENCRYPTED && service.calls == 0);
+    for (size_t i = 0; i < 3; i++)
+        CU_ASSERT(grants_of(&out, i, NULL) == 0);
+    buf_free(&out);
+}
+
+static void test_no_group_key(void)
+{
+    enum grants_kind kind;
+    struct buf out = BUF_INIT;
+
+    compose("\n", 3, 8);
+    CU_ASSERT(apply("eve@example.com", &kind, &out) == 0);
+    CU_ASSERT(grants_of(&out, 2, NULL) == 0);
+    buf_free(&out);
+}
+
+static void test_unchanged(void)
+{
+    enum grants_kind kind;
+    struct buf out = BUF_INIT;
+
+    compose("\n", 2, 0);
+    CU_ASSERT(apply("eve@example.com", &kind, &out) == 0 && kind == GRANTS_ENCRYPTED && out.len == 0);
+    buf_reset(&original);
+    buf_puts(&original, "From: a@b\n\nplain\n");
+    CU_ASSERT(apply("bob@example.com", &kind, &out) == 0 && kind == GRANTS_PLAIN && out.len == 0);
+    buf_reset(&original);
+    buf_puts(&original, "Content-Type: application/jose+json\n\n{\"protected\":}\n");
+    CU_ASSERT(apply("bob@example.com", &kind, &out) == 0 && kind == GRANTS_BROKEN && out.len == 0);
+    buf_free(&out);
+}
+
+static void test_away(void)
+{
+    static const int temporary[] = {ERR_RETRY, ERR_SYSTEM, ERR_DENIED, ERR_EXISTS};
+    enum grants_kind kind;
+    struct buf out = BUF_INIT;
+
+    compose("\n", 2, 8);
+    for (size_t i = 0; i < sizeof temporary / sizeof *temporary; i++) {
+        service.grant_error = temporary[i];
+        CU_ASSERT(err_temporary(apply("bob@example.com", &kind, &out)) && out.len == 0);
+        service.grant_error = 0;
+        service.key_error = temporary[i];
+        CU_ASSERT(err_temporary(apply("eve@example.com", &kind, &out)) && out.len == 0);
+        service.key_error = 0;
+    }
+    /* An ephemeral key that is refused will be refused tomorrow as well. */
+    service.grant_error = ERR_KEY;
+    CU_ASSERT(apply("bob@example.com", &kind, &out) == 0 && grants_of(&out, 0, NULL) == 0);
+    buf_free(&out);
+}
+
+static void test_whole(void)
+{
+    struct buf out = BUF_INIT, text = BUF_INIT;
+    struct span header, body;
+    struct mailcrypt m;
+    enum grants_kind kind;
+
+    compose("\n", 1, 8);
+    CU_ASSERT(jwe_write(jwe, &ciphertext, &text, NULL) == 0);
+    buf_reset(&original);
+    buf_printf(&original, "From: a@b\nContent-Type: application/jose+json\nContent-Transfer-Encoding: 8bit\nX: y\n\n%s\n",
+               buf_str(&text));
+    CU_ASSERT(apply("bob@example.com", &kind, &out) == 0 && kind == GRANTS_ENCRYPTED);
+    CU_ASSERT_FATAL(mailcrypt_find_message((struct span){out.data, out.len}, &header, &body, &m, NULL) == 0);
+    CU_ASSERT(m.kind == MAILCRYPT_TWO_PART && jwe_grants(m.jwe, 0) == 1);
+    CU_ASSERT(strncmp(buf_str(&out), "From: a@b\nX: y\nContent-Type: multipart/encrypted;", 49) == 0);
+    CU_ASSERT(strchr(buf_str(&out), '\r') == NULL);
+    mailcrypt_clear(&m);
+    buf_free(&text);
+    buf_free(&out);
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {{"a member gets her own grant and no other", test_member},
+                                             {"a second pass changes nothing", test_again},
+                                             {"a stranger gets none", test_stranger},
+                                             {"an archive has none", test_archive},
+                                             {"no group key: none", test_no_group_key},
+                                             {"what needs no change has none", test_unchanged},
+                                             {"no answer, no delivery", test_away},
+                                             {"a whole JWE becomes two parts", test_whole}};
+    int r = unit_main("lda-grants", tests, sizeof tests / sizeof *tests);
+
+    jwe_free(&jwe);
+    buf_free(&ciphertext);
+    buf_free(&original);
+    return r;
+}
