@@ -152,14 +152,17 @@ int berkeley_dir_watermark_write(struct berkeley_dir *d, uint64_t value, struct 
 
 int berkeley_dir_home(struct berkeley_dir *d, char out[64], struct err *e)
 {
-    struct stat st;
+    struct statx st;
 
     out[0] = 0;
     if (d->watermark < 0)
         return err_set(e, ERR_ABSENT, "no watermark");
-    if (fstat(d->watermark, &st) < 0)
+    if (statx(d->watermark, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) < 0)
         return err_errno(e, "watermark");
-    snprintf(out, 64, "%ju", (uintmax_t)st.st_ino);
+    /* A freed inode number is soon used again, so the time of birth counts where the file system keeps one. */
+    if (!(st.stx_mask & STATX_BTIME))
+        memset(&st.stx_btime, 0, sizeof st.stx_btime);
+    snprintf(out, 64, "%ju %jd.%09u", (uintmax_t)st.stx_ino, (intmax_t)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
     return 0;
 }
 

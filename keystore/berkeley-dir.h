@@ -26,7 +26,7 @@ void berkeley_dir_close(struct berkeley_dir *d);
 
 int berkeley_dir_watermark_read(struct berkeley_dir *d, uint64_t *out, struct err *e);
 int berkeley_dir_watermark_write(struct berkeley_dir *d, uint64_t value, struct err *e); /* synced */
-/* The watermark file's inode number: every way of putting a copy back gives another. */
+/* The watermark file's inode number and time of birth: every way of putting a copy back, file by file, gives others. */
 int berkeley_dir_home(struct berkeley_dir *d, char out[64], struct err *e);
 
 /* Puts env.new in the place of env; a crash between leaves one of the two. Then wipe env.old. */

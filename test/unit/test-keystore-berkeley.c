@@ -130,8 +130,9 @@ static void test_restored(void)
     CU_ASSERT_EQUAL(open_result("live", 0, &e), ERR_STALE);
     CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "generation 1, but was at 2"));
     CU_ASSERT_EQUAL(open_result("live", 1, &e), 0);
-    /* All of it, over the old place. */
-    shell("rm -rf '%s'; tar -C '%s' -xf live.tar 2>/dev/null || true", at("live"), dir);
+    /* All of it, in the old place. (Moved, not removed: where files have no time of birth a freed inode number that is
+     * used again would deceive.) */
+    shell("mv '%s' '%s'", at("live"), at("away"));
     shell("tar -C '%s' -xf '%s'", dir, at("live.tar"));
     CU_ASSERT_EQUAL(open_result("live", 0, &e), ERR_STALE);
     /* Without a watermark. */
