@@ -278,8 +278,8 @@ static int compare(const void *x, const void *y, void *octets)
 static int close_level(struct check *c)
 {
     struct level *l = &c->levels[--c->depth];
-    struct name *own = c->stack + l->first_name;
     size_t n = c->count - l->first_name;
+    struct name *own = n ? c->stack + l->first_name : NULL; /* without any name there is no stack yet */
 
     c->p++;
     if (n > 1) {
