@@ -28,7 +28,7 @@ as() {
   RECRYPT_HOME=$WORLD/home/$who "$@"; status=$?
   return $status
 }
-recrypt=$BUILD/recrypt
+recrypt=$BUILD/recrypt/recrypt
 # must_fail STATUS TEXT COMMAND...: the command ends with that status and says TEXT.
 must_fail() {
   local want=$1 text=$2 out got; shift 2
@@ -146,7 +146,7 @@ EOF
 story_foreign() {
   python3 "$SRC/contrib/demo/compose.py" someone@jose.example $list "From elsewhere" "$marker" 1000 >"$WORLD/foreign.eml"
   say "Debian's python3-jwcrypto encrypts to the list's public JWK."
-  JWK=$(as dave "$recrypt" key --json $list | tail -n +2) python3 "$SRC/contrib/demo/foreign.py" someone@jose.example $list "..." \
+  JWK=$(as dave "$recrypt" key --json $list) python3 "$SRC/contrib/demo/foreign.py" someone@jose.example $list "..." \
     <"$WORLD/foreign.eml" >"$WORLD/foreign-sealed.eml" || return
   submit example.com someone@jose.example $list "$WORLD/foreign-sealed.eml" &&
     arrives bob@example.com 2 && arrives carol@example.net 2 || return

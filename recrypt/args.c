@@ -1,0 +1,180 @@
+#include "args.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *arg, *help;
+} options[OPTION_COUNT] = {
+    [OPT_HELP] = {"help", NULL, "show this text"},
+    [OPT_SERVICE] = {"service", "URL", "ask this service, whatever recrypt.conf says"},
+    [OPT_ACCOUNT] = {"account", "ADDRESS", "act as this one of your accounts"},
+    [OPT_PASSPHRASE] = {"passphrase", NULL, "keep the new key under a passphrase"},
+    [OPT_TOKEN] = {"token", "TOKEN", "the invitation that your service's operator gave you"},
+    [OPT_SUITE] = {"suite", "NAME", "key agreement: X25519 (default), X448, P-256, ffdhe2048, ffdhe3072, modp2048"},
+    [OPT_PLAINTEXT] = {"plaintext", "POLICY", "what happens to unencrypted mail for the list: reject or encrypt"},
+    [OPT_ARCHIVE] = {"archive", NULL, "the list keeps an archive for its members"},
+    [OPT_JSON] = {"json", NULL, "print the public key as a JWK"},
+    [OPT_ACCEPT_NEW] = {"accept-new", NULL, "take the new signer or key instead of the one known so far"},
+    [OPT_REKEY] = {"rekey", NULL, "also give the list a new key and retire the old one"},
+    [OPT_RETIRE] = {"retire", NULL, "refuse mail to the old key from now on"},
+    [OPT_CONFIRM] = {"confirm", NULL, "tell the service that your newest roster is the true one"},
+    [OPT_TO] = {"to", "ADDRESS", "encrypt to this list or person; may be repeated"},
+    [OPT_FROM] = {"from", "ADDRESS", "sign as this account (default: the message's From)"},
+    [OPT_UNSIGNED] = {"unsigned", NULL, "do not sign"},
+    [OPT_SUBJECT] = {"subject", "TEXT", "the subject that everybody may read (default: [...])"},
+    [OPT_OFFLINE] = {"offline", NULL, "use what is known here and ask no service"},
+    [OPT_OUT] = {"out", "FILE", "write to FILE, in one step when all is verified"},
+    [OPT_FORCE] = {"force", NULL, "replace the output file when it is there"},
+    [OPT_VERDICT_FD] = {"verdict-fd", "N", "write who signed to file descriptor N, for programs"},
+    [OPT_UNVERIFIED] = {"unverified", NULL, "write the message although its signature is bad"},
+};
+
+enum { OPTION_VERSION = 1000 };
+
+static const struct command *find(const struct command *commands, const char *name)
+{
+    if (name[0] == '/')
+        name++;
+    for (; commands->name; commands++)
+        if (strcmp(commands->name, name) == 0)
+            return commands;
+    return NULL;
+}
+
+struct option_long_list {
+    struct option at[OPTION_COUNT + 2];
+};
+
+/* What getopt_long needs: the command's options, or only --help and --version before a command. */
+static void long_options(const struct command *c, struct option_long_list *list)
+{
+    size_t n = 0;
+
+    memset(list, 0, sizeof *list);
+    for (int i = 0; i < OPTION_COUNT; i++)
+        if (i == OPT_HELP || (c && (c->options & (UINT32_C(1) << i))))
+            list->at[n++] = (struct option){options[i].name, options[i].arg ? required_argument : no_argument, NULL, i};
+    list->at[n] = (struct option){"version", no_argument, NULL, OPTION_VERSION};
+}
+
+static int take_option(const struct command *c, int option, const char *value, struct args *out, struct err *e)
+{
+    const char **more;
+
+    if (option == OPTION_VERSION) {
+        out->version = 1;
+        return 0;
+    }
+    if (option == OPT_HELP)
+        out->help = 1;
+    if (option == OPT_TO) {
+        if (!(more = reallocarray(out->to, out->to_count + 1, sizeof *more)))
+            return err_errno(e, "out of memory");
+        out->to = more;
+        out->to[out->to_count++] = value;
+    } else if (out->value[option] && option != OPT_HELP) {
+        return err_set(e, ERR_USAGE, "%s: --%s is given twice", c->name, options[option].name);
+    }
+    out->value[option] = value ? value : "";
+    return 0;
+}
+
+/* getopt_long's own abbreviations are refused: what a script says must mean the same in the next version. */
+static int exact(const char *word, const char *name)
+{
+    size_t len = strlen(name);
+
+    return strncmp(word, "--", 2) == 0 && strncmp(word + 2, name, len) == 0 && (word[2 + len] == 0 || word[2 + len] == '=');
+}
+
+static int parse_options(const struct command *c, int argc, char **argv, struct args *out, struct err *e)
+{
+    const char *who = c ? c->name : "recrypt", *word;
+    struct option_long_list list;
+    int option, at, r;
+
+    long_options(c, &list);
+    optind = 0;
+    opterr = 0;
+    for (;;) {
+        at = optind ? optind : 1;
+        if ((option = getopt_long(argc, argv, c ? ":" : "+:", list.at, NULL)) == -1)
+            break;
+        /* With permutation the option that was just read stands before optind, its separate argument in between. */
+        word = argv[optind - 1];
+        if (option == '?' || option == ':') {
+            if (option == ':')
+                return err_set(e, ERR_USAGE, "%s: %s needs a value; see recrypt %s%s--help", who, word, c ? who : "",
+                               c ? " " : "");
+            return err_set(e, ERR_USAGE, "%s: there is no option %s here; see recrypt %s%s--help", who,
+                           optind > at || strncmp(word, "--", 2) == 0 ? word : argv[at], c ? who : "", c ? " " : "");
+        }
+        if (option < OPTION_COUNT && options[option].arg && optarg == word)
+            word = argv[optind - 2];
+        if (option != OPTION_VERSION && !exact(word, options[option].name))
+            return err_set(e, ERR_USAGE, "%s: write --%s in full", who, options[option].name);
+        if ((r = take_option(c, option, optarg, out, e)) < 0)
+            return r;
+    }
+    return 0;
+}
+
+int args_parse(const struct command *commands, int argc, char **argv, struct args *out, struct err *e)
+{
+    const struct command *c;
+    int r;
+
+    memset(out, 0, sizeof *out);
+    if ((r = parse_options(NULL, argc, argv, out, e)) < 0)
+        return r;
+    if (out->help || out->version)
+        return 0;
+    if (optind >= argc)
+        return err_set(e, ERR_USAGE, "which command? See recrypt --help");
+    if (!(c = find(commands, argv[optind])))
+        return err_set(e, ERR_USAGE, "there is no command %s; see recrypt --help", argv[optind]);
+    argv += optind;
+    argc -= optind;
+    out->command = c;
+    if ((r = parse_options(c, argc, argv, out, e)) < 0)
+        goto fail;
+    out->words = argv + optind;
+    out->word_count = (size_t)(argc - optind);
+    if (!out->help && !out->version && (out->word_count < c->min || out->word_count > c->max)) {
+        r = err_set(e, ERR_USAGE, "usage: recrypt %s [options] %s; see recrypt %s --help", c->name, c->words, c->name);
+        goto fail;
+    }
+    return 0;
+fail:
+    args_clear(out);
+    return r;
+}
+
+void args_clear(struct args *a)
+{
+    free(a->to);
+    memset(a, 0, sizeof *a);
+}
+
+void args_help(const struct command *commands, const struct command *c, FILE *to)
+{
+    char left[64];
+
+    if (!c) {
+        fputs("usage: recrypt COMMAND [options] [words]\n\n", to);
+        for (; commands->name; commands++)
+            fprintf(to, "  %-12s %s\n", commands->name, commands->help);
+        fputs("\nrecrypt COMMAND --help shows a command's options; recrypt(1) tells the rest.\n", to);
+        return;
+    }
+    fprintf(to, "usage: recrypt %s [options]%s%s\n%s\n\n", c->name, c->words[0] ? " " : "", c->words, c->help);
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (i != OPT_HELP && !(c->options & (UINT32_C(1) << i)))
+            continue;
+        snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].arg ? " " : "",
+                 options[i].arg ? options[i].arg : "");
+        fprintf(to, "  %-22s %s\n", left, options[i].help);
+    }
+}

@@ -1,0 +1,248 @@
+/* seal, open: mail from plaintext to ciphertext and back. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/mailcrypt.h"
+#include "common/protect.h"
+#include "known.h"
+#include "opener.h"
+#include "person.h"
+#include "stream.h"
+
+/* The address in the message's one From field. */
+static int from_of(struct span msg, char out[ADDRESS_SIZE], struct err *e)
+{
+    struct buf value = BUF_INIT;
+    struct span header, body;
+    struct mime_field field;
+    const char *text, *open;
+    int n, r;
+
+    mime_split(msg, &header, &body);
+    if ((n = mime_field_find(header, "From", &field, e)) < 0)
+        return n;
+    if (n != 1)
+        return err_set(e, ERR_SYNTAX, "the message has %s From field; say --from ADDRESS after mending it",
+                       n ? "more than one" : "no");
+    if ((r = mime_unfold(field.value, &value, e)) == 0) {
+        text = buf_str(&value);
+        open = strrchr(text, '<');
+        text = open ? open : text;
+        if ((r = address_canonical(text, strcspn(text, ">") + (open ? 1 : 0), out, e)) < 0)
+            err_prefix(e, "the message's From field (say --from ADDRESS)");
+    }
+    buf_free(&value);
+    return r;
+}
+
+/* Who signs: --from, or the message's author; nobody with --unsigned. */
+static int open_signer(struct tool *t, struct span msg, struct person *out, struct err *e)
+{
+    const char *from = t->args->value[OPT_FROM];
+    char account[ADDRESS_SIZE];
+    int r;
+
+    memset(out, 0, sizeof *out);
+    if (args_given(t->args, OPT_UNSIGNED))
+        return from ? err_set(e, ERR_USAGE, "--from and --unsigned exclude each other") : 0;
+    if ((r = from ? tool_address(from, account, e) : from_of(msg, account, e)) < 0)
+        return r;
+    if ((r = person_open(t->home, account, out, e)) == ERR_ABSENT)
+        return err_set(e, ERR_ABSENT, "no key of %s to sign with: recrypt personal %s, or seal with --unsigned", account,
+                       account);
+    return r;
+}
+
+static int fetch_keys(struct tool *t, struct profile *to, const struct jwk **keys, struct err *e)
+{
+    int flags = args_given(t->args, OPT_OFFLINE) ? KNOWN_OFFLINE : 0, r;
+    char state[16];
+
+    for (size_t i = 0; i < t->args->to_count; i++) {
+        if ((r = known_fetch(t->home, t->services, t->args->to[i], flags, &to[i], state, e)) < 0)
+            return r;
+        if (strcmp(state, "retired") == 0)
+            return err_set(e, ERR_KEY, "%s is retired: mail to it is refused; seal --to %s", to[i].keyid, to[i].account);
+        if (jwk_set_kid(to[i].key, to[i].keyid) < 0)
+            return err_errno(e, "out of memory");
+        keys[i] = to[i].key;
+    }
+    return 0;
+}
+
+int command_seal(struct tool *t, struct err *e)
+{
+    size_t n = t->args->to_count;
+    struct profile *to = calloc(n ? n : 1, sizeof *to);
+    const struct jwk **keys = calloc(n ? n : 1, sizeof *keys);
+    struct buf msg = BUF_INIT, sealed = BUF_INIT;
+    struct person signer;
+    struct span span;
+    int r;
+
+    memset(&signer, 0, sizeof signer);
+    if (!to || !keys) {
+        r = err_errno(e, "out of memory");
+        goto out;
+    }
+    if (n == 0 || n > JWE_RECIPIENTS_MAX) {
+        r = err_set(e, ERR_USAGE, "seal needs --to ADDRESS, %s", n ? "but not so many" : "once for each list or person");
+        goto out;
+    }
+    sealed.max = 2 * (size_t)STREAM_MESSAGE_MAX;
+    if ((r = stream_read(t->args->word_count ? t->args->words[0] : NULL, &msg, e)) < 0)
+        goto out;
+    span = (struct span){msg.data, msg.len};
+    if ((r = open_signer(t, span, &signer, e)) < 0 || (r = fetch_keys(t, to, keys, e)) < 0 ||
+        (r = protect_seal(span, keys, n, signer.sign, signer.account, t->args->value[OPT_SUBJECT], &sealed, e)) < 0)
+        goto out;
+    r = stream_write(t->args->value[OPT_OUT], args_given(t->args, OPT_FORCE), &sealed, e);
+out:
+    person_close(&signer);
+    for (size_t i = 0; to && i < n; i++)
+        profile_clear(&to[i]);
+    free(to);
+    free(keys);
+    buf_free(&msg);
+    buf_free(&sealed);
+    return r;
+}
+
+struct opening {
+    const struct buf *ciphertext;
+    struct buf plain;
+};
+
+static int open_with_key(void *arg, const struct jwe *j, const struct jwk *key, struct err *e)
+{
+    struct opening *o = arg;
+
+    return jwe_decrypt(j, key, o->ciphertext, &o->plain, e);
+}
+
+static int open_with_share(void *arg, const struct jwe *j, size_t recipient, const struct share *s, const struct grant *g,
+                           struct err *e)
+{
+    struct opening *o = arg;
+
+    return share_decrypt(s, g, j, recipient, o->ciphertext, &o->plain, e);
+}
+
+/* protect_lookup: the signer's key, what is pinned first, then her domain's service. */
+static int find_signer(void *arg, const char *account, const char *kid, struct jwk **out, struct err *e)
+{
+    struct tool *t = arg;
+    struct profile p;
+    char udf[JWK_UDF_SIZE];
+    int flags = args_given(t->args, OPT_OFFLINE) ? KNOWN_OFFLINE : 0, r;
+
+    *out = NULL;
+    if ((r = known_load(t->home, account, &p, e)) == ERR_ABSENT)
+        r = known_fetch(t->home, t->services, account, flags, &p, NULL, e);
+    if (r < 0)
+        return r;
+    if (jwk_udf(p.signer, udf) < 0)
+        r = err_set(e, ERR_SYSTEM, "out of memory");
+    else if (p.kind != PROFILE_PERSON || !udf_equal(udf, kid))
+        r = err_set(e, ERR_ABSENT, "%s has another signature key", account);
+    else
+        r = jwk_public_copy(p.signer, out, e);
+    profile_clear(&p);
+    return r;
+}
+
+/* One line for people and, with --verdict-fd, one for programs; neither ever goes into the message. */
+static int tell_verdict(struct tool *t, const struct protect_verdict *v, struct err *e)
+{
+    static const char *const words[] = {"unsigned", "signed", "unknown", "bad"};
+    const char *fd_text = t->args->value[OPT_VERDICT_FD];
+    struct buf line = BUF_INIT;
+    int r = 0;
+
+    switch (v->status) {
+    case PROTECT_UNSIGNED:
+        fprintf(stderr, "not signed\n");
+        break;
+    case PROTECT_SIGNED:
+        fprintf(stderr, "signed by %s (%s)\n", v->from, v->kid);
+        break;
+    case PROTECT_UNKNOWN:
+        fprintf(stderr, "WARNING: claims to be signed by %s (%s), whose key is not known; %s\n", v->from, v->kid, v->why);
+        break;
+    default:
+        fprintf(stderr, "WARNING: BAD signature: %s\n", v->why);
+        break;
+    }
+    if (!fd_text)
+        return 0;
+    if (buf_printf(&line, "%s", words[v->status]) < 0 ||
+        (v->status != PROTECT_UNSIGNED && buf_printf(&line, " %s %s", v->from, v->kid) < 0) || buf_puts(&line, "\n") < 0)
+        r = err_errno(e, "out of memory");
+    else
+        r = stream_put(atoi(fd_text), line.data, line.len, e);
+    buf_free(&line);
+    return r;
+}
+
+static int check_verdict_fd(const char *text, struct err *e)
+{
+    char *end;
+    long fd;
+
+    if (!text)
+        return 0;
+    fd = strtol(text, &end, 10);
+    if (*text == 0 || *end || fd < 0 || fd > 1023 || fcntl((int)fd, F_GETFL) < 0)
+        return err_set(e, ERR_USAGE, "--verdict-fd %s: not an open file descriptor", text);
+    return 0;
+}
+
+static int find_jwe(const struct buf *msg, struct mailcrypt *m, struct buf *ciphertext, struct err *e)
+{
+    struct span header, body;
+    int r;
+
+    if ((r = mailcrypt_find_message((struct span){msg->data, msg->len}, &header, &body, m, e)) < 0)
+        return r;
+    if (m->kind == MAILCRYPT_PLAIN)
+        return err_set(e, ERR_SYNTAX, "this message is not encrypted as this program knows it");
+    return mailcrypt_ciphertext(m, ciphertext, e);
+}
+
+int command_open(struct tool *t, struct err *e)
+{
+    struct buf msg = BUF_INIT, ciphertext = BUF_INIT, inside = BUF_INIT;
+    struct opening opening = {&ciphertext, BUF_INIT};
+    const struct opener how = {open_with_key, open_with_share, &opening};
+    struct protect_verdict verdict;
+    struct mailcrypt m;
+    char keyid[KEYID_SIZE];
+    int r;
+
+    memset(&m, 0, sizeof m);
+    memset(&verdict, 0, sizeof verdict);
+    if ((r = check_verdict_fd(t->args->value[OPT_VERDICT_FD], e)) < 0 ||
+        (r = stream_read(t->args->word_count ? t->args->words[0] : NULL, &msg, e)) < 0 ||
+        (r = find_jwe(&msg, &m, &ciphertext, e)) < 0 || (r = opener_run(t, m.jwe, &how, keyid, e)) < 0 ||
+        (r = protect_open((struct span){opening.plain.data, opening.plain.len}, keyid, find_signer, t, &inside, &verdict,
+                          e)) < 0 ||
+        (r = tell_verdict(t, &verdict, e)) < 0)
+        goto out;
+    if (verdict.status == PROTECT_BAD && !args_given(t->args, OPT_UNVERIFIED)) {
+        r = err_set(e, ERR_CRYPTO, "the message was not written; --unverified writes it in spite of its signature");
+        goto out;
+    }
+    if ((r = stream_write(t->args->value[OPT_OUT], args_given(t->args, OPT_FORCE), &inside, e)) == 0 &&
+        verdict.status == PROTECT_BAD)
+        r = err_set(e, ERR_CRYPTO, "written with a BAD signature, as you asked");
+out:
+    mailcrypt_clear(&m);
+    buf_free(&msg);
+    buf_free(&ciphertext);
+    buf_free(&inside);
+    buf_free(&opening.plain);
+    return r;
+}

@@ -1,0 +1,72 @@
+/* home.h - ~/.recrypt: the tool's directory, its configuration, and where each thing lies in it.
+ *
+ *   recrypt.conf                    account, services
+ *   lock                            held by commands that change something
+ *   persons/ADDRESS/                sign.jwk, UDF.jwk (encryption keys), profile.jws (registered), next.jws (not yet)
+ *   lists/ADDRESS/                  UDF.jwk (group keys, every one there ever was), profile.jws, next.jws, roster.jws
+ *   known/ADDRESS.jws               the profile that was accepted for this address: it pins the signer
+ *   shares/LIST/UDF/MEMBER.json     a member's share of a group key
+ */
+#ifndef RECRYPT_HOME_H
+#define RECRYPT_HOME_H
+
+#include <limits.h>
+#include <stddef.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/jwk.h"
+#include "common/udf.h"
+
+enum { HOME_NAME_SIZE = 256, HOME_FILE_MAX = 4 << 20 };
+
+struct home; /* one open home */
+
+/* $RECRYPT_HOME, or .recrypt in $HOME; made with mode 0700 when it is not there. Refuses (ERR_DENIED) one that belongs to
+ * somebody else or that group or others may write to; reads recrypt.conf when it is there. */
+int home_open(struct home **out, struct err *e);
+void home_close(struct home **h);
+
+/* Waits until no other command changes this home; held until home_close. */
+int home_lock(struct home *h, struct err *e);
+
+/* An address as a file name: itself, '/' and '%' as %XX; a very long one as its fingerprint. */
+void home_name(const char *address, char out[HOME_NAME_SIZE]);
+
+/* Path of a file: kind "persons", "lists", "known" or "shares"; below it up to three names, each put through home_name,
+ * joined with '/', then suffix. make: the directories are made (0700). */
+int home_path(const struct home *h, int make, char out[PATH_MAX], struct err *e, const char *kind, const char *suffix,
+              const char *a, const char *b, const char *c);
+
+/* Calls back with the name of each entry of kind/a (a NULL: of kind itself) that ends in suffix, without the suffix, in
+ * order of names. A non-zero result stops and is returned. No such directory: nothing, 0. */
+typedef int home_visit(void *arg, const char *name, struct err *e);
+int home_each(const struct home *h, const char *kind, const char *a, const char *suffix, home_visit *visit, void *arg,
+              struct err *e);
+
+/* The account that acts: wanted (canonical form is made) when not NULL, else recrypt.conf's "account", else the only person
+ * here. ERR_USAGE when there are several, ERR_ABSENT when there is none. */
+int home_account(const struct home *h, const char *wanted, char out[ADDRESS_SIZE], struct err *e);
+
+/* The service of a domain: recrypt.conf's section, else https://DOMAIN and the well-known path. *ca is owned by h, NULL = the
+ * system's certificates. url is appended. */
+int home_service(const struct home *h, const char *domain, struct buf *url, const char **ca, struct err *e);
+
+/* Files with a secret text in JSON: under the passphrase (a compact JWE) when that is not empty, mode 0600. replace 0: never
+ * replaces a file (ERR_EXISTS). */
+int home_secret_save(const char *path, int replace, const struct buf *text, const struct buf *pass, struct err *e);
+/* Asks for the passphrase when the file needs one, once for all files of a run. ERR_DENIED when group or others may read the
+ * file, ERR_ABSENT, ERR_KEY (wrong passphrase, damaged). *pass_used: the file is under a passphrase. */
+int home_secret_load(struct home *h, const char *path, struct buf *text, int *pass_used, struct err *e);
+/* A JSON object's text; what json-c copied of the members named (NULL ends) is wiped. */
+int home_secret_text(struct json_object *obj, const char *const *secret, struct buf *text, struct err *e);
+
+/* Private keys as such files. pass_used may be NULL. */
+int home_key_create(const char *path, const struct jwk *k, const struct buf *pass, struct err *e);
+int home_key_load(struct home *h, const char *path, struct jwk **out, int *pass_used, struct err *e);
+/* The passphrase for new keys: asked for twice when want is true; empty otherwise. Owned by h. */
+int home_passphrase(struct home *h, int want, const struct buf **out, struct err *e);
+/* The passphrase that opened an earlier file of this run; empty when none was asked for. */
+const struct buf *home_passphrase_known(const struct home *h);
+
+#endif

@@ -1,0 +1,110 @@
+/* recrypt - keys, lists, sealed mail and files for their users and administrators. */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "tool.h"
+
+#define O(name) (UINT32_C(1) << OPT_##name)
+
+const struct command tool_commands[] = {
+    {"personal", "ADDRESS", "Makes your keys and registers them at your domain's service.", 1, 1,
+     O(TOKEN) | O(SUITE) | O(PASSPHRASE) | O(SERVICE), command_personal},
+    {"newgroup", "LIST", "Makes a list: its key, and you as its administrator.", 1, 1,
+     O(PLAINTEXT) | O(ARCHIVE) | O(SUITE) | O(PASSPHRASE) | O(ACCOUNT) | O(SERVICE), command_newgroup},
+    {"key", "ADDRESS|KEYID", "Fetches somebody's key, checks it and remembers it.", 1, 1,
+     O(JSON) | O(ACCEPT_NEW) | O(OFFLINE) | O(SERVICE), command_key},
+    {"add", "LIST MEMBER...", "Makes persons members of your list.", 2, 1000, O(ACCOUNT) | O(SERVICE), command_add},
+    {"remove", "LIST MEMBER...", "Takes members off your list.", 2, 1000, O(REKEY) | O(ACCOUNT) | O(SERVICE),
+     command_remove},
+    {"members", "LIST", "Shows the members of your list.", 1, 1, O(CONFIRM) | O(ACCOUNT) | O(SERVICE), command_members},
+    {"rekey", "LIST", "Gives your list a new key.", 1, 1, O(RETIRE) | O(PASSPHRASE) | O(ACCOUNT) | O(SERVICE),
+     command_rekey},
+    {"seal", "[FILE]", "Encrypts and signs a message.", 0, 1,
+     O(TO) | O(FROM) | O(UNSIGNED) | O(SUBJECT) | O(OFFLINE) | O(OUT) | O(FORCE) | O(SERVICE), command_seal},
+    {"open", "[FILE]", "Decrypts a message and says who signed it.", 0, 1,
+     O(OUT) | O(FORCE) | O(VERDICT_FD) | O(UNVERIFIED) | O(OFFLINE) | O(SERVICE), command_open},
+    {"encrypt", "GROUP FILE", "Encrypts a file to a list or person: FILE.jcd.", 2, 2,
+     O(OUT) | O(FORCE) | O(OFFLINE) | O(SERVICE), command_encrypt},
+    {"decrypt", "FILE.jcd", "Decrypts a file.", 1, 1, O(OUT) | O(FORCE) | O(OFFLINE) | O(SERVICE), command_decrypt},
+    {"fingerprint", "[ADDRESS|FILE]", "Shows fingerprints to compare: yours, a known address's, a file's.", 0, 1, 0,
+     command_fingerprint},
+    {NULL, NULL, NULL, 0, 0, 0, NULL},
+};
+
+void tool_note(const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    /* Much of it quotes what others wrote: nothing that a terminal would obey. */
+    for (char *s = text; *s; s++)
+        if ((unsigned char)*s < 0x20 || *s == 0x7f)
+            *s = '?';
+    fprintf(stderr, "recrypt: %s\n", text);
+}
+
+int tool_address(const char *word, char out[ADDRESS_SIZE], struct err *e)
+{
+    int r = address_canonical(word, strlen(word), out, e);
+
+    if (r < 0) {
+        err_prefix(e, "%s is no mail address", word);
+        return e ? (e->code = ERR_USAGE) : ERR_USAGE;
+    }
+    return 0;
+}
+
+static int run(const struct args *args, struct err *e)
+{
+    struct tool t = {args, NULL, NULL};
+    int r;
+
+    if ((r = home_open(&t.home, e)) == 0 &&
+        (r = services_new(t.home, args->value[OPT_SERVICE], &t.services, e)) == 0)
+        r = args->command->run(&t, e);
+    services_free(&t.services);
+    home_close(&t.home);
+    return r;
+}
+
+/* What was printed must have got there before success is claimed. */
+static int finish(int r, struct err *e)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        if (r == 0)
+            r = err_errno(e, "cannot write the output");
+    }
+    if (r < 0)
+        tool_note("%s", e->text);
+    return err_sysexit(r);
+}
+
+int main(int argc, char **argv)
+{
+    struct rlimit no_core = {0, 0};
+    struct args args;
+    struct err e = {0, ""};
+    int r;
+
+    /* Private keys do not go into a core file; files are the user's alone; a closed pipe is an error, not a death. */
+    setrlimit(RLIMIT_CORE, &no_core);
+    umask(077);
+    signal(SIGPIPE, SIG_IGN);
+    if ((r = args_parse(tool_commands, argc, argv, &args, &e)) < 0)
+        return finish(r, &e);
+    if (args.version)
+        printf("recrypt (%s) %s\n", PACKAGE_NAME, PACKAGE_VERSION);
+    else if (args.help)
+        args_help(tool_commands, args.command, stdout);
+    else
+        r = run(&args, &e);
+    args_clear(&args);
+    return finish(r, &e);
+}

@@ -1,0 +1,194 @@
+#include "services.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/sjson.h"
+
+struct service {
+    struct web *web;
+    struct jwk *key; /* NULL until asked for */
+    struct service *next;
+};
+struct services {
+    const struct home *home;
+    const char *only;
+    struct service *first;
+};
+
+int services_new(const struct home *h, const char *only, struct services **out, struct err *e)
+{
+    if (!(*out = calloc(1, sizeof **out)))
+        return err_errno(e, "out of memory");
+    (*out)->home = h;
+    (*out)->only = only;
+    return 0;
+}
+
+void services_free(struct services **s)
+{
+    struct service *next;
+
+    if (!*s)
+        return;
+    for (struct service *one = (*s)->first; one; one = next) {
+        next = one->next;
+        web_free(&one->web);
+        jwk_free(&one->key);
+        free(one);
+    }
+    free(*s);
+    *s = NULL;
+}
+
+static int find(struct services *s, const char *address, struct service **out, struct err *e)
+{
+    struct buf url = BUF_INIT;
+    struct service *one;
+    const char *ca = NULL;
+    int r;
+
+    r = s->only ? web_url(s->only, &url, e) : home_service(s->home, address_domain(address), &url, &ca, e);
+    if (r < 0)
+        goto out;
+    for (one = s->first; one && strcmp(web_where(one->web), buf_str(&url)) != 0; one = one->next)
+        ;
+    if (!one) {
+        if (!(one = calloc(1, sizeof *one))) {
+            r = err_errno(e, "out of memory");
+            goto out;
+        }
+        if ((r = web_new(buf_str(&url), ca, &one->web, e)) < 0) {
+            free(one);
+            goto out;
+        }
+        one->next = s->first;
+        s->first = one;
+    }
+    *out = one;
+out:
+    buf_free(&url);
+    return r;
+}
+
+int services_for(struct services *s, const char *address, struct web **out, struct err *e)
+{
+    struct service *one;
+    int r = find(s, address, &one, e);
+
+    *out = r == 0 ? one->web : NULL;
+    return r;
+}
+
+int services_encryption_key(struct services *s, const char *address, const struct jwk **out, struct err *e)
+{
+    struct json_object *body = NULL, *reply = NULL, *service, *key;
+    struct service *one;
+    int r;
+
+    *out = NULL;
+    if ((r = find(s, address, &one, e)) < 0)
+        return r;
+    if (!one->key) {
+        body = json_object_new_object();
+        if ((r = web_call(one->web, "Hello", body, NULL, &reply, e)) == 0 &&
+            (r = sjson_object(reply, "Service", &service, e)) == 0 &&
+            (r = sjson_object(service, "EncryptionKey", &key, e)) == 0)
+            r = jwk_from_json(key, &one->key, e);
+        json_object_put(body);
+        json_object_put(reply);
+        if (r == 0 && !jwk_suite(one->key)) {
+            jwk_free(&one->key);
+            r = err_set(e, ERR_KEY, "the service's key is not for encryption");
+        }
+        if (r < 0)
+            return err_prefix(e, "the encryption key of %s", web_where(one->web));
+    }
+    *out = one->key;
+    return 0;
+}
+
+/* The account of an account or key id. */
+static int account_of(const char *text, char account[ADDRESS_SIZE], struct err *e)
+{
+    char udf[64];
+
+    return keyid_parse(text, account, udf, NULL) == 0 ? 0 : address_canonical(text, strlen(text), account, e);
+}
+
+int services_get_key(struct services *s, const char *account_or_keyid, struct buf *profile, char state[16],
+                     struct err *e)
+{
+    struct json_object *body = json_object_new_object(), *reply = NULL;
+    char account[ADDRESS_SIZE];
+    const char *text, *word;
+    struct web *w;
+    int r;
+
+    state[0] = 0;
+    if ((r = account_of(account_or_keyid, account, e)) < 0 || (r = services_for(s, account, &w, e)) < 0)
+        goto out;
+    if (sjson_set_string(body, "GroupID", account_or_keyid) < 0) {
+        r = err_errno(e, "out of memory");
+        goto out;
+    }
+    r = web_call(w, "GetKey", body, NULL, &reply, e);
+    if (r == ERR_ABSENT)
+        err_set(e, ERR_ABSENT, "%s has no key at %s: check the spelling, or ask its owner to make one", account_or_keyid,
+                web_where(w));
+    if (r < 0 || (r = sjson_string(reply, "SignedKey", &text, e)) < 0 || (r = sjson_string(reply, "State", &word, e)) < 0)
+        goto out;
+    snprintf(state, 16, "%s", word);
+    if (buf_puts(profile, text) < 0)
+        r = err_errno(e, "out of memory");
+out:
+    json_object_put(body);
+    json_object_put(reply);
+    return r;
+}
+
+/* The ephemeral key of a message as the JWK that the request carries. */
+static int ephemeral_key(const struct jwe_recipient *to, struct json_object **out, struct err *e)
+{
+    const char *kty = suite_kty(to->suite);
+    size_t half = to->epk_len / 2;
+    struct json_object *o = json_object_new_object();
+    int bad, ec = strcmp(kty, "EC") == 0;
+
+    bad = !o || sjson_set_string(o, "kty", kty) < 0 || sjson_set_string(o, "crv", suite_name(to->suite)) < 0 ||
+          sjson_set_b64(o, "x", to->epk, ec ? half : to->epk_len) < 0 ||
+          (ec && sjson_set_b64(o, "y", to->epk + half, half) < 0);
+    if (bad) {
+        json_object_put(o);
+        o = NULL;
+    }
+    *out = o;
+    return bad ? err_errno(e, "out of memory") : 0;
+}
+
+int services_grant(struct services *s, const char *keyid, const struct jwe_recipient *to, const char *member_udf,
+                   const struct jwk *signer, struct grant *out, struct err *e)
+{
+    struct json_object *body = json_object_new_object(), *epk = NULL, *reply = NULL, *grant;
+    char account[ADDRESS_SIZE];
+    struct web *w;
+    int r;
+
+    if ((r = account_of(keyid, account, e)) < 0 || (r = services_for(s, account, &w, e)) < 0 ||
+        (r = ephemeral_key(to, &epk, e)) < 0)
+        goto out;
+    if (sjson_set_string(body, "GroupKeyID", keyid) < 0 || sjson_set_string(body, "MemberKeyUDF", member_udf) < 0 ||
+        sjson_set_object(body, "EphemeralKey", json_object_get(epk)) < 0) {
+        r = err_errno(e, "out of memory");
+        goto out;
+    }
+    if ((r = web_call(w, "RecryptData", body, signer, &reply, e)) < 0 || (r = sjson_object(reply, "Grant", &grant, e)) < 0)
+        goto out;
+    r = grant_from_json(grant, out, e);
+out:
+    json_object_put(body);
+    json_object_put(epk);
+    json_object_put(reply);
+    return r;
+}

@@ -1,0 +1,33 @@
+/* services.h - the recryption services of the domains in play, and the requests that need no list (doc/protocol.md). */
+#ifndef RECRYPT_SERVICES_H
+#define RECRYPT_SERVICES_H
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/jwe.h"
+#include "common/jwk.h"
+#include "common/udf.h"
+#include "home.h"
+#include "web.h"
+
+struct services; /* connections made so far, one a URL */
+
+/* only: the URL that --service gave, NULL = each domain its own. Both are borrowed. */
+int services_new(const struct home *h, const char *only, struct services **out, struct err *e);
+void services_free(struct services **s);
+
+/* The service of an address's domain; owned by s. */
+int services_for(struct services *s, const char *address, struct web **out, struct err *e);
+
+/* The key that entries for this address's service are encrypted to; owned by s. */
+int services_encryption_key(struct services *s, const char *address, const struct jwk **out, struct err *e);
+
+/* GetKey for an account or key id: profile gets the JWS (nothing is verified), state "current", "archived" or "retired". */
+int services_get_key(struct services *s, const char *account_or_keyid, struct buf *profile, char state[16],
+                     struct err *e);
+
+/* RecryptData: a grant with dk for one message to keyid, asked for with the member's signature key. */
+int services_grant(struct services *s, const char *keyid, const struct jwe_recipient *to, const char *member_udf,
+                   const struct jwk *signer, struct grant *out, struct err *e);
+
+#endif

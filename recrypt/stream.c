@@ -1,0 +1,146 @@
+#include "stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/conf.h"
+
+static int read_all(int fd, struct buf *out, struct err *e)
+{
+    ssize_t n;
+    int r;
+
+    while ((r = buf_reserve(out, 65536)) == 0) {
+        n = read(fd, out->data + out->len, 65536);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_errno(e, "cannot read the message");
+        if (n == 0)
+            return 0;
+        out->len += (size_t)n;
+        out->data[out->len] = 0;
+    }
+    if (r == ERR_LIMIT)
+        return err_set(e, r, "the message is larger than %d MiB", STREAM_MESSAGE_MAX >> 20);
+    return err_errno(e, "out of memory");
+}
+
+int stream_read(const char *path, struct buf *out, struct err *e)
+{
+    int fd, r;
+
+    out->max = STREAM_MESSAGE_MAX + 65536; /* what is reserved, not only what is read, must stay below */
+    if (!path || strcmp(path, "-") == 0)
+        return read_all(STDIN_FILENO, out, e);
+    if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return errno == ENOENT ? err_set(e, ERR_ABSENT, "%s: no such file", path) : err_errno(e, "%s", path);
+    if ((r = read_all(fd, out, e)) < 0)
+        err_prefix(e, "%s", path);
+    close(fd);
+    return r;
+}
+
+int stream_put(int fd, const void *data, size_t len, struct err *e)
+{
+    const unsigned char *p = data;
+    ssize_t n;
+
+    while (len > 0) {
+        if ((n = write(fd, p, len)) < 0) {
+            if (errno == EINTR)
+                continue;
+            return err_errno(e, "cannot write the output");
+        }
+        p += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int stream_write(const char *path, int force, const struct buf *data, struct err *e)
+{
+    if (!path || strcmp(path, "-") == 0)
+        return stream_put(STDOUT_FILENO, data->data, data->len, e);
+    return force ? file_write(path, data->data, data->len, 0600, e) : file_create(path, data->data, data->len, 0600, e);
+}
+
+int stream_begin(const char *path, int force, struct stream_file *out, struct err *e)
+{
+    struct stat st;
+    int r;
+
+    memset(out, 0, sizeof *out);
+    out->fd = -1;
+    out->force = force;
+    if (!force && lstat(path, &st) == 0)
+        return err_set(e, ERR_EXISTS, "%s is there already; --force replaces it", path);
+    if (!(out->path = strdup(path)) || asprintf(&out->tmp, "%s.XXXXXX", path) < 0) {
+        out->tmp = NULL;
+        r = err_errno(e, "out of memory");
+    } else if ((out->fd = mkostemp(out->tmp, O_CLOEXEC)) < 0) {
+        r = err_errno(e, "cannot make a file beside %s", path);
+        free(out->tmp);
+        out->tmp = NULL;
+    } else {
+        return 0;
+    }
+    stream_abandon(out);
+    return r;
+}
+
+/* The directory's entry must last as well before success is said. */
+static int sync_directory(const char *path, struct err *e)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, r = 0;
+
+    if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL))
+        r = err_errno(e, "the directory of %s", path);
+    if (fd >= 0)
+        close(fd);
+    free(dir);
+    return r;
+}
+
+int stream_finish(struct stream_file *f, struct err *e)
+{
+    int fd = f->fd, r = 0;
+
+    f->fd = -1;
+    if (fsync(fd) < 0)
+        r = err_errno(e, "%s", f->path);
+    if (close(fd) < 0 && r == 0)
+        r = err_errno(e, "%s", f->path);
+    if (r < 0)
+        return r;
+    if (f->force) {
+        if (rename(f->tmp, f->path) < 0)
+            return err_errno(e, "%s", f->path);
+    } else {
+        if (link(f->tmp, f->path) < 0)
+            return errno == EEXIST ? err_set(e, ERR_EXISTS, "%s is there already; --force replaces it", f->path)
+                                   : err_errno(e, "%s", f->path);
+        unlink(f->tmp);
+    }
+    free(f->tmp);
+    f->tmp = NULL;
+    return sync_directory(f->path, e);
+}
+
+void stream_abandon(struct stream_file *f)
+{
+    if (f->fd >= 0)
+        close(f->fd);
+    if (f->tmp)
+        unlink(f->tmp);
+    free(f->tmp);
+    free(f->path);
+    memset(f, 0, sizeof *f);
+    f->fd = -1;
+}
