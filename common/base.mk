@@ -14,5 +14,8 @@ test_unit_test_conf_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 check_PROGRAMS += test/unit/test-frame
 test_unit_test_frame_SOURCES = test/unit/test-frame.c test/unit/frame-server.h test/unit/frame-server.c
 test_unit_test_frame_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
+check_PROGRAMS += test/unit/test-rclient
+test_unit_test_rclient_SOURCES = test/unit/test-rclient.c test/unit/frame-server.h test/unit/frame-server.c
+test_unit_test_rclient_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 endif
 EXTRA_DIST += test/fuzz/fuzz-frame.c test/fuzz/corpus/frame
