@@ -84,7 +84,8 @@ void address_split(const char *address, char base[ADDRESS_SIZE], const char **ex
     *ext = NULL;
     *ext_len = 0;
     head = strnlen(address, ADDRESS_SIZE - 1);
-    if (at && plus && plus > address && plus < at) {
+    /* What stays must be an address: nothing to cut in "+a@b" and "a.+b@c". */
+    if (at && plus && plus > address && plus < at && plus[-1] != '.') {
         *ext = plus + 1;
         *ext_len = (size_t)(at - plus - 1);
         head = (size_t)(plus - address);

@@ -6,6 +6,7 @@
 #include "common/buf.h"
 #include "common/sjson.h"
 #include "unit.h"
+#include "vectors.h"
 
 #define P256_X "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4"
 #define P256_Y "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"
@@ -198,6 +199,101 @@ static void test_refused(void)
     CU_ASSERT_EQUAL(jwk_generate("RSA", &k, NULL), ERR_UNSUPPORTED);
 }
 
+/* Key agreement of two JWKs; what each file calls acceptable (twist, small order, not canonical) is refused. */
+static void run_agreement(const char *path, size_t valid_at_least, size_t refused_at_least)
+{
+    struct json_object *file = vectors_load(path), *groups, *tests;
+    size_t agreed = 0, refused = 0;
+    struct buf want = BUF_INIT;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    groups = json_object_object_get(file, "testGroups");
+    for (size_t g = 0; g < json_object_array_length(groups); g++) {
+        tests = json_object_object_get(json_object_array_get_idx(groups, g), "tests");
+        for (size_t i = 0; i < json_object_array_length(tests); i++) {
+            struct json_object *t = json_object_array_get_idx(tests, i);
+            int valid = strcmp(json_object_get_string(json_object_object_get(t, "result")), "valid") == 0, r;
+            unsigned char value[SUITE_VALUE_MAX];
+            struct jwk *pub = NULL, *priv = NULL;
+            struct suite_peer *peer = NULL;
+            size_t len;
+
+            r = jwk_from_json(json_object_object_get(t, "public"), &pub, NULL);
+            if (valid && (r < 0 || jwk_from_json(json_object_object_get(t, "private"), &priv, NULL) < 0 ||
+                          suite_peer_new(jwk_suite(pub), jwk_public(pub, &len), suite_pub_len(jwk_suite(pub)), &peer, NULL) < 0 ||
+                          suite_agree(jwk_suite_key(priv), peer, value, NULL) < 0)) {
+                printf("# refused: %s\n", json_object_to_json_string(t));
+                CU_ASSERT(0);
+            } else if (valid) {
+                buf_reset(&want);
+                vectors_hex(json_object_get_string(json_object_object_get(t, "shared")), &want);
+                CU_ASSERT(want.len == suite_value_len(jwk_suite(pub)) && memcmp(want.data, value, want.len) == 0);
+                agreed++;
+            } else {
+                if (r == 0) { /* a good key of another suite: no agreement with it */
+                    CU_ASSERT_EQUAL(jwk_from_json(json_object_object_get(t, "private"), &priv, NULL), 0);
+                    CU_ASSERT_EQUAL(suite_peer_new(jwk_suite(pub), jwk_public(pub, &len), suite_pub_len(jwk_suite(pub)), &peer, NULL), 0);
+                    r = suite_agree(jwk_suite_key(priv), peer, value, NULL);
+                }
+                CU_ASSERT(r == ERR_KEY || r == ERR_UNSUPPORTED || r == ERR_SYNTAX);
+                refused++;
+            }
+            suite_peer_free(&peer);
+            jwk_free(&pub);
+            jwk_free(&priv);
+        }
+    }
+    printf("# %s: %zu agreed, %zu refused\n", path, agreed, refused);
+    CU_ASSERT(agreed >= valid_at_least && refused >= refused_at_least);
+    buf_free(&want);
+    json_object_put(file);
+}
+
+static void test_agreement(void)
+{
+    if (!unit_vectors()) {
+        unit_skip("no external vectors");
+        return;
+    }
+    run_agreement("wycheproof/x25519_jwk_test.json", 264, 267);
+    run_agreement("wycheproof/x448_jwk_test.json", 250, 250);
+    run_agreement("wycheproof/ecdh_secp256r1_webcrypto_test.json", 320, 20);
+}
+
+/* json_web_key: what is not symmetric or RSA is a P-256 key that must not verify; each is refused when it is read. */
+static void test_bad_use(void)
+{
+    struct json_object *file = vectors_load("wycheproof/json_web_key_test.json"), *groups, *keys, *kty;
+    size_t ours = 0, foreign = 0;
+    struct jwk *k;
+
+    if (!file) {
+        unit_skip("no external vectors");
+        return;
+    }
+    groups = json_object_object_get(file, "testGroups");
+    for (size_t g = 0; g < json_object_array_length(groups); g++) {
+        keys = json_object_object_get(json_object_object_get(json_object_array_get_idx(groups, g), "private"), "keys");
+        for (size_t i = 0; i < json_object_array_length(keys); i++) {
+            struct json_object *key = json_object_array_get_idx(keys, i);
+            int r = jwk_from_json(key, &k, NULL);
+
+            kty = json_object_object_get(key, "kty");
+            if (strcmp(json_object_get_string(kty), "EC") != 0) {
+                CU_ASSERT_EQUAL(r, ERR_UNSUPPORTED);
+                foreign++;
+            } else if (json_object_array_length(keys) == 1) {
+                CU_ASSERT(r == ERR_UNSUPPORTED || r == ERR_KEY);
+                ours++;
+            }
+            jwk_free(&k);
+        }
+    }
+    printf("# Wycheproof JWK: %zu of P-256, %zu of kty oct and RSA refused\n", ours, foreign);
+    CU_ASSERT(ours == 5 && foreign >= 20);
+    json_object_put(file);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -205,6 +301,8 @@ int main(void)
         {"every type to JSON and back", test_round_trip},
         {"use, alg and key_ops decide what a key is for", test_uses},
         {"bad keys by name", test_refused},
+        {"Wycheproof X25519, X448 and P-256 with JWKs", test_agreement},
+        {"Wycheproof json_web_key", test_bad_use},
     };
     return unit_main("jwk", tests, sizeof tests / sizeof *tests);
 }

@@ -105,6 +105,9 @@ static void test_split(void)
     address_split("+x@example.com", base, &ext, &len);
     CU_ASSERT_STRING_EQUAL(base, "+x@example.com");
     CU_ASSERT_PTR_NULL(ext);
+    address_split("a.+x@example.com", base, &ext, &len);
+    CU_ASSERT_STRING_EQUAL(base, "a.+x@example.com");
+    CU_ASSERT_PTR_NULL(ext);
     CU_ASSERT_STRING_EQUAL(address_domain("list@example.com"), "example.com");
 }
 

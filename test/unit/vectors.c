@@ -18,7 +18,7 @@ void vectors_hex(const char *hex, struct buf *out)
 {
     unsigned v;
 
-    for (; sscanf(hex, "%2x", &v) == 1; hex += 2) {
+    for (; hex && sscanf(hex, "%2x", &v) == 1; hex += 2) {
         unsigned char c = (unsigned char)v;
 
         CU_ASSERT_EQUAL_FATAL(buf_append(out, &c, 1), 0);
