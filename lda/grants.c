@@ -3,7 +3,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "common/log.h"
 #include "common/mailcrypt.h"
 #include "message.h"
 
@@ -53,13 +52,10 @@ static int decide(struct frame_client *c, const char *account, const struct jwe 
     r = rclient_grant(c, account, to.kid, to.suite, to.epk, to.epk_len, g, e);
     if (r == 0)
         return 1;
-    if (r == ERR_ABSENT) {
+    /* No grant, or an ephemeral key that is refused now and will be tomorrow. */
+    if (r == ERR_ABSENT || r == ERR_KEY || r == ERR_SYNTAX) {
         r = is_ours(c, to.kid, e);
         return r < 0 ? r : r ? 0 : 2;
-    }
-    if (r == ERR_KEY || r == ERR_SYNTAX) {
-        log_info("an ephemeral key that the service refuses: delivered without grant");
-        return 0;
     }
     return temporary(r, e);
 }

@@ -263,5 +263,6 @@ else
   skip "errors of system calls" "strace cannot trace here"
 fi
 
+. "$SRC/test/integration/lda-service.sh"
 . "$SRC/test/integration/lda-dovecot.sh"
 tap_done

@@ -236,6 +236,7 @@ static void test_away(void)
     /* An ephemeral key that is refused will be refused tomorrow as well. */
     service.grant_error = ERR_KEY;
     CU_ASSERT(apply("bob@example.com", &kind, &out) == 0 && grants_of(&out, 0, NULL) == 0);
+    CU_ASSERT(grants_of(&out, 1, NULL) == 8);
     buf_free(&out);
 }
 
