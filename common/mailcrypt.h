@@ -19,14 +19,14 @@ enum mailcrypt_kind {
 struct mailcrypt {
     enum mailcrypt_kind kind;
     struct jwe *jwe;
-    struct span part1;      /* TWO_PART: the octets of part 1's entity, header and body, that a rewrite replaces */
-    struct span part2;      /* TWO_PART: part 2's body, still transfer-encoded */
-    int part2_base64;       /* 1 base64, 0 as is */
-    struct buf ciphertext;  /* WHOLE only: decoded */
+    struct span part1;     /* TWO_PART: the octets of part 1's entity, header and body, that a rewrite replaces */
+    struct span part2;     /* TWO_PART: part 2's body, still transfer-encoded */
+    int part2_base64;      /* 1 base64, 0 as is */
+    struct buf ciphertext; /* WHOLE only: decoded */
 };
 
-/* Looks at a message's body, given its Content-Type and Content-Transfer-Encoding values (each empty when absent). Only the
- * whole top-level entity counts, never a leaf among others. Exactly two parts, types as expected, part 1 at most
+/* Looks at a message's body, given its Content-Type and Content-Transfer-Encoding values (each empty when absent). Only
+ * the whole top-level entity counts, never a leaf among others. Exactly two parts, types as expected, part 1 at most
  * JWE_TEXT_MAX. ERR_SYNTAX, ERR_LIMIT, ERR_UNSUPPORTED when it claims to be ours and is broken; a Content-Type that
  * nobody can read is PLAIN. The body is not copied, but for what a WHOLE message needs. out is cleared on failure. */
 int mailcrypt_find(struct span content_type, struct span transfer_encoding, struct span body, struct mailcrypt *out,
@@ -40,9 +40,10 @@ void mailcrypt_clear(struct mailcrypt *m);
 /* Decodes the ciphertext (part 2 or the one found). Appended to out. */
 int mailcrypt_ciphertext(const struct mailcrypt *m, struct buf *out, struct err *e);
 
-/* Part 1's entity with m->jwe as it is now: header fields, empty line, JSON; takes the place of m->part1 in the body, so
- * it has no line end behind its last line. TWO_PART only. Line ends are those of the part that it replaces (CRLF from an
- * MTA, LF on a file). No line is longer than 998 octets: JSON with a string over MAILCRYPT_STRING_MAX goes in base64. */
+/* Part 1's entity with m->jwe as it is now: header fields, empty line, JSON; takes the place of m->part1 in the body,
+ * so it has no line end behind its last line. TWO_PART only. Line ends are those of the part that it replaces (CRLF
+ * from an MTA, LF on a file). No line is longer than 998 octets: JSON with a string over MAILCRYPT_STRING_MAX goes in
+ * base64. */
 int mailcrypt_part1(const struct mailcrypt *m, struct buf *out, struct err *e);
 
 /* The complete two-part body for a header and ciphertext: what seal writes and what a WHOLE message is brought to.

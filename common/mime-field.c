@@ -124,7 +124,7 @@ int mime_type_end(struct span value, size_t *end)
     struct span a, b;
 
     *end = 0;
-    if (skip_cfws(value, end) < 0)
+    if (value.len == 0 || skip_cfws(value, end) < 0)
         return ERR_SYNTAX;
     a = token(value, end);
     if (a.len == 0 || *end == value.len || value.data[*end] != '/')

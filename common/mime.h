@@ -1,4 +1,5 @@
-/* mime.h - a linear, bounded walk over Internet messages (RFC 5322, RFC 2045, 2046). Never recursive, never copies a body. */
+/* mime.h - a linear, bounded walk over Internet messages (RFC 5322, RFC 2045, 2046). Never recursive, never copies a
+ * body. */
 #ifndef RECRYPT_MIME_H
 #define RECRYPT_MIME_H
 
@@ -41,26 +42,27 @@ int mime_field_find(struct span header, const char *name, struct mime_field *out
 int mime_unfold(struct span value, struct buf *out, struct err *e);
 
 /* Content-Type: type "text/plain" in lower case and one parameter (RFC 2045 grammar with comments and quoted strings,
- * RFC 2231 refused for the names we ask for). param absent: *out stays empty and 0 is returned. A parameter given twice:
- * ERR_SYNTAX. */
+ * RFC 2231 refused for the names we ask for). param absent: *out stays empty and 0 is returned. A parameter given
+ * twice: ERR_SYNTAX. */
 int mime_type(struct span value, struct buf *type, struct err *e);
 int mime_param(struct span value, const char *name, struct buf *out, struct err *e);
 /* The offset in value behind "type/subtype". Depends on nothing that follows. 0 or ERR_SYNTAX. */
 int mime_type_end(struct span value, size_t *end);
 
 /* The address of a field that holds exactly one mailbox (RFC 5322 section 3.4), appended as written, without brackets,
- * name and comments; address_canonical judges it. ERR_SYNTAX: none, two, a group, a quoted local part, an address in the
- * place of the name. */
+ * name and comments; address_canonical judges it. ERR_SYNTAX: none, two, a group, a quoted local part, an address in
+ * the place of the name. */
 int mime_mailbox(struct span value, struct buf *out, struct err *e);
 
 /* The parts of one multipart body: at most max spans, each from after the delimiter line to before the line end that
- * precedes the next one. *count gets the number; more than max is ERR_LIMIT. A missing closing delimiter is ERR_SYNTAX. A
- * delimiter is a whole line, so one boundary may begin like another. Linear in the body. */
+ * precedes the next one. *count gets the number; more than max is ERR_LIMIT. A missing closing delimiter is ERR_SYNTAX.
+ * A delimiter is a whole line, so one boundary may begin like another. Linear in the body. */
 int mime_parts(struct span body, const char *boundary, struct span *parts, size_t max, size_t *count, struct err *e);
 
 /* Walks a whole message with all nested parts (also of message/rfc822), for checks; calls back with depth (0 = the
- * message), header and body of each entity, in order. A non-zero result of the callback stops and is returned. ERR_LIMIT
- * past the caps above; ERR_SYNTAX where the structure is broken or can be read in two ways. Own stack, O(n * depth). */
+ * message), header and body of each entity, in order. A non-zero result of the callback stops and is returned.
+ * ERR_LIMIT past the caps above; ERR_SYNTAX where the structure is broken or can be read in two ways. Own stack; time is
+ * octets times depth. */
 typedef int mime_visit(void *arg, unsigned depth, struct span header, struct span body, struct err *e);
 int mime_walk(struct span msg, mime_visit *visit, void *arg, struct err *e);
 

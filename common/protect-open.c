@@ -66,6 +66,8 @@ static int signature_parse(struct span part, struct jws *out, struct err *e)
         return r;
     while (body.len > 0 && (body.data[body.len - 1] == '\n' || body.data[body.len - 1] == '\r'))
         body.len--;
+    if (body.len == 0 || memchr(body.data, '{', body.len))
+        return err_set(e, ERR_SYNTAX, "signature that is no compact JWS");
     if ((r = jws_parse(body.data, body.len, out, e)) == 0 && out->payload.len > 0) {
         jws_clear(out);
         r = err_set(e, ERR_SYNTAX, "signature with a content of its own");

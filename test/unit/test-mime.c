@@ -173,6 +173,7 @@ static void test_type(void)
     buf_reset(&out);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CU_ASSERT_EQUAL(mime_type(S(bad[i]), &out, &e), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(mime_type((struct span){NULL, 0}, &out, &e), ERR_SYNTAX);
     CU_ASSERT_EQUAL(out.len, 0);
     buf_free(&out);
 }

@@ -163,6 +163,30 @@ static void test_limits(void)
     buf_free(&out);
 }
 
+static void test_room(void)
+{
+    static const char msg[] = "From: a@b.c\r\nTo: x,\r\n y\r\nContent-Type: text/plain\r\n\r\nhi\r\n";
+    struct buf full = BUF_INIT;
+    struct err e;
+    int bad = 0;
+
+    CU_ASSERT_EQUAL(protect_wrap(S(msg), NULL, &full, &e), 0);
+    for (size_t max = 1; max < full.len + 20; max++) {
+        struct buf wrapped = {NULL, 0, 0, max}, back = {NULL, 0, 0, max};
+        int r;
+
+        bad += buf_puts(&wrapped, ".") < 0 || buf_puts(&back, ".") < 0;
+        r = protect_wrap(S(msg), NULL, &wrapped, &e);
+        bad += r == 0 ? wrapped.len != full.len + 1 : r != ERR_LIMIT || strcmp(buf_str(&wrapped), ".") != 0;
+        r = protect_unwrap((struct span){full.data, full.len}, &back, &e);
+        bad += r == 0 ? back.len != sizeof msg : r != ERR_LIMIT || strcmp(buf_str(&back), ".") != 0;
+        buf_free(&wrapped);
+        buf_free(&back);
+    }
+    CU_ASSERT_EQUAL(bad, 0);
+    buf_free(&full);
+}
+
 static void test_foreign(void)
 {
     static const char *const cases[][2] = {
@@ -241,6 +265,7 @@ int main(void)
         {"exact inverse on oddities", test_oddities},
         {"exact inverse on 20,000 mutations", test_mutations},
         {"100 MB of header, and subjects that are none", test_limits},
+        {"too little room leaves the output as it was", test_room},
         {"payloads of others lose their HP-Outer fields only", test_foreign},
         {"octets that must not go outside", test_outer_octets},
         {"exact inverse on the mail corpus", test_corpus},

@@ -163,6 +163,31 @@ static void test_two_keys(void)
     keys_free(&k);
 }
 
+/* Whatever room there is: all of it, or ERR_LIMIT and the output as it was. */
+static void test_room(void)
+{
+    static const char msg[] =
+        "From: a@example.com\nTo: b@example.com,\n c@example.com\nContent-Type: text/plain\n\nhi\n";
+    struct buf full = BUF_INIT;
+    struct keys k;
+    int bad = 0;
+
+    keys_new(&k);
+    CU_ASSERT_EQUAL(seal(S(msg), &k, "a@example.com", &full), 0);
+    for (size_t max = 3; max < full.len + 200; max += 13) {
+        struct buf out = {NULL, 0, 0, max};
+        int r;
+
+        bad += buf_puts(&out, "...") < 0;
+        r = seal(S(msg), &k, "a@example.com", &out);
+        bad += r == 0 ? out.len < full.len : r != ERR_LIMIT || strcmp(buf_str(&out), "...") != 0;
+        buf_free(&out);
+    }
+    CU_ASSERT_EQUAL(bad, 0);
+    buf_free(&full);
+    keys_free(&k);
+}
+
 struct tally {
     struct keys keys;
     int sealed, refused, is_signed;
@@ -249,6 +274,7 @@ int main(void)
         {"what stands outside, and nothing else", test_outer},
         {"refused: no From, two, a signer who is not From", test_refused},
         {"two keys", test_two_keys},
+        {"too little room leaves the output as it was", test_room},
         {"the mail corpus sealed, found, decrypted and opened", test_corpus},
     };
     return unit_main("seal", tests, sizeof tests / sizeof *tests);
