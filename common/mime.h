@@ -61,8 +61,8 @@ int mime_parts(struct span body, const char *boundary, struct span *parts, size_
 
 /* Walks a whole message with all nested parts (also of message/rfc822), for checks; calls back with depth (0 = the
  * message), header and body of each entity, in order. A non-zero result of the callback stops and is returned.
- * ERR_LIMIT past the caps above; ERR_SYNTAX where the structure is broken or can be read in two ways. Own stack; time is
- * octets times depth. */
+ * ERR_LIMIT past the caps above; ERR_SYNTAX where the structure is broken or can be read in two ways. Own stack; time
+ * is octets times depth. */
 typedef int mime_visit(void *arg, unsigned depth, struct span header, struct span body, struct err *e);
 int mime_walk(struct span msg, mime_visit *visit, void *arg, struct err *e);
 

@@ -12,8 +12,8 @@
 #include "mime.h"
 
 /* The Cryptographic Payload for a complete message: HP-Outer fields for the outer header that protect_seal writes,
- * hp="cipher" on its Content-Type. Always at least one HP-Outer. Reversible exactly, whatever the octets. ERR_LIMIT when
- * the header with its protection is over MIME_HEADER_MAX; ERR_USAGE when outer_subject is not printable ASCII. */
+ * hp="cipher" on its Content-Type. Always at least one HP-Outer. Reversible exactly, whatever the octets. ERR_LIMIT
+ * when the header with its protection is over MIME_HEADER_MAX; ERR_USAGE when outer_subject is not printable ASCII. */
 int protect_wrap(struct span msg, const char *outer_subject, struct buf *payload, struct err *e);
 /* Undoes it; a payload that was not made by protect_wrap comes back as it is less its HP-Outer fields. */
 int protect_unwrap(struct span payload, struct buf *msg, struct err *e);
@@ -48,8 +48,8 @@ int protect_seal(struct span msg, const struct jwk *const *to, size_t n, const s
                  const char *outer_subject, struct buf *out, struct err *e);
 
 /* The plaintext of a JWE brought back to the message that was sealed, with the verdict. keyid: the key it was opened
- * under. Plaintext from a foreign writer (any MIME entity) comes back as it is, and so does one whose signature frame is
- * broken, as PROTECT_BAD. Errors: the lookup's, ERR_LIMIT, ERR_SYSTEM; then nothing is appended. */
+ * under. Plaintext from a foreign writer (any MIME entity) comes back as it is, and so does one whose signature frame
+ * is broken, as PROTECT_BAD. Errors: the lookup's, ERR_LIMIT, ERR_SYSTEM; then nothing is appended. */
 int protect_open(struct span plain, const char *keyid, protect_lookup *lookup, void *arg, struct buf *msg,
                  struct protect_verdict *verdict, struct err *e);
 
