@@ -8,14 +8,20 @@
 #include "person.h"
 #include "shares.h"
 
+/* What is here comes before what others have to be asked for: a message to several must open although a service of one of them is
+ * away. */
+enum phase { PHASE_KEYS, PHASE_SHARES, PHASE_ASK, PHASES };
+
 struct search {
     struct tool *t;
+    enum phase phase;
     const struct jwe *j;
     const struct opener *how;
     size_t i; /* the recipient that is looked at */
     struct jwe_recipient to;
     char account[ADDRESS_SIZE], udf[64]; /* of its kid */
     int damaged, denied;
+    struct err away; /* code 0, or the first failure that is another's and may pass */
     struct person person; /* the member that is tried */
     struct err *e;
 };
@@ -28,6 +34,16 @@ static int outcome(struct search *s, int r)
     if (r == ERR_CRYPTO)
         s->damaged = 1;
     return r == ERR_CRYPTO || r == ERR_KEY ? 0 : r;
+}
+
+/* A service that is away ends this attempt, not the search. */
+static int put_off(struct search *s, int r)
+{
+    if (r != ERR_RETRY)
+        return r;
+    if (s->away.code == 0)
+        s->away = *s->e;
+    return 0;
 }
 
 static int try_key_file(struct search *s, const char *kind, const char *account, const char *udf, const char *kid)
@@ -203,19 +219,21 @@ static int try_member(void *arg, const char *account, struct err *e)
         a.kept = &share;
     else if (r != ERR_ABSENT)
         return r;
-    r = a.kept ? try_tagged(s, a.kept) : 0;
+    r = a.kept && s->phase == PHASE_SHARES ? try_tagged(s, a.kept) : 0;
     if (r != 0 || (r = person_open(s->t->home, account, &s->person, e)) < 0) {
         if (r == ERR_ABSENT) /* begun and never registered */
             r = 0;
         goto out;
     }
-    if ((r = try_grants_with_share(s)) == 0 && !args_given(s->t->args, OPT_OFFLINE))
+    if (s->phase == PHASE_SHARES)
+        r = try_grants_with_share(s);
+    else if (!args_given(s->t->args, OPT_OFFLINE))
         r = person_each_key(s->t->home, account, ask_with_key, &a, e);
     person_close(&s->person);
 out:
     if (a.kept)
         share_clear(&share);
-    return r;
+    return put_off(s, r);
 }
 
 struct any_key {
@@ -254,17 +272,32 @@ static int try_recipient(struct search *s)
     int r;
 
     if ((r = jwe_recipient(s->j, s->i, &s->to, s->e)) < 0)
-        return r;
+        return r == ERR_UNSUPPORTED ? 0 : r; /* one of several, for somebody else's program */
     if (!s->to.kid)
-        return try_everything(s);
+        return s->phase == PHASE_KEYS ? try_everything(s) : 0;
     if (keyid_parse(s->to.kid, s->account, s->udf, NULL) < 0)
         return 0;
-    if ((r = try_key_file(s, "persons", s->account, s->udf, s->to.kid)) != 0 ||
-        (r = try_key_file(s, "lists", s->account, s->udf, s->to.kid)) != 0)
-        return r;
+    if (s->phase == PHASE_KEYS) {
+        r = try_key_file(s, "persons", s->account, s->udf, s->to.kid);
+        return r ? r : try_key_file(s, "lists", s->account, s->udf, s->to.kid);
+    }
     if (person_exists(s->t->home, s->account)) /* a key of one's own that is not here is nobody's list */
         return 0;
     return home_each(s->t->home, "persons", NULL, "", try_member, s, s->e);
+}
+
+/* Why nothing opened it. */
+static int failure(const struct search *s, struct err *e)
+{
+    if (s->damaged)
+        return err_set(e, ERR_CRYPTO, "this is for you, but it does not open: damaged or changed on its way");
+    if (s->away.code)
+        return err_set(e, s->away.code, "%s", s->away.text);
+    if (s->denied)
+        return err_set(e, ERR_DENIED, "no grant: the service of %s does not let you read this; if you should be a member, ask the "
+                       "list's owner", s->account);
+    return err_set(e, ERR_KEY, "this is encrypted to none of your keys and lists%s%s", s->to.kid ? ": " : "",
+                   s->to.kid ? s->to.kid : "");
 }
 
 int opener_run(struct tool *t, const struct jwe *j, const struct opener *how, char keyid[KEYID_SIZE], struct err *e)
@@ -279,19 +312,12 @@ int opener_run(struct tool *t, const struct jwe *j, const struct opener *how, ch
     s.how = how;
     s.e = e ? e : &local;
     keyid[0] = 0;
-    for (s.i = 0; r == 0 && s.i < jwe_recipients(j); s.i++)
-        r = try_recipient(&s);
+    for (s.phase = PHASE_KEYS; r == 0 && s.phase < PHASES; s.phase++)
+        for (s.i = 0; r == 0 && s.i < jwe_recipients(j); s.i++)
+            r = try_recipient(&s);
     if (r == 1) {
         snprintf(keyid, KEYID_SIZE, "%s", s.to.kid ? s.to.kid : "");
         return 0;
     }
-    if (r < 0)
-        return r;
-    if (s.damaged)
-        return err_set(e, ERR_CRYPTO, "this is for you, but it does not open: damaged or changed on its way");
-    if (s.denied)
-        return err_set(e, ERR_DENIED, "no grant: the service of %s does not let you read this; if you should be a member, ask the "
-                       "list's owner", s.account);
-    return err_set(e, ERR_KEY, "this is encrypted to none of your keys and lists%s%s", s.to.kid ? ": " : "",
-                   s.to.kid ? s.to.kid : "");
+    return r < 0 ? r : failure(&s, e);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -69,35 +70,52 @@ int stream_write(const char *path, int force, const struct buf *data, struct err
     return force ? file_write(path, data->data, data->len, 0600, e) : file_create(path, data->data, data->len, 0600, e);
 }
 
+static char *directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+}
+
+/* Under a name of its own, for file systems without nameless files. */
+static int begin_named(struct stream_file *f)
+{
+    if (asprintf(&f->tmp, "%s.XXXXXX", f->path) < 0) {
+        f->tmp = NULL;
+        return -1;
+    }
+    if ((f->fd = mkostemp(f->tmp, O_CLOEXEC)) < 0) {
+        free(f->tmp);
+        f->tmp = NULL;
+    }
+    return f->fd;
+}
+
 int stream_begin(const char *path, int force, struct stream_file *out, struct err *e)
 {
     struct stat st;
-    int r;
+    char *dir = NULL;
+    int r = 0;
 
     memset(out, 0, sizeof *out);
     out->fd = -1;
     out->force = force;
     if (!force && lstat(path, &st) == 0)
         return err_set(e, ERR_EXISTS, "%s is there already; --force replaces it", path);
-    if (!(out->path = strdup(path)) || asprintf(&out->tmp, "%s.XXXXXX", path) < 0) {
-        out->tmp = NULL;
+    if (!(out->path = strdup(path)) || !(dir = directory_of(path)))
         r = err_errno(e, "out of memory");
-    } else if ((out->fd = mkostemp(out->tmp, O_CLOEXEC)) < 0) {
+    else if ((out->fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600)) < 0 && begin_named(out) < 0)
         r = err_errno(e, "cannot make a file beside %s", path);
-        free(out->tmp);
-        out->tmp = NULL;
-    } else {
-        return 0;
-    }
-    stream_abandon(out);
+    free(dir);
+    if (r < 0)
+        stream_abandon(out);
     return r;
 }
 
 /* The directory's entry must last as well before success is said. */
 static int sync_directory(const char *path, struct err *e)
 {
-    const char *slash = strrchr(path, '/');
-    char *dir = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    char *dir = directory_of(path);
     int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, r = 0;
 
     if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL))
@@ -108,17 +126,32 @@ static int sync_directory(const char *path, struct err *e)
     return r;
 }
 
+/* Gives a nameless file a name beside its place. */
+static int name_it(struct stream_file *f)
+{
+    char self[64];
+    unsigned char random[8];
+
+    snprintf(self, sizeof self, "/proc/self/fd/%d", f->fd);
+    if (getentropy(random, sizeof random) < 0 ||
+        asprintf(&f->tmp, "%s.%02x%02x%02x%02x%02x%02x", f->path, random[0], random[1], random[2], random[3], random[4],
+                 random[5]) < 0) {
+        f->tmp = NULL;
+        return -1;
+    }
+    if (linkat(AT_FDCWD, self, AT_FDCWD, f->tmp, AT_SYMLINK_FOLLOW) == 0)
+        return 0;
+    free(f->tmp);
+    f->tmp = NULL;
+    return -1;
+}
+
 int stream_finish(struct stream_file *f, struct err *e)
 {
-    int fd = f->fd, r = 0;
-
-    f->fd = -1;
-    if (fsync(fd) < 0)
-        r = err_errno(e, "%s", f->path);
-    if (close(fd) < 0 && r == 0)
-        r = err_errno(e, "%s", f->path);
-    if (r < 0)
-        return r;
+    if (fsync(f->fd) < 0)
+        return err_errno(e, "%s", f->path);
+    if (!f->tmp && name_it(f) < 0)
+        return err_errno(e, "%s", f->path);
     if (f->force) {
         if (rename(f->tmp, f->path) < 0)
             return err_errno(e, "%s", f->path);
