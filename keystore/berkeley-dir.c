@@ -48,6 +48,18 @@ static int take_lock(struct berkeley_dir *d, const char *path, struct err *e)
     return 0;
 }
 
+/* So that the names in a directory are on disk, not only the files. */
+static int sync_dir(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+    if (fd < 0)
+        return -1;
+    r = fsync(fd);
+    close(fd);
+    return r;
+}
+
 static char *joined(const char *path, const char *name)
 {
     char *out;
@@ -76,8 +88,8 @@ int berkeley_dir_open(const char *path, int create, struct berkeley_dir *out, st
     int r, fresh;
 
     *out = d;
-    if (create && mkdir(path, 0700) < 0 && errno != EEXIST)
-        return err_errno(e, "%s", path);
+    if (create && (r = berkeley_dir_make(path, e)) < 0)
+        return r;
     if ((d.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         return errno == ENOENT ? err_set(e, ERR_ABSENT, "%s: no keystore there", path) : err_errno(e, "%s", path);
     d.env = joined(path, "env");
@@ -168,7 +180,7 @@ int berkeley_dir_home(struct berkeley_dir *d, char out[64], struct err *e)
 
 int berkeley_dir_exchange(struct berkeley_dir *d, struct err *e)
 {
-    if (rename(d->env, d->env_old) < 0)
+    if (sync_dir(d->env_new) < 0 || rename(d->env, d->env_old) < 0)
         return err_errno(e, "%s", d->env);
     if (rename(d->env_new, d->env) < 0 || fsync(d->fd) < 0)
         return err_errno(e, "%s", d->env_new);
@@ -177,7 +189,19 @@ int berkeley_dir_exchange(struct berkeley_dir *d, struct err *e)
 
 int berkeley_dir_make(const char *path, struct err *e)
 {
-    return mkdir(path, 0700) < 0 && errno != EEXIST ? err_errno(e, "%s", path) : 0;
+    char *parent = joined(path, "..");
+    int r = 0;
+
+    if (!parent)
+        return err_set(e, ERR_SYSTEM, "out of memory");
+    if (mkdir(path, 0700) == 0)
+        r = sync_dir(parent);
+    else if (errno != EEXIST)
+        r = -1;
+    if (r < 0)
+        r = err_errno(e, "%s", path);
+    free(parent);
+    return r;
 }
 
 static int wipe_file(int dir, const char *name)

@@ -31,6 +31,7 @@ int berkeley_dir_home(struct berkeley_dir *d, char out[64], struct err *e);
 
 /* Puts env.new in the place of env; a crash between leaves one of the two. Then wipe env.old. */
 int berkeley_dir_exchange(struct berkeley_dir *d, struct err *e);
+/* 0700; existing is fine. */
 int berkeley_dir_make(const char *path, struct err *e);
 /* Overwrites the files of a directory of ours with zeros, removes them and it. Absent is fine. */
 int berkeley_dir_wipe(const char *path, struct err *e);

@@ -15,6 +15,7 @@ enum {
     LOG_FILE_SIZE = 4 << 20,
     LOG_BUFFER_SIZE = 512 << 10,
     CHECKPOINT_KB = 1024,    /* of log between two checkpoints */
+    COPY_CHECKPOINT_KB = 16384, /* in a scrub */
     PAGE_SIZE = 4096,        /* what a disk writes whole */
     COPY_BATCH = 1 << 20     /* octets in one transaction of a scrub */
 };
@@ -202,8 +203,11 @@ static int berkeley_commit(void *state, struct err *e)
     }
     if ((ret = txn->commit(txn, DB_TXN_SYNC)) != 0)
         return failed(&b->live, ret, "commit", e);
-    /* Keeps the log short; when it fails the change is on disk all the same, and the next one tries again. */
-    b->live.env->txn_checkpoint(b->live.env, CHECKPOINT_KB, 0, 0);
+    /* Keeps the log short. When it fails the change is on disk all the same, in the log. On a full disk the next one tries
+     * again; after a failed sync the next could succeed over pages that were lost, so only recovery may go on. */
+    ret = b->live.env->txn_checkpoint(b->live.env, CHECKPOINT_KB, 0, 0);
+    if (ret != 0 && ret != ENOSPC && ret != EDQUOT)
+        b->live.broken = 1;
     return 0;
 }
 
@@ -388,7 +392,7 @@ static int copy_record(void *arg, const void *key, size_t key_len, const void *v
         c->txn = NULL;
         c->octets = 0;
         if (ret == 0)
-            ret = c->to->env->txn_checkpoint(c->to->env, CHECKPOINT_KB, 0, 0);
+            ret = c->to->env->txn_checkpoint(c->to->env, COPY_CHECKPOINT_KB, 0, 0);
     }
     return ret ? failed(c->to, ret, "scrub", e) : 0;
 }
