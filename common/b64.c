@@ -26,7 +26,8 @@ static unsigned six_bits(unsigned c, unsigned c62, unsigned c63)
 static unsigned char url_char(unsigned v)
 {
     return (unsigned char)((within(v, 0, 25) & (v + 'A')) | (within(v, 26, 51) & (v - 26 + 'a')) |
-                           (within(v, 52, 61) & (v - 52 + '0')) | (within(v, 62, 62) & '-') | (within(v, 63, 63) & '_'));
+                           (within(v, 52, 61) & (v - 52 + '0')) | (within(v, 62, 62) & '-') |
+                           (within(v, 63, 63) & '_'));
 }
 
 int b64url_encode(const void *data, size_t len, struct buf *out)

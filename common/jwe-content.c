@@ -109,7 +109,8 @@ static int wrap(int encrypt, const unsigned char *kek, size_t kek_len, const uns
 
     if (ctx && len <= JWE_CEK_MAX + JWE_WRAP_EXTRA) {
         EVP_CIPHER_CTX_set_flags(ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
-        ok = EVP_CipherInit_ex(ctx, kek_len == 32 ? EVP_aes_256_wrap() : EVP_aes_128_wrap(), NULL, kek, NULL, encrypt) == 1 &&
+        ok = EVP_CipherInit_ex(ctx, kek_len == 32 ? EVP_aes_256_wrap() : EVP_aes_128_wrap(), NULL, kek, NULL,
+                               encrypt) == 1 &&
              EVP_CipherUpdate(ctx, room, &n, in, (int)len) == 1 && EVP_CipherFinal_ex(ctx, room + n, &last) == 1 &&
              (size_t)(n + last) == out_len;
     }

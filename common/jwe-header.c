@@ -125,7 +125,8 @@ static int read_recipient(struct jwe *j, size_t i, int passphrase, struct err *e
     to->has_apv = holder(j, i, "apv") != NULL;
     wrapped = alg->kek_len ? j->enc->cek_len + JWE_WRAP_EXTRA : 0;
     if (to->encrypted_key.len != wrapped)
-        return err_set(e, ERR_SYNTAX, "JWE: encrypted key of %zu octets instead of %zu", to->encrypted_key.len, wrapped);
+        return err_set(e, ERR_SYNTAX, "JWE: encrypted key of %zu octets instead of %zu", to->encrypted_key.len,
+                       wrapped);
     if (!alg->kek_len && j->count > 1)
         return err_set(e, ERR_SYNTAX, "JWE: direct key agreement with several recipients");
     to->alg = alg;

@@ -7,7 +7,14 @@
 #include "jwe-private.h"
 #include "sjson.h"
 
-enum { ITERATIONS = 600000, ITERATIONS_MIN = 1000, ITERATIONS_MAX = 10000000, SALT_LEN = 16, SALT_MIN = 8, SALT_MAX = 256 };
+enum {
+    ITERATIONS = 600000,
+    ITERATIONS_MIN = 1000,
+    ITERATIONS_MAX = 10000000,
+    SALT_LEN = 16,
+    SALT_MIN = 8,
+    SALT_MAX = 256
+};
 
 static const char alg[] = "PBES2-HS512+A256KW";
 
@@ -17,7 +24,8 @@ static int make_header(struct jwe *j, const unsigned char *salt)
     int r;
 
     if (!(j->prot = json_object_new_object()) || (r = sjson_set_string(j->prot, "alg", alg)) < 0 ||
-        (r = sjson_set_string(j->prot, "enc", "A256GCM")) < 0 || (r = sjson_set_b64(j->prot, "p2s", salt, SALT_LEN)) < 0 ||
+        (r = sjson_set_string(j->prot, "enc", "A256GCM")) < 0 ||
+        (r = sjson_set_b64(j->prot, "p2s", salt, SALT_LEN)) < 0 ||
         (r = sjson_set_int(j->prot, "p2c", ITERATIONS)) < 0 || (r = sjson_set_string(j->prot, "cty", "jwk+json")) < 0 ||
         (r = sjson_write(j->prot, &json)) < 0 || (r = b64url_encode(json.data, json.len, &j->protected_text)) < 0)
         r = ERR_SYSTEM;

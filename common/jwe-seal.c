@@ -188,7 +188,8 @@ int jwe_encrypt(const struct jwk *const *to, size_t n, const struct jwe_options 
         return err_set(e, ERR_UNSUPPORTED, "JWE: content encryption %.40s", opt->enc);
     if (RAND_priv_bytes(cek, (int)enc->cek_len) != 1)
         return err_set(e, ERR_SYSTEM, "JWE: no random octets");
-    if ((r = make_keys(to, n, opt, enc, cek, out, e)) == 0 && (r = seal_content(*out, cek, plain, len, ciphertext, e)) < 0)
+    if ((r = make_keys(to, n, opt, enc, cek, out, e)) == 0 &&
+        (r = seal_content(*out, cek, plain, len, ciphertext, e)) < 0)
         jwe_free(out);
     secret_wipe(cek, sizeof cek);
     return r;
@@ -205,8 +206,8 @@ int jwe_wrap_key(const struct jwk *const *to, size_t n, const struct jwe_options
     return make_keys(to, n, opt, enc, cek, out, e);
 }
 
-int jwe_seal_compact(const struct jwk *to, const struct jwe_options *opt, const void *plain, size_t len, struct buf *out,
-                     struct err *e)
+int jwe_seal_compact(const struct jwk *to, const struct jwe_options *opt, const void *plain, size_t len,
+                     struct buf *out, struct err *e)
 {
     struct buf ciphertext = BUF_INIT;
     struct jwe *j;

@@ -33,8 +33,8 @@ static int content_key(const struct jwe *j, const struct jwe_to *to, const unsig
 }
 
 /* Opens the content under one key; *result gets the first that succeeds. */
-static int try_content(const struct jwe *j, const unsigned char *cek, const struct buf *aad, const struct buf *ciphertext,
-                       struct buf *result, int *found, struct err *e)
+static int try_content(const struct jwe *j, const unsigned char *cek, const struct buf *aad,
+                       const struct buf *ciphertext, struct buf *result, int *found, struct err *e)
 {
     struct buf one = {NULL, 0, 0, result->max};
     int r = jwe_content_open(j->enc, cek, &j->iv, aad, ciphertext, &j->tag, &one);
@@ -118,8 +118,8 @@ int jwe_decrypt_candidates(const struct jwe *j, size_t i, const unsigned char *c
     return names_agree(to, NULL) ? open_candidates(j, to, candidates, count, ciphertext, plain, e) : failed(e);
 }
 
-/* Whether recipient to may be meant for key: same suite, and its kid the key's or not given. A key that was given no kid
- * goes by its thumbprint, and by any name. */
+/* Whether recipient to may be meant for key: same suite, and its kid the key's or not given. A key that was given no
+ * kid goes by its thumbprint, and by any name. */
 static int meant_for(const struct jwe_to *to, const struct jwk *key)
 {
     char thumbprint[JWK_THUMBPRINT_SIZE];
@@ -144,8 +144,8 @@ static int agree(const struct jwe_to *to, const struct jwk *key, unsigned char *
 }
 
 /* Runs step for each recipient that key may open, until one succeeds or fails for another reason than the key. */
-typedef int open_step(const struct jwe *j, const struct jwe_to *to, const unsigned char *z, const struct buf *ciphertext,
-                      struct buf *out, struct err *e);
+typedef int open_step(const struct jwe *j, const struct jwe_to *to, const unsigned char *z,
+                      const struct buf *ciphertext, struct buf *out, struct err *e);
 
 static int with_key(const struct jwe *j, const struct jwk *key, open_step *step, const struct buf *ciphertext,
                     struct buf *out, struct err *e)
@@ -171,8 +171,8 @@ static int with_key(const struct jwe *j, const struct jwk *key, open_step *step,
     return r == ERR_KEY ? err_set(e, ERR_KEY, "JWE: no recipient is for this key") : r;
 }
 
-static int decrypt_step(const struct jwe *j, const struct jwe_to *to, const unsigned char *z, const struct buf *ciphertext,
-                        struct buf *out, struct err *e)
+static int decrypt_step(const struct jwe *j, const struct jwe_to *to, const unsigned char *z,
+                        const struct buf *ciphertext, struct buf *out, struct err *e)
 {
     return open_candidates(j, to, z, 1, ciphertext, out, e);
 }
@@ -183,20 +183,29 @@ int jwe_decrypt(const struct jwe *j, const struct jwk *key, const struct buf *ci
     return with_key(j, key, decrypt_step, ciphertext, plain, e);
 }
 
+/* to becomes from when take is 1, stays when it is 0; the same work for both. */
+static void select_key(unsigned char *to, const unsigned char *from, size_t len, int take)
+{
+    unsigned char mask = (unsigned char)(0U - (unsigned)take);
+
+    for (size_t i = 0; i < len; i++)
+        to[i] = (unsigned char)((to[i] & ~mask) | (from[i] & mask));
+}
+
 /* The content key when exactly one candidate passes the key wrap's check. */
 static int unwrap(const struct jwe *j, const struct jwe_to *to, const unsigned char *candidates, size_t count,
                   struct buf *cek, struct err *e)
 {
-    unsigned char one[JWE_CEK_MAX], chosen[JWE_CEK_MAX];
+    unsigned char one[JWE_CEK_MAX], chosen[JWE_CEK_MAX] = {0};
     int r = 0, good, found = 0;
 
     if (strcmp(to->alg->name, "ECDH-ES+A256KW") != 0 || strcmp(j->enc->name, "A256GCM") != 0)
         return err_set(e, ERR_UNSUPPORTED, "JWE: key wrapped with %s for %s", to->alg->name, j->enc->name);
     for (size_t c = 0; r == 0 && c < count; c++) {
         r = content_key(j, to, candidates + c * suite_value_len(to->suite), one, &good, e);
-        if (r == 0 && good) {
-            memcpy(chosen, one, j->enc->cek_len);
-            found++;
+        if (r == 0) {
+            select_key(chosen, one, j->enc->cek_len, good);
+            found += good;
         }
     }
     if (r == 0 && found != 1)
@@ -208,8 +217,8 @@ static int unwrap(const struct jwe *j, const struct jwe_to *to, const unsigned c
     return r;
 }
 
-static int unwrap_step(const struct jwe *j, const struct jwe_to *to, const unsigned char *z, const struct buf *ciphertext,
-                       struct buf *out, struct err *e)
+static int unwrap_step(const struct jwe *j, const struct jwe_to *to, const unsigned char *z,
+                       const struct buf *ciphertext, struct buf *out, struct err *e)
 {
     (void)ciphertext;
     return unwrap(j, to, z, 1, out, e);

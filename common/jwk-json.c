@@ -14,11 +14,10 @@ struct use_name {
 };
 
 static const struct use_name by_use[] = {{"enc", JWK_ENC}, {"sig", JWK_SIG}, {NULL, 0}};
-static const struct use_name by_alg[] = {{"EdDSA", JWK_SIG},          {"ES256", JWK_SIG},
-                                         {"ECDH-ES", JWK_ENC},        {"ECDH-ES+A128KW", JWK_ENC},
-                                         {"ECDH-ES+A256KW", JWK_ENC}, {NULL, 0}};
-static const struct use_name by_ops[] = {{"sign", JWK_SIG},      {"verify", JWK_SIG},     {"deriveKey", JWK_ENC},
-                                         {"deriveBits", JWK_ENC}, {NULL, 0}};
+static const struct use_name by_alg[] = {{"EdDSA", JWK_SIG},          {"ES256", JWK_SIG},          {"ECDH-ES", JWK_ENC},
+                                         {"ECDH-ES+A128KW", JWK_ENC}, {"ECDH-ES+A256KW", JWK_ENC}, {NULL, 0}};
+static const struct use_name by_ops[] = {
+    {"sign", JWK_SIG}, {"verify", JWK_SIG}, {"deriveKey", JWK_ENC}, {"deriveBits", JWK_ENC}, {NULL, 0}};
 
 static unsigned uses_of(const struct use_name *table, const char *name)
 {

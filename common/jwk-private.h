@@ -12,9 +12,9 @@ struct jwk {
     const struct suite *suite; /* NULL: Ed25519. P-256 also when it only signs: its values are checked by the suite */
     unsigned uses;             /* JWK_ENC, JWK_SIG */
     char *kid;
-    struct suite_key *key;     /* private half of all but Ed25519 */
-    unsigned char *seed;       /* private half of Ed25519, secret_alloc'ed */
-    EVP_PKEY *evp;             /* made when JWK_SIG */
+    struct suite_key *key; /* private half of all but Ed25519 */
+    unsigned char *seed;   /* private half of Ed25519, secret_alloc'ed */
+    EVP_PKEY *evp;         /* made when JWK_SIG */
     size_t pub_len;
     unsigned char pub[SUITE_PUB_MAX];
 };

@@ -72,8 +72,8 @@ static int parse_compact(const char *text, size_t len, struct jws *out, struct e
 
     if (!dot2 || memchr(dot2 + 1, '.', (size_t)(end - dot2 - 1)))
         return err_set(e, ERR_SYNTAX, "JWS: neither three parts nor JSON");
-    return take(text, (size_t)(dot1 - text), dot1 + 1, (size_t)(dot2 - dot1 - 1), dot2 + 1, (size_t)(end - dot2 - 1), out,
-                e);
+    return take(text, (size_t)(dot1 - text), dot1 + 1, (size_t)(dot2 - dot1 - 1), dot2 + 1, (size_t)(end - dot2 - 1),
+                out, e);
 }
 
 /* RFC 7515 section 4: no parameter in both headers. The unprotected one decides nothing here. */

@@ -126,8 +126,8 @@ int jws_sign(const struct jwk *key, struct json_object *header, const void *payl
         goto out;
     if (detached)
         input.len = payload_at;
-    if ((r = buf_puts(&input, ".")) < 0 ||
-        (r = b64url_encode(raw, sizeof raw, &input)) < 0 || (r = buf_append(out, input.data, input.len)) < 0)
+    if ((r = buf_puts(&input, ".")) < 0 || (r = b64url_encode(raw, sizeof raw, &input)) < 0 ||
+        (r = buf_append(out, input.data, input.len)) < 0)
         err_set(e, r, "JWS: no room for the result");
 out:
     buf_free(&input);
@@ -208,7 +208,8 @@ int jws_open_json(const void *text, size_t len, const struct jwk *key, const cha
     if ((r = jws_parse(text, len, &j, e)) < 0)
         return r;
     if (typ && ((r = sjson_string(j.header, "typ", &found, e)) < 0 ||
-                (strcmp(found, typ) != 0 && (r = err_set(e, ERR_SYNTAX, "JWS: type %.40s where %s was expected", found, typ)))))
+                (strcmp(found, typ) != 0 &&
+                 (r = err_set(e, ERR_SYNTAX, "JWS: type %.40s where %s was expected", found, typ)))))
         goto out;
     if ((r = jws_verify(&j, key, NULL, 0, e)) == 0)
         r = sjson_parse(buf_str(&j.payload), j.payload.len, &payload_limits, payload, e);

@@ -286,8 +286,8 @@ static int close_level(struct check *c)
         qsort_r(own, n, sizeof *own, compare, c->names.data);
         for (size_t i = 1; i < n; i++)
             if (compare(own + i - 1, own + i, c->names.data) == 0)
-                return err_set(c->e, ERR_SYNTAX, "JSON: two members named \"%.*s\"", (int)(own[i].len < 64 ? own[i].len : 64),
-                               (const char *)c->names.data + own[i].at);
+                return err_set(c->e, ERR_SYNTAX, "JSON: two members named \"%.*s\"",
+                               (int)(own[i].len < 64 ? own[i].len : 64), (const char *)c->names.data + own[i].at);
     }
     c->count = l->first_name;
     c->names.len = l->names_len;

@@ -26,6 +26,7 @@ int sjson_parse(const void *data, size_t len, const struct sjson_limits *lim, st
         *out = json_tokener_parse_ex(tok, " ", 1);
         result = json_tokener_get_error(tok);
     }
+    secret_wipe(tok->pb->buf, (size_t)tok->pb->size); /* the last strings, perhaps of a key */
     json_tokener_free(tok);
     if (result != json_tokener_success) {
         json_object_put(*out);
@@ -35,7 +36,8 @@ int sjson_parse(const void *data, size_t len, const struct sjson_limits *lim, st
     return 0;
 }
 
-static int member(struct json_object *obj, const char *name, enum json_type type, struct json_object **out, struct err *e)
+static int member(struct json_object *obj, const char *name, enum json_type type, struct json_object **out,
+                  struct err *e)
 {
     *out = NULL;
     if (!json_object_is_type(obj, json_type_object) || !json_object_object_get_ex(obj, name, out))
@@ -149,20 +151,85 @@ int sjson_set_b64(struct json_object *obj, const char *name, const void *data, s
     return r < 0 ? ERR_SYSTEM : 0;
 }
 
+/* Not json-c's writer: that one leaves unwiped copies of a private key behind whenever its buffer grows. */
+static int write_string(const char *s, size_t len, struct buf *out)
+{
+    int r = buf_puts(out, "\"");
+
+    for (size_t i = 0; r == 0 && i < len;) {
+        size_t run = i;
+
+        while (run < len && (unsigned char)s[run] >= 0x20 && s[run] != '"' && s[run] != '\\')
+            run++;
+        if (run > i)
+            r = buf_append(out, s + i, run - i);
+        else if ((unsigned char)s[i] < 0x20)
+            r = buf_printf(out, "\\u%04x", (unsigned)s[run++]);
+        else
+            r = buf_printf(out, "\\%c", s[run++]);
+        i = run;
+    }
+    return r < 0 ? r : buf_puts(out, "\"");
+}
+
+static int write_value(struct json_object *v, struct buf *out);
+
+static int write_object(struct json_object *obj, struct buf *out)
+{
+    int r = buf_puts(out, "{"), first = 1;
+
+    json_object_object_foreach(obj, name, value)
+    {
+        if (r == 0 && !first)
+            r = buf_puts(out, ",");
+        if (r == 0 && (r = write_string(name, strlen(name), out)) == 0 && (r = buf_puts(out, ":")) == 0)
+            r = write_value(value, out);
+        first = 0;
+    }
+    return r < 0 ? r : buf_puts(out, "}");
+}
+
+static int write_array(struct json_object *list, struct buf *out)
+{
+    size_t n = json_object_array_length(list);
+    int r = buf_puts(out, "[");
+
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        if (i)
+            r = buf_puts(out, ",");
+        if (r == 0)
+            r = write_value(json_object_array_get_idx(list, i), out);
+    }
+    return r < 0 ? r : buf_puts(out, "]");
+}
+
+/* As deep as the object is: what comes from outside is bounded by sjson_limits. */
+static int write_value(struct json_object *v, struct buf *out)
+{
+    switch (json_object_get_type(v)) {
+    case json_type_string:
+        return write_string(json_object_get_string(v), (size_t)json_object_get_string_len(v), out);
+    case json_type_object:
+        return write_object(v, out);
+    case json_type_array:
+        return write_array(v, out);
+    case json_type_null:
+        return buf_puts(out, "null");
+    default: /* numbers as they were read, true, false */
+        return buf_puts(out, json_object_to_json_string_ext(v, JSON_C_TO_STRING_PLAIN));
+    }
+}
+
 int sjson_write(struct json_object *obj, struct buf *out)
 {
-    size_t len = 0;
-    const char *text =
-        json_object_to_json_string_length(obj, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
-    int r;
+    size_t before = out->len;
 
-    if (!text)
-        return ERR_SYSTEM;
-    r = buf_append(out, text, len);
-    /* json-c keeps this text with the object; of a private key nothing may stay behind. For null it is a constant. */
-    if (obj)
-        secret_wipe((char *)(uintptr_t)text, len);
-    return r < 0 ? ERR_SYSTEM : 0;
+    if (write_value(obj, out) == 0)
+        return 0;
+    out->len = before;
+    if (out->data)
+        out->data[before] = 0;
+    return ERR_SYSTEM;
 }
 
 void sjson_free_secret(struct json_object **obj)

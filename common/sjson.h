@@ -29,14 +29,14 @@ int sjson_validate(const void *data, size_t len, const struct sjson_limits *lim,
 /* Validates, then parses. *out belongs to the caller (json_object_put); the text "null" gives NULL, as in json-c. */
 int sjson_parse(const void *data, size_t len, const struct sjson_limits *lim, struct json_object **out, struct err *e);
 
-/* Required members of an object, exactly of the type named; nothing is coerced. Strings and objects stay owned by obj.
- * Return 0, ERR_SYNTAX (absent, other type, not base64url). */
+/* Required members of an object, exactly of the type named; nothing is coerced. Strings and objects stay owned by obj;
+ * sjson_b64 appends what the base64url string decodes to. Return 0, ERR_SYNTAX (absent, other type, not base64url). */
 int sjson_string(struct json_object *obj, const char *name, const char **out, struct err *e);
 int sjson_int(struct json_object *obj, const char *name, int64_t *out, struct err *e);
 int sjson_bool(struct json_object *obj, const char *name, int *out, struct err *e);
 int sjson_object(struct json_object *obj, const char *name, struct json_object **out, struct err *e);
 int sjson_array(struct json_object *obj, const char *name, struct json_object **out, struct err *e);
-int sjson_b64(struct json_object *obj, const char *name, struct buf *out, struct err *e); /* base64url string; appended */
+int sjson_b64(struct json_object *obj, const char *name, struct buf *out, struct err *e);
 
 /* True when obj is an object with a member of that name. */
 int sjson_has(struct json_object *obj, const char *name);

@@ -1,5 +1,5 @@
-/* JWE: parse -> write -> parse -> write gives the same text, in each form that the octets are; nothing opens. An input that
- * begins with 'P' is a protected header in clear, so that the fuzzer need not learn base64. */
+/* JWE: parse -> write -> parse -> write gives the same text, in each form that the octets are; nothing opens. An input
+ * that begins with 'P' is a protected header in clear, so that the fuzzer need not learn base64. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +8,9 @@
 #include "common/jwe-private.h"
 #include "common/jwe.h"
 
-static const char fuzz_key[] = "{\"kty\":\"OKP\",\"crv\":\"X25519\",\"d\":\"XasIfmJKikt54X-Lg4AO5m87sSkmGLb9HC-LJ_-I4Os\","
-                               "\"x\":\"3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08\"}";
+static const char fuzz_key[] =
+    "{\"kty\":\"OKP\",\"crv\":\"X25519\",\"d\":\"XasIfmJKikt54X-Lg4AO5m87sSkmGLb9HC-LJ_-I4Os\","
+    "\"x\":\"3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08\"}";
 
 static void check(int ok)
 {

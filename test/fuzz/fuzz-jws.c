@@ -1,4 +1,5 @@
-/* JWS: what parses gives, put together as compact text, the same parts again. 'P' before a protected header in clear. */
+/* JWS: what parses gives, put together as compact text, the same parts again. 'P' before a protected header in clear.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +7,8 @@
 #include "common/b64.h"
 #include "common/jws.h"
 
-static const char fuzz_key[] = "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}";
+static const char fuzz_key[] =
+    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}";
 
 static int same(const struct buf *a, const struct buf *b)
 {

@@ -1,4 +1,5 @@
-/* Addresses and key identifiers: the canonical form is its own canonical form; what was taken apart goes together again. */
+/* Addresses and key identifiers: the canonical form is its own canonical form; what was taken apart goes together
+ * again. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (address_canonical(address, strlen(address), again, NULL) < 0 || strcmp(address, again) != 0)
             abort();
         address_split(address, base, &ext, &ext_len);
-        if (address_canonical(base, strlen(base), again, NULL) < 0 || strcmp(address_domain(base), address_domain(address)) != 0)
+        if (address_canonical(base, strlen(base), again, NULL) < 0 ||
+            strcmp(address_domain(base), address_domain(address)) != 0)
             abort();
     }
     if (!(text = malloc(size + 1)))

@@ -53,8 +53,9 @@ static void test_all_octets(void)
 
 static void test_url_refused(void)
 {
-    static const char *const bad[] = {"A",   "Zg==", "Zm9v\n", " Zm9v", "Zm9+", "Zm9/", "Zh", /* trailing bits */
-                                      "Zm9", "Z$==", "Zm9vYg=", "\x80\x80\x80\x80"};
+    static const char *const bad[] = {"A",    "Zg==", "Zm9v\n",  " Zm9v",
+                                      "Zm9+", "Zm9/", "Zh", /* trailing bits */
+                                      "Zm9",  "Z$==", "Zm9vYg=", "\x80\x80\x80\x80"};
     struct buf b = BUF_INIT;
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

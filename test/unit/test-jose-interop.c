@@ -156,8 +156,9 @@ static void clean(const char *dir)
 static void test_jwcrypto(void)
 {
     char dir[] = "/tmp/jose-interop-XXXXXX", script[1024];
-    char *probe[] = {(char *)(uintptr_t)python, (char *)(uintptr_t)"-c",
-                     (char *)(uintptr_t)"import importlib.util, sys; sys.exit(importlib.util.find_spec('jwcrypto') is None)", NULL};
+    char *probe[] = {
+        (char *)(uintptr_t)python, (char *)(uintptr_t) "-c",
+        (char *)(uintptr_t) "import importlib.util, sys; sys.exit(importlib.util.find_spec('jwcrypto') is None)", NULL};
     char *both[] = {(char *)(uintptr_t)python, script, dir, NULL};
     const char *src = getenv("srcdir");
     struct jwk *keys[TYPES];

@@ -16,8 +16,9 @@ static const char *text_of(struct json_object *obj, const char *name)
 /* RFC 7518 appendix C and RFC 3394 section 4.6 */
 static void test_embedded(void)
 {
-    static const char alice[] = "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"gI0GAILBdu7T53akrFmMyGcsF3n5dO7MmwNBHKW5SV0\","
-                                "\"y\":\"SLW_xSffzlPWrHEVI30DHM_4egVwt3NQqeUD7nMFpps\"}";
+    static const char alice[] =
+        "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"gI0GAILBdu7T53akrFmMyGcsF3n5dO7MmwNBHKW5SV0\","
+        "\"y\":\"SLW_xSffzlPWrHEVI30DHM_4egVwt3NQqeUD7nMFpps\"}";
     static const char bob[] = "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"weNJy2HscCSM6AEDTDg04biOvhFhyyWvOHQfeF_PxMQ\","
                               "\"y\":\"e8lnCO-AlStT-NJVX-crhB7QRYhiix03illJOVAOyck\","
                               "\"d\":\"VEmDZpDXXK8p8N0Cndsxs924q6nS1RXFASRl6BfUqdw\"}";
@@ -91,14 +92,14 @@ static int open_both_ways(const char *text, const struct jwk *k, struct buf *pla
     return code;
 }
 
-/* Valid, with an algorithm, content encryption or curve that is not accepted: keys of kind oct and RSA, A192KW, A192GCM,
- * A192CBC-HS384, P-384. */
+/* Valid, with an algorithm, content encryption or curve that is not accepted: keys of kind oct and RSA, A192KW,
+ * A192GCM, A192CBC-HS384, P-384. */
 static int foreign(struct json_object *private, const char *enc)
 {
     const char *alg = text_of(private, "alg"), *crv = text_of(private, "crv");
 
-    return strcmp(text_of(private, "kty"), "EC") != 0 || strcmp(crv, "P-256") != 0 || strcmp(alg, "ECDH-ES+A192KW") == 0 ||
-           strncmp(enc, "A192", 4) == 0;
+    return strcmp(text_of(private, "kty"), "EC") != 0 || strcmp(crv, "P-256") != 0 ||
+           strcmp(alg, "ECDH-ES+A192KW") == 0 || strncmp(enc, "A192", 4) == 0;
 }
 
 static void test_wycheproof(void)
@@ -150,8 +151,8 @@ static void test_wycheproof(void)
         }
         jwk_free(&k);
     }
-    printf("# Wycheproof JWE: %zu opened, %zu invalid refused, %zu valid of foreign algorithms refused\n", opened, refused,
-           left_out);
+    printf("# Wycheproof JWE: %zu opened, %zu invalid refused, %zu valid of foreign algorithms refused\n", opened,
+           refused, left_out);
     CU_ASSERT(opened >= 16 && refused >= 19);
     json_object_put(file);
     buf_free(&plain);
@@ -165,17 +166,18 @@ static void test_cookbook(void)
         "jose-cookbook/curve25519/ecdh-es.json",
     };
     static const char *const unsupported[] = {
-        "jose-cookbook/jwe/5_1.key_encryption_using_rsa_v15_and_aes-hmac-sha2.json",   /* RSA1_5 */
-        "jose-cookbook/jwe/5_2.key_encryption_using_rsa-oaep_with_aes-gcm.json",       /* RSA-OAEP */
-        "jose-cookbook/jwe/5_4.key_agreement_with_key_wrapping_using_ecdh-es_and_aes-keywrap_with_aes-gcm.json", /* P-384 */
-        "jose-cookbook/jwe/5_6.direct_encryption_using_aes-gcm.json",                  /* dir */
+        "jose-cookbook/jwe/5_1.key_encryption_using_rsa_v15_and_aes-hmac-sha2.json", /* RSA1_5 */
+        "jose-cookbook/jwe/5_2.key_encryption_using_rsa-oaep_with_aes-gcm.json",     /* RSA-OAEP */
+        "jose-cookbook/jwe/5_4.key_agreement_with_key_wrapping_using_ecdh-es_and_aes-keywrap_with_aes-gcm.json", /* P-384
+                                                                                                                  */
+        "jose-cookbook/jwe/5_6.direct_encryption_using_aes-gcm.json",                       /* dir */
         "jose-cookbook/jwe/5_7.key_wrap_using_aes-gcm_keywrap_with_aes-cbc-hmac-sha2.json", /* A256GCMKW */
-        "jose-cookbook/jwe/5_8.key_wrap_using_aes-keywrap_with_aes-gcm.json",          /* A128KW */
-        "jose-cookbook/jwe/5_9.compressed_content.json",                               /* A128KW, zip */
-        "jose-cookbook/jwe/5_10.including_additional_authentication_data.json",        /* A128KW */
-        "jose-cookbook/jwe/5_11.protecting_specific_header_fields.json",               /* A128KW */
-        "jose-cookbook/jwe/5_12.protecting_content_only.json",                         /* A128KW */
-        "jose-cookbook/jwe/5_13.encrypting_to_multiple_recipients.json",               /* RSA1_5, P-384, A256GCMKW */
+        "jose-cookbook/jwe/5_8.key_wrap_using_aes-keywrap_with_aes-gcm.json",               /* A128KW */
+        "jose-cookbook/jwe/5_9.compressed_content.json",                                    /* A128KW, zip */
+        "jose-cookbook/jwe/5_10.including_additional_authentication_data.json",             /* A128KW */
+        "jose-cookbook/jwe/5_11.protecting_specific_header_fields.json",                    /* A128KW */
+        "jose-cookbook/jwe/5_12.protecting_content_only.json",                              /* A128KW */
+        "jose-cookbook/jwe/5_13.encrypting_to_multiple_recipients.json", /* RSA1_5, P-384, A256GCMKW */
     };
     static const char *const forms[] = {"compact", "json", "json_flat"};
     struct json_object *file, *in, *out, *form;
@@ -221,7 +223,8 @@ static void test_cookbook(void)
 /* RFC 7520 section 5.3: our own algorithm for key files, with another enc and count. */
 static void test_cookbook_passphrase(void)
 {
-    struct json_object *file = vectors_load("jose-cookbook/jwe/5_3.key_wrap_using_pbes2-aes-keywrap_with-aes-cbc-hmac-sha2.json");
+    struct json_object *file =
+        vectors_load("jose-cookbook/jwe/5_3.key_wrap_using_pbes2-aes-keywrap_with-aes-cbc-hmac-sha2.json");
     struct json_object *in;
     struct buf plain = BUF_INIT;
     const char *text;
@@ -344,12 +347,9 @@ static void test_key_wrap(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        {"RFC 7518 appendix C, RFC 3394", test_embedded},
-        {"Wycheproof json_web_encryption", test_wycheproof},
-        {"RFC 7520 and curve25519 cookbook", test_cookbook},
-        {"RFC 7520 section 5.3", test_cookbook_passphrase},
-        {"Wycheproof AES-GCM and AES-CBC-HMAC", test_content},
-        {"Wycheproof AES key wrap", test_key_wrap},
+        {"RFC 7518 appendix C, RFC 3394", test_embedded},      {"Wycheproof json_web_encryption", test_wycheproof},
+        {"RFC 7520 and curve25519 cookbook", test_cookbook},   {"RFC 7520 section 5.3", test_cookbook_passphrase},
+        {"Wycheproof AES-GCM and AES-CBC-HMAC", test_content}, {"Wycheproof AES key wrap", test_key_wrap},
     };
     return unit_main("jwe-vectors", tests, sizeof tests / sizeof *tests);
 }

@@ -28,7 +28,8 @@ static void seal(const struct jwk *k, const char *enc, struct jwe **j, struct bu
 
     CU_ASSERT_EQUAL_FATAL(jwk_public_copy(k, &pub, &e), 0);
     buf_reset(ciphertext);
-    CU_ASSERT_EQUAL_FATAL(jwe_encrypt((const struct jwk *const *)&pub, 1, &opt, secret, strlen(secret), j, ciphertext, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(
+        jwe_encrypt((const struct jwk *const *)&pub, 1, &opt, secret, strlen(secret), j, ciphertext, &e), 0);
     jwk_free(&pub);
 }
 
@@ -154,7 +155,8 @@ static void test_candidates(void)
 
 static void test_several_recipients(void)
 {
-    struct jwk *a = make_key("X25519", "a"), *b = make_key("P-256", "b"), *c = make_key("X448", NULL), *d = make_key("X25519", "d");
+    struct jwk *a = make_key("X25519", "a"), *b = make_key("P-256", "b"), *c = make_key("X448", NULL),
+               *d = make_key("X25519", "d");
     const struct jwk *all[17];
     struct buf text = BUF_INIT, ciphertext = BUF_INIT;
     struct jwe *j, *again;
@@ -245,9 +247,16 @@ static void test_grants(void)
 static void test_bad_grants(void)
 {
 #define T "AAAAAAAAAAAAAAAAAAAAAA"
-    static const char *const bad[] = {"{}", "{\"t\":\"" T "\"}", "{\"t\":\"" T "\",\"u\":\"\"}", "{\"t\":\"" T "A\",\"u\":\"AA\"}",
-                                      "{\"t\":\"AAAA\",\"u\":\"AA\"}", "{\"t\":1,\"u\":\"AA\"}",
-                                      "{\"t\":\"" T "\",\"u\":\"AA\",\"dk\":1}", "{\"t\":\"" T "\",\"u\":\"AA=\"}", "[]", "1"};
+    static const char *const bad[] = {"{}",
+                                      "{\"t\":\"" T "\"}",
+                                      "{\"t\":\"" T "\",\"u\":\"\"}",
+                                      "{\"t\":\"" T "A\",\"u\":\"AA\"}",
+                                      "{\"t\":\"AAAA\",\"u\":\"AA\"}",
+                                      "{\"t\":1,\"u\":\"AA\"}",
+                                      "{\"t\":\"" T "\",\"u\":\"AA\",\"dk\":1}",
+                                      "{\"t\":\"" T "\",\"u\":\"AA=\"}",
+                                      "[]",
+                                      "1"};
     struct json_object *obj;
     struct grant g;
 
@@ -355,7 +364,8 @@ static void test_headers(void)
         {"{" ALG "," ENC "," EPK ",\"crit\":[\"alg\"]}", FLAT, ERR_UNSUPPORTED},
         {"{" ALG "," ENC "," EPK ",\"crit\":[]}", FLAT, ERR_UNSUPPORTED},
         {"{" ALG "," ENC "," EPK "}", "\"unprotected\":{\"crit\":[\"x\"]}," FLAT, ERR_UNSUPPORTED},
-        {"{" ALG "," ENC ",\"epk\":{\"kty\":\"EC\",\"crv\":\"P-384\",\"x\":\"AA\",\"y\":\"AA\"}}", FLAT, ERR_UNSUPPORTED},
+        {"{" ALG "," ENC ",\"epk\":{\"kty\":\"EC\",\"crv\":\"P-384\",\"x\":\"AA\",\"y\":\"AA\"}}", FLAT,
+         ERR_UNSUPPORTED},
         {"{" ALG "," ENC ",\"epk\":{\"kty\":\"EC\",\"crv\":\"X25519\",\"x\":\"AA\"}}", FLAT, ERR_UNSUPPORTED},
         /* missing or of another type or length */
         {"{" ENC "," EPK "}", FLAT, ERR_SYNTAX},
@@ -370,10 +380,11 @@ static void test_headers(void)
         {"{" ALG "," ENC "," EPK "}", REST, ERR_SYNTAX},
         {"{\"alg\":\"ECDH-ES\"," ENC "," EPK "}", FLAT, ERR_SYNTAX},
         {"{\"alg\":\"ECDH-ES\"," ENC "," EPK "}", REST, 0},
-        {"{" ALG "," ENC "," EPK "}", "\"encrypted_key\":\"" EK "\",\"iv\":\"\",\"ciphertext\":\"\",\"tag\":\"\"", ERR_SYNTAX},
-        {"{" ALG "," ENC "," EPK "}", "\"encrypted_key\":\"" EK "\",\"ciphertext\":\"\"", ERR_SYNTAX},
-        {"{" ALG "," ENC "," EPK "}", "\"encrypted_key\":\"" EK "\",\"iv\":\"AAAAAAAAAAAAAAAA\",\"tag\":\"AAAAAAAAAAAAAAAAAAAAAA\"",
+        {"{" ALG "," ENC "," EPK "}", "\"encrypted_key\":\"" EK "\",\"iv\":\"\",\"ciphertext\":\"\",\"tag\":\"\"",
          ERR_SYNTAX},
+        {"{" ALG "," ENC "," EPK "}", "\"encrypted_key\":\"" EK "\",\"ciphertext\":\"\"", ERR_SYNTAX},
+        {"{" ALG "," ENC "," EPK "}",
+         "\"encrypted_key\":\"" EK "\",\"iv\":\"AAAAAAAAAAAAAAAA\",\"tag\":\"AAAAAAAAAAAAAAAAAAAAAA\"", ERR_SYNTAX},
         {"{" ALG "," ENC "," EPK "}", "\"header\":[]," FLAT, ERR_SYNTAX},
         {"{" ALG "," ENC "," EPK "}", "\"recipients\":[]," REST, ERR_SYNTAX},
         {"{" ALG "," ENC "," EPK "}", "\"recipients\":[1]," REST, ERR_SYNTAX},
@@ -404,7 +415,8 @@ static void test_foreign_neighbour(void)
     struct jwe_recipient to;
     struct jwe *j;
 
-    CU_ASSERT_EQUAL(buf_puts(&text, "{\"unprotected\":{" ENC "},\"recipients\":[{\"header\":{\"alg\":\"RSA-OAEP\"},\"encrypted_key\":\"AA\"},"
+    CU_ASSERT_EQUAL(buf_puts(&text, "{\"unprotected\":{" ENC
+                                    "},\"recipients\":[{\"header\":{\"alg\":\"RSA-OAEP\"},\"encrypted_key\":\"AA\"},"
                                     "{\"header\":{" ALG "," EPK "},\"encrypted_key\":\"" EK "\"}]," REST "}"),
                     0);
     CU_ASSERT_EQUAL_FATAL(jwe_parse(buf_str(&text), text.len, 0, &j, &ciphertext, NULL), 0);
@@ -457,7 +469,9 @@ static void test_names_agree(void)
     struct jwe *j;
 
     /* the header says another apv than kid: refused whatever the keys say */
-    CU_ASSERT_EQUAL(sjson_parse("{" ALG "," ENC "," EPK ",\"kid\":\"g\"}", strlen("{" ALG "," ENC "," EPK ",\"kid\":\"g\"}"), NULL, &prot, NULL), 0);
+    CU_ASSERT_EQUAL(sjson_parse("{" ALG "," ENC "," EPK ",\"kid\":\"g\"}",
+                                strlen("{" ALG "," ENC "," EPK ",\"kid\":\"g\"}"), NULL, &prot, NULL),
+                    0);
     CU_ASSERT_EQUAL(sjson_set_string(prot, "apv", apv_mallory), 0);
     CU_ASSERT_EQUAL(sjson_write(prot, &json), 0);
     CU_ASSERT_EQUAL(buf_puts(&text, "{\"protected\":\""), 0);
@@ -553,9 +567,14 @@ static int open_with_p2c(const char *p2c)
     struct buf text = BUF_INIT, prot = BUF_INIT, plain = BUF_INIT;
     int r;
 
-    CU_ASSERT_EQUAL(buf_printf(&prot, "{\"alg\":\"PBES2-HS512+A256KW\"," ENC ",\"p2s\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"p2c\":%s}", p2c), 0);
+    CU_ASSERT_EQUAL(buf_printf(&prot,
+                               "{\"alg\":\"PBES2-HS512+A256KW\"," ENC ",\"p2s\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"p2c\":%s}",
+                               p2c),
+                    0);
     CU_ASSERT_EQUAL(b64url_encode(prot.data, prot.len, &text), 0);
-    CU_ASSERT_EQUAL(buf_puts(&text, "." EK ".AAAAAAAAAAAAAAAA.." "AAAAAAAAAAAAAAAAAAAAAA"), 0);
+    CU_ASSERT_EQUAL(buf_puts(&text, "." EK ".AAAAAAAAAAAAAAAA.."
+                                    "AAAAAAAAAAAAAAAAAAAAAA"),
+                    0);
     r = jwe_open_passphrase("x", buf_str(&text), text.len, &plain, NULL);
     CU_ASSERT_EQUAL(plain.len, 0);
     buf_free(&text);

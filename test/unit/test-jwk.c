@@ -71,7 +71,8 @@ static void test_names(void)
 
 static void test_round_trip(void)
 {
-    static const char *const types[] = {"X25519", "X448", "P-256", "ffdhe2048", "modp2048", "ffdhe3072", "Ed25519", "ES256"};
+    static const char *const types[] = {"X25519",   "X448",      "P-256",   "ffdhe2048",
+                                        "modp2048", "ffdhe3072", "Ed25519", "ES256"};
 
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         struct jwk *k, *back, *pub;
@@ -220,7 +221,8 @@ static void run_agreement(const char *path, size_t valid_at_least, size_t refuse
 
             r = jwk_from_json(json_object_object_get(t, "public"), &pub, NULL);
             if (valid && (r < 0 || jwk_from_json(json_object_object_get(t, "private"), &priv, NULL) < 0 ||
-                          suite_peer_new(jwk_suite(pub), jwk_public(pub, &len), suite_pub_len(jwk_suite(pub)), &peer, NULL) < 0 ||
+                          suite_peer_new(jwk_suite(pub), jwk_public(pub, &len), suite_pub_len(jwk_suite(pub)), &peer,
+                                         NULL) < 0 ||
                           suite_agree(jwk_suite_key(priv), peer, value, NULL) < 0)) {
                 printf("# refused: %s\n", json_object_to_json_string(t));
                 CU_ASSERT(0);
@@ -232,7 +234,9 @@ static void run_agreement(const char *path, size_t valid_at_least, size_t refuse
             } else {
                 if (r == 0) { /* a good key of another suite: no agreement with it */
                     CU_ASSERT_EQUAL(jwk_from_json(json_object_object_get(t, "private"), &priv, NULL), 0);
-                    CU_ASSERT_EQUAL(suite_peer_new(jwk_suite(pub), jwk_public(pub, &len), suite_pub_len(jwk_suite(pub)), &peer, NULL), 0);
+                    CU_ASSERT_EQUAL(suite_peer_new(jwk_suite(pub), jwk_public(pub, &len), suite_pub_len(jwk_suite(pub)),
+                                                   &peer, NULL),
+                                    0);
                     r = suite_agree(jwk_suite_key(priv), peer, value, NULL);
                 }
                 CU_ASSERT(r == ERR_KEY || r == ERR_UNSUPPORTED || r == ERR_SYNTAX);

@@ -19,8 +19,7 @@
 #define EC                                                                                                             \
     "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","                         \
     "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}"
-#define EC_PAYLOAD                                                                                                     \
-    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
+#define EC_PAYLOAD "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
 #define EC_SIGNATURE "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
 
 static struct jwk *key(const char *text)
@@ -180,12 +179,14 @@ static void test_refused(void)
     CU_ASSERT_EQUAL(with_header("{\"alg\":\"EdDSA\",\"crit\":[]}", ed), ERR_UNSUPPORTED);
     CU_ASSERT_EQUAL(with_header("{\"alg\":\"EdDSA\",\"b64\":false}", ed), ERR_UNSUPPORTED);
     /* a key in the header is not used: still the signature under ed that fails */
-    CU_ASSERT_EQUAL(with_header("{\"alg\":\"EdDSA\",\"jwk\":" ED "\"kid\":\"x\"},\"jku\":\"http://localhost/\"}", ed), ERR_CRYPTO);
+    CU_ASSERT_EQUAL(with_header("{\"alg\":\"EdDSA\",\"jwk\":" ED "\"kid\":\"x\"},\"jku\":\"http://localhost/\"}", ed),
+                    ERR_CRYPTO);
     CU_ASSERT_EQUAL(verify("{\"payload\":\"" ED_PAYLOAD "\",\"protected\":\"" ED_HEAD
                            "\",\"header\":{\"alg\":\"EdDSA\"},\"signature\":\"" ED_SIGNATURE "\"}",
                            ed, NULL),
                     ERR_SYNTAX); /* alg in both */
-    CU_ASSERT_EQUAL(verify("{\"payload\":\"" ED_PAYLOAD "\",\"header\":{\"alg\":\"EdDSA\"},\"signature\":\"" ED_SIGNATURE "\"}",
+    CU_ASSERT_EQUAL(verify("{\"payload\":\"" ED_PAYLOAD
+                           "\",\"header\":{\"alg\":\"EdDSA\"},\"signature\":\"" ED_SIGNATURE "\"}",
                            ed, NULL),
                     ERR_SYNTAX); /* nothing protected */
     CU_ASSERT_EQUAL(verify("{\"payload\":\"" ED_PAYLOAD "\",\"signatures\":[]}", ed, NULL), ERR_UNSUPPORTED);
@@ -257,12 +258,62 @@ static void test_wycheproof(void)
     json_object_put(file);
 }
 
+/* Bare signatures: as many as have a public JWK beside them. A JWS that says nothing but alg, over the message. */
+static void run_signatures(const char *path, const char *alg, size_t valid_at_least, size_t invalid_at_least)
+{
+    struct json_object *file = vectors_load(path), *groups, *tests, *group, *jwk;
+    struct jws j = {json_object_new_object(), BUF_INIT, BUF_INIT, BUF_INIT};
+    size_t valid = 0, invalid = 0;
+    struct jwk *k;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    CU_ASSERT_EQUAL(sjson_set_string(j.header, "alg", alg), 0);
+    groups = json_object_object_get(file, "testGroups");
+    for (size_t g = 0; g < json_object_array_length(groups); g++) {
+        group = json_object_array_get_idx(groups, g);
+        if (!json_object_object_get_ex(group, "publicKeyJwk", &jwk))
+            continue;
+        CU_ASSERT_EQUAL_FATAL(jwk_from_json(jwk, &k, NULL), 0);
+        tests = json_object_object_get(group, "tests");
+        for (size_t i = 0; i < json_object_array_length(tests); i++) {
+            struct json_object *t = json_object_array_get_idx(tests, i);
+            int good = strcmp(json_object_get_string(json_object_object_get(t, "result")), "valid") == 0, r;
+
+            buf_reset(&j.signing_input);
+            buf_reset(&j.signature);
+            vectors_hex(json_object_get_string(json_object_object_get(t, "msg")), &j.signing_input);
+            vectors_hex(json_object_get_string(json_object_object_get(t, "sig")), &j.signature);
+            r = jws_verify(&j, k, NULL, 0, NULL);
+            if (r != (good ? 0 : ERR_CRYPTO))
+                printf("# %d: %s\n", r, json_object_to_json_string(t));
+            CU_ASSERT_EQUAL(r, good ? 0 : ERR_CRYPTO);
+            valid += (size_t)good;
+            invalid += (size_t)!good;
+        }
+        jwk_free(&k);
+    }
+    printf("# %s: %zu verified, %zu refused\n", path, valid, invalid);
+    CU_ASSERT(valid >= valid_at_least && invalid >= invalid_at_least);
+    jws_clear(&j);
+    json_object_put(file);
+}
+
+static void test_signatures(void)
+{
+    if (!unit_vectors()) {
+        unit_skip("no external vectors");
+        return;
+    }
+    run_signatures("wycheproof/ed25519_test.json", "EdDSA", 80, 60);
+    run_signatures("wycheproof/ecdsa_secp256r1_sha256_p1363_test.json", "ES256", 100, 80);
+}
+
 static void test_cookbook(void)
 {
     /* RFC 7520 section 4: 4.3 is P-521; 4.1, 4.2 RSA; 4.4 to 4.8 HMAC (4.8: and RSA, P-521). Refused, all of them. */
     static const char *const unsupported[] = {
-        "jose-cookbook/jws/4_1.rsa_v15_signature.json",           "jose-cookbook/jws/4_2.rsa-pss_signature.json",
-        "jose-cookbook/jws/4_3.ecdsa_signature.json",             "jose-cookbook/jws/4_4.hmac-sha2_integrity_protection.json",
+        "jose-cookbook/jws/4_1.rsa_v15_signature.json", "jose-cookbook/jws/4_2.rsa-pss_signature.json",
+        "jose-cookbook/jws/4_3.ecdsa_signature.json", "jose-cookbook/jws/4_4.hmac-sha2_integrity_protection.json",
         "jose-cookbook/jws/4_5.signature_with_detached_content.json"};
     struct json_object *file = vectors_load("jose-cookbook/curve25519/jws.json"), *in, *out;
     struct jwk *k;
@@ -299,6 +350,7 @@ int main(void)
         {"bad input by name", test_refused},
         {"no character may change", test_bit_flips},
         {"Wycheproof json_web_signature", test_wycheproof},
+        {"Wycheproof Ed25519 and ECDSA", test_signatures},
         {"RFC 7520 and curve25519 cookbook", test_cookbook},
     };
     return unit_main("jws", tests, sizeof tests / sizeof *tests);

@@ -16,10 +16,25 @@ static int check(const char *text)
 
 static void test_accepted(void)
 {
-    static const char *const good[] = {
-        "null", " true ", "0", "-0", "-1.5e-3", "\"\"", "[]", "{}", "[[],{}]", "{\"a\":{\"a\":1},\"b\":[{\"a\":1},{\"a\":2}]}",
-        "\"\\ud834\\udd1e\"", "\"\xf4\x8f\xbf\xbf\"", "9223372036854775807", "-9223372036854775808", "1e308", "1e-400",
-        "{\"\":1,\"a\":2}", "[1 , 2\t,\r\n3]", "\"\x7f\""};
+    static const char *const good[] = {"null",
+                                       " true ",
+                                       "0",
+                                       "-0",
+                                       "-1.5e-3",
+                                       "\"\"",
+                                       "[]",
+                                       "{}",
+                                       "[[],{}]",
+                                       "{\"a\":{\"a\":1},\"b\":[{\"a\":1},{\"a\":2}]}",
+                                       "\"\\ud834\\udd1e\"",
+                                       "\"\xf4\x8f\xbf\xbf\"",
+                                       "9223372036854775807",
+                                       "-9223372036854775808",
+                                       "1e308",
+                                       "1e-400",
+                                       "{\"\":1,\"a\":2}",
+                                       "[1 , 2\t,\r\n3]",
+                                       "\"\x7f\""};
     struct json_object *obj;
 
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -35,8 +50,9 @@ static void test_refused(void)
 {
     static const char *const bad[] = {
         "", " ", "nul", "truex", "01", "-", "+1", "1.", ".5", "1e", "1e+", "NaN", "Infinity", "-Infinity", "0x10",
-        "'a'", "\"a", "\"\n\"", "\"\t\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "[1,]", "[,1]", "[1 2]", "[", "]", "[}",
-        "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{1:1}", "{\"a\":1 \"b\":2}", "[] []", "{}x", "// c\n1", "1 /**/",
+        "'a'", "\"a", "\"\n\"", "\"\t\"", "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "[1,]", "[,1]", "[1 2]", "[", "]",
+        "[}", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{1:1}", "{\"a\":1 \"b\":2}", "[] []", "{}x",
+        "// c\n1", "1 /**/",
         /* NUL, in strings and names */
         "\"\\u0000\"", "{\"alg\\u0000x\":1}",
         /* surrogates and UTF-8 */
@@ -109,7 +125,8 @@ static void test_many_names(void)
 
     CU_ASSERT_EQUAL(buf_puts(&b, "{"), 0);
     for (int i = 0; i < 50000; i++)
-        CU_ASSERT_EQUAL_FATAL(buf_printf(&b, "%s\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa%d\":0", i ? "," : "", i), 0);
+        CU_ASSERT_EQUAL_FATAL(buf_printf(&b, "%s\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa%d\":0", i ? "," : "", i),
+                              0);
     CU_ASSERT_EQUAL(buf_puts(&b, "}"), 0);
     from = clock();
     CU_ASSERT_EQUAL(sjson_validate(buf_str(&b), b.len, &lim, NULL), 0);
@@ -119,7 +136,8 @@ static void test_many_names(void)
 
 static void test_members(void)
 {
-    static const char text[] = "{\"s\":\"x\",\"i\":32,\"is\":\"32\",\"d\":1.0,\"b\":true,\"o\":{},\"a\":[],\"n\":null,\"k\":\"AQI\"}";
+    static const char text[] =
+        "{\"s\":\"x\",\"i\":32,\"is\":\"32\",\"d\":1.0,\"b\":true,\"o\":{},\"a\":[],\"n\":null,\"k\":\"AQI\"}";
     static const char *const all[] = {"s", "i", "is", "d", "b", "o", "a", "n", "k", NULL}, *const few[] = {"s", NULL};
     struct json_object *obj, *v;
     struct buf b = BUF_INIT;
@@ -159,6 +177,10 @@ static void test_members(void)
 
 static void test_build(void)
 {
+    static const char text[] =
+        "[1.50,-0.0,1e3,true,false,null,\"\\\"\\\\\\/\\n\\u0001\\u00e9\\u007f\",{\"a\\\"\":[]},{}]";
+    static const char written[] =
+        "[1.50,-0.0,1e3,true,false,null,\"\\\"\\\\/\\u000a\\u0001\xc3\xa9\x7f\",{\"a\\\"\":[]},{}]";
     struct json_object *obj = json_object_new_object();
     struct buf b = BUF_INIT;
 
@@ -170,6 +192,18 @@ static void test_build(void)
     CU_ASSERT_STRING_EQUAL(buf_str(&b), "{\"u\":\"a/b\",\"i\":-9223372036854775808,\"k\":\"__8\",\"a\":[]}");
     sjson_free_secret(&obj);
     CU_ASSERT_PTR_NULL(obj);
+    buf_reset(&b);
+    CU_ASSERT_EQUAL(sjson_parse(text, strlen(text), NULL, &obj, NULL), 0);
+    CU_ASSERT_EQUAL(sjson_write(obj, &b), 0);
+    CU_ASSERT_STRING_EQUAL(buf_str(&b), written);
+    json_object_put(obj);
+    buf_reset(&b);
+    b.max = 5;
+    CU_ASSERT_EQUAL(buf_puts(&b, "abc"), 0);
+    obj = json_object_new_string("def");
+    CU_ASSERT_EQUAL(sjson_write(obj, &b), ERR_SYSTEM);
+    CU_ASSERT_STRING_EQUAL(buf_str(&b), "abc");
+    json_object_put(obj);
     buf_free(&b);
 }
 

@@ -58,11 +58,11 @@ static void canonical(const char *text, const char *want, int code)
 
 static void test_address(void)
 {
-    static const char *const bad[] = {"",       "<>",        "a",          "@b",         "a@",        "a@b@c",     ".a@b",
-                                      "a.@b",   "a..b@c",    "\"a\"@b",    "a b@c",      "a@[127.0.0.1]", "a@b.", "a@.b",
-                                      "a@b..c", "a@-b",      "a@b-",       "a@b_c",      "a\r\n@b",    "a@b,c@d",   "<a@b",
-                                      "a@b>",   "<<a@b>>",   "A <a@b>",    "a@b c",      "\xc3\xa4@b", "a@\xc3\xa4", "a(c)@b",
-                                      "@x:a@b", "a\x7f@b"};
+    static const char *const bad[] = {"",        "<>",         "a",          "@b",      "a@",      "a@b@c",
+                                      ".a@b",    "a.@b",       "a..b@c",     "\"a\"@b", "a b@c",   "a@[127.0.0.1]",
+                                      "a@b.",    "a@.b",       "a@b..c",     "a@-b",    "a@b-",    "a@b_c",
+                                      "a\r\n@b", "a@b,c@d",    "<a@b",       "a@b>",    "<<a@b>>", "A <a@b>",
+                                      "a@b c",   "\xc3\xa4@b", "a@\xc3\xa4", "a(c)@b",  "@x:a@b",  "a\x7f@b"};
     char out[ADDRESS_SIZE], text[400];
     struct err e;
 
