@@ -37,14 +37,14 @@ static int grant_one(const struct session *s, struct jwe *j, size_t i, struct ta
     if (r == ERR_ABSENT) /* the list's name with a key that was never its */
         return 0;
     if (r == ERR_SYNTAX) /* recryptd's word for an ephemeral key that it does not use */
-        return err_set(e, ERR_KEY, "%s", e->text);
+        return e->code = ERR_KEY;
     if (r < 0)
         return r;
-    if (strcmp(x.account, account)) {
-        r = err_set(e, ERR_RETRY, "recryptd answers for another list");
-    } else if (x.state == KEY_RETIRED) {
+    if (x.state == KEY_RETIRED) {
         t->retired++;
         memcpy(t->current, x.current, sizeof t->current);
+    } else if (strcmp(x.account, account)) {
+        r = err_set(e, ERR_RETRY, "recryptd answers for another list");
     } else if (!(r = jwe_set_grants(j, i, x.grants, x.grant_count, e))) {
         t->granted++;
         expansion_clear(out);

@@ -27,3 +27,5 @@ test_unit_test_milter_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_milter_route_SOURCES = test/unit/test-milter-route.c $(MILTER_WORLD) $(MILTER_CORE)
 test_unit_test_milter_route_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 endif
+dist_noinst_SCRIPTS += test/integration/milter.sh
+EXTRA_DIST += test/integration/milter-client.py

@@ -6,55 +6,46 @@
 #include "common/udf.h"
 #include "reply.h"
 
-/* "<"list"@example.com.>" and the like: the same mailbox in other clothes. Takes off brackets, a source route, quotes
- * that nothing needs, and the root's dot. */
-static int canonical(const char *given, char out[ADDRESS_SIZE])
+enum { ASKED_MAX = 2 * ADDRESS_SIZE };
+
+/* Brackets and a source route off; every other way of writing an address is recryptd's to know. 0 for what no address of ours
+ * can look like. */
+static int bare(const char *given, char out[ASKED_MAX])
 {
-    char text[2 * ADDRESS_SIZE], *p = text, *at;
     size_t n = strlen(given);
+    const char *colon;
 
-    if (n >= sizeof text)
-        return ERR_LIMIT;
-    memcpy(text, given, n + 1);
-    if (*p == '<' && n > 1 && p[n - 1] == '>') {
-        p[n - 1] = 0;
-        p++;
+    if (n > 1 && *given == '<' && given[n - 1] == '>') {
+        given++;
+        n -= 2;
     }
-    if (*p == '@' && (at = strchr(p, ':')))
-        p = at + 1;
-    if ((n = strlen(p)) && p[n - 1] == '.')
-        p[--n] = 0;
-    if (*p == '"' && (at = strstr(p, "\"@")) && at > p) {
-        memmove(at, at + 1, strlen(at + 1) + 1);
-        p++;
+    if (n && *given == '@' && (colon = memchr(given, ':', n))) {
+        n -= (size_t)(colon + 1 - given);
+        given = colon + 1;
     }
-    return address_canonical(p, strlen(p), out, NULL);
-}
-
-/* ADDRESS_NONE for what has no canonical form: nothing of ours looks like that. */
-static int resolve(struct session *s, const char *given, char address[ADDRESS_SIZE], struct address_info *info,
-                   struct err *e)
-{
-    memset(info, 0, sizeof *info);
-    info->kind = ADDRESS_NONE;
-    if (canonical(given, address) < 0) {
-        address[0] = 0;
+    if (!n || n >= ASKED_MAX)
         return 0;
-    }
-    return rclient_resolve(s->client, address, info, e);
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)given[i] < 0x20 || (unsigned char)given[i] > 0x7e)
+            return 0;
+    memcpy(out, given, n);
+    out[n] = 0;
+    return 1;
 }
 
 /* The mail server may rewrite what the client said ("list%example.com@here") before it delivers: it tells as what. */
 static int lookup(struct session *s, const char *given, struct address_info *info, struct err *e)
 {
-    char address[ADDRESS_SIZE], other[ADDRESS_SIZE];
+    char asked[ASKED_MAX] = "", other[ASKED_MAX];
     const char *rewritten = mta_macro(&s->mta, "{rcpt_addr}");
-    int r = resolve(s, given, address, info, e);
+    int r = 0;
 
-    if (r || info->kind != ADDRESS_NONE || !rewritten)
+    memset(info, 0, sizeof *info);
+    info->kind = ADDRESS_NONE;
+    if (bare(given, asked))
+        r = rclient_resolve(s->client, asked, info, e);
+    if (r || info->kind != ADDRESS_NONE || !rewritten || !bare(rewritten, other) || !strcmp(asked, other))
         return r;
-    if (canonical(rewritten, other) < 0 || !strcmp(address, other))
-        return 0;
     return rclient_resolve(s->client, other, info, e);
 }
 

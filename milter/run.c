@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libmilter/mfapi.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sysexits.h>
@@ -11,19 +12,20 @@
 #include <systemd/sd-daemon.h>
 #endif
 
+#include "common/conf.h"
 #include "common/log.h"
 #include "settings.h"
 
-enum { EVENT_RELOAD = 'r', EVENT_END = 'e' };
+enum { EVENT_RELOAD = 'r', EVENT_STOP = 's', EVENT_END = 'e' };
 
 static int events[2]; /* what the first thread is to do next; a signal handler writes, so there is no other way */
 
-static void on_hangup(int sig)
+static void on_signal(int sig)
 {
     int saved = errno;
+    char event = sig == SIGHUP ? EVENT_RELOAD : EVENT_STOP;
 
-    (void)sig;
-    if (write(events[1], &(char){EVENT_RELOAD}, 1) < 0) /* full: reloads wait there already */
+    if (write(events[1], &event, 1) < 0) /* full: as much waits there already as anybody can want */
         errno = saved;
     errno = saved;
 }
@@ -58,55 +60,88 @@ static void reload(const char *config)
     log_info("configuration reloaded");
 }
 
-/* libmilter waits for SIGHUP too, and would stop at it. This thread alone leaves it unblocked, and the kernel gives a process's
- * signal to its first thread when that can take it. */
-static int set_signals(void)
+/* Hands the signal on to the thread of libmilter that waits for it (smfi_stop would wait for a lock that the listener has
+ * while it sleeps). */
+static void stop(void)
 {
-    struct sigaction hangup = {.sa_handler = on_hangup, .sa_flags = SA_RESTART};
-    sigset_t stop;
+    sigset_t set;
 
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGTERM);
-    sigaddset(&stop, SIGINT);
-    sigemptyset(&hangup.sa_mask);
-    signal(SIGPIPE, SIG_IGN);
-    return sigaction(SIGHUP, &hangup, NULL) < 0 || pthread_sigmask(SIG_BLOCK, &stop, NULL) ? -1 : 0;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    kill(getpid(), SIGTERM);
 }
 
+/* libmilter's listener looks whether it is to stop every five seconds, and at every connection. */
+static void nudge(void)
+{
+    struct settings *s = settings_acquire();
+    int fd = -1;
+
+    if (s && !conf_connect(s->socket, 1000, &fd, NULL))
+        close(fd);
+    settings_release(&s);
+}
+
+/* 1 and the next event, 0 after a moment without one when impatient, -1 when there is no telling. */
+static int next_event(int impatient, char *event)
+{
+    struct pollfd p = {events[0], POLLIN, 0};
+    int n;
+
+    do
+        n = poll(&p, 1, impatient ? 100 : -1);
+    while (n < 0 && errno == EINTR);
+    return n > 0 ? (read(events[0], event, 1) == 1 ? 1 : -1) : n;
+}
+
+/* libmilter waits for these signals too, and would stop at a SIGHUP. The first thread alone leaves them unblocked, and
+ * the kernel gives a process's signal to that one when it can take it. */
 static int start_filter(pthread_t *thread, int *status)
 {
-    sigset_t hangup;
-    int r;
+    static const int ours[] = {SIGHUP, SIGTERM, SIGINT};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigset_t set;
+    int r = 0;
 
-    sigemptyset(&hangup);
-    sigaddset(&hangup, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &hangup, NULL); /* inherited by libmilter's threads */
-    r = pthread_create(thread, NULL, filter, status);
-    pthread_sigmask(SIG_UNBLOCK, &hangup, NULL);
+    sigemptyset(&set);
+    sigemptyset(&action.sa_mask);
+    for (int i = 0; i < 3; i++) {
+        sigaddset(&set, ours[i]);
+        r |= sigaction(ours[i], &action, NULL);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    pthread_sigmask(SIG_BLOCK, &set, NULL); /* inherited by libmilter's threads */
+    if (!r)
+        r = pthread_create(thread, NULL, filter, status);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     return r ? -1 : 0;
 }
 
 int milter_run(const char *config)
 {
-    int status = EX_OSERR;
+    int status = EX_OSERR, stopping = 0, n;
     pthread_t thread;
     char event;
 
-    if (pipe2(events, O_CLOEXEC) < 0 || fcntl(events[1], F_SETFL, O_NONBLOCK) < 0 || set_signals() < 0 ||
+    if (pipe2(events, O_CLOEXEC) < 0 || fcntl(events[1], F_SETFL, O_NONBLOCK) < 0 ||
         start_filter(&thread, &status) < 0) {
         log_error("cannot start threads");
         return EX_OSERR;
     }
     log_info("started");
     tell_manager("READY=1");
-    for (;;) {
-        ssize_t n = read(events[0], &event, 1);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n != 1 || event == EVENT_END)
+    while ((n = next_event(stopping, &event)) >= 0) {
+        if (n == 0) {
+            nudge();
+        } else if (event == EVENT_END) {
             break;
-        reload(config);
+        } else if (event == EVENT_RELOAD) {
+            reload(config);
+        } else {
+            stopping = 1;
+            stop();
+        }
     }
     tell_manager("STOPPING=1");
     pthread_join(thread, NULL);

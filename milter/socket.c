@@ -40,14 +40,20 @@ static int replace_stale(const char *path, struct err *e)
 
 static int set_access(const struct settings *s, const char *path, struct err *e)
 {
+    uid_t uid = (uid_t)-1;
+    gid_t gid = (gid_t)-1;
     struct group *group;
+    int r;
 
+    if (s->user && (r = conf_user(s->user, &uid, &gid, e)) < 0)
+        return r;
     if (s->socket_group) {
         if (!(group = getgrnam(s->socket_group)))
             return err_set(e, ERR_USAGE, "socket_group: no group \"%s\"", s->socket_group);
-        if (chown(path, (uid_t)-1, group->gr_gid) < 0)
-            return err_errno(e, "%s: group %s", path, s->socket_group);
+        gid = group->gr_gid;
     }
+    if ((s->user || s->socket_group) && chown(path, uid, gid) < 0)
+        return err_errno(e, "%s: owner", path);
     return chmod(path, s->socket_mode) < 0 ? err_errno(e, "%s: mode", path) : 0;
 }
 

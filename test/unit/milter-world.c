@@ -180,6 +180,7 @@ int rclient_resolve(struct frame_client *c, const char *address, struct address_
                  {"door+owner@example.com", ADDRESS_OWNER, 0, "away@example.org"},
                  {"list+archive-right@example.com", ADDRESS_ARCHIVE, 0, ""},
                  {"list+archive-wrong@example.com", ADDRESS_RESERVED, 0, ""}};
+    char canonical[ADDRESS_SIZE];
     int r;
 
     (void)c;
@@ -187,6 +188,9 @@ int rclient_resolve(struct frame_client *c, const char *address, struct address_
     memset(out, 0, sizeof *out);
     if ((r = away(1, e)) < 0)
         return r;
+    if (address_canonical(address, strlen(address), canonical, NULL) < 0)
+        return 0;
+    address = canonical;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(known[i].address, address)) {
             out->kind = known[i].kind;
@@ -257,10 +261,8 @@ int rclient_expand(struct frame_client *c, const char *keyid, const struct suite
     if (out->state != KEY_CURRENT && !udf_equal(udf, mine))
         return err_set(e, ERR_ABSENT, "no such key");
     strcpy(out->current, world_keyid(account, 0));
-    if (out->state == KEY_RETIRED) {
-        strcpy(out->account, account);
+    if (out->state == KEY_RETIRED)
         return 0;
-    }
     return fill(out, account);
 }
 

@@ -78,8 +78,8 @@ static void archive_addresses_are_refused(void)
 
 static void other_spellings_of_an_address(void)
 {
-    static const char *const same[] = {"<list@example.com>", "list@example.com", "<List@Example.COM>", "<\"list\"@example.com>",
-                                       "<@relay.example.org:list@example.com>", "<list@example.com.>"};
+    static const char *const same[] = {"<list@example.com>", "list@example.com", "<List@Example.COM>",
+                                       "<@relay.example.org:list@example.com>", "@relay.example.org:list@example.com"};
     struct mail m = to(NULL, "text\r\n");
 
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
@@ -92,9 +92,13 @@ static void other_spellings_of_an_address(void)
     world.rcpt_addr = "list@example.com";
     m.rcpt[0] = "<list%example.com@mail.example.com>";
     CU_ASSERT_EQUAL(mail_send(&m), SMFIS_REJECT);
-    m.rcpt[0] = "<\"li\\st\"@example.com>";
-    CU_ASSERT_EQUAL(mail_send(&m), SMFIS_REJECT);
-    CU_ASSERT_EQUAL(world_count("reply 550 5.7.1 list@example.com: encrypted mail only"), 2);
+    CU_ASSERT_EQUAL(world_count("reply 550 5.7.1 list@example.com: encrypted mail only"), 1);
+    CU_ASSERT_EQUAL(world.resolved, 2);
+    fresh();
+    m.rcpt[0] = "<l\xc3\xadst@example.com>"; /* not asked: recryptd's protocol is JSON, its addresses are ASCII */
+    m.rcpt[1] = "<>";
+    CU_ASSERT_EQUAL(mail_send(&m), SMFIS_ACCEPT);
+    CU_ASSERT_EQUAL(world.resolved, 0);
 }
 
 static void recryptd_away(void)

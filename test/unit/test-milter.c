@@ -349,7 +349,7 @@ static void expansion_errors(void)
         const char *line;
     } cases[] = {{ERR_RETRY, SMFIS_TEMPFAIL, "reply 451 4.3.0 "},  {ERR_SYSTEM, SMFIS_TEMPFAIL, "reply 451 4.3.0 "},
                  {ERR_DENIED, SMFIS_TEMPFAIL, "reply 451 4.3.0 "}, {ERR_KEY, SMFIS_REJECT, "reply 550 5.7.1 Ephemeral"},
-                 {ERR_SYNTAX, SMFIS_REJECT, "reply 550 5.7.1 Ephemeral"},
+                 {ERR_SYNTAX, SMFIS_REJECT, "reply 550 5.7.1 Ephemeral key in the encrypted message refused: scripted\n"},
                  {ERR_ABSENT, SMFIS_REJECT, "reply 550 5.7.1 list@example.com: your message is not encrypted to a key"}};
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

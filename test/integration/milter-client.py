@@ -1,0 +1,444 @@
+#!/usr/bin/env python3
+"""milter-client.py SOCKET CASE [ARGUMENT...]: the mail server's end of the milter protocol (version 6), octet for octet.
+
+Each case is one function; it ends with status 0 when the milter did what it must."""
+import base64
+import email
+import json
+import socket
+import struct
+import sys
+import time
+
+ACTIONS, STEPS = 0x1FF, 0x1FFFFF
+LIST, DOOR = "list@example.com", "door@example.com"
+CHANGES = b"+-2behim"
+
+
+class Milter:
+    def __init__(self, path, actions=ACTIONS, steps=STEPS):
+        self.s = socket.socket(socket.AF_UNIX)
+        self.s.settimeout(60)
+        self.s.connect(path)
+        self.send(b"O", struct.pack("!III", 6, actions, steps))
+        answer = self.read()
+        assert answer[:1] == b"O", answer
+        self.actions, self.steps = struct.unpack("!II", answer[5:13])
+
+    def send(self, command, data=b""):
+        self.s.sendall(struct.pack("!I", len(data) + 1) + command + data)
+
+    def exactly(self, n):
+        data = b""
+        while len(data) < n:
+            more = self.s.recv(n - len(data))
+            if not more:
+                raise EOFError("the milter hung up")
+            data += more
+        return data
+
+    def read(self):
+        return self.exactly(struct.unpack("!I", self.exactly(4))[0])
+
+    def ask(self, command, data=b""):
+        self.send(command, data)
+        return self.read()
+
+    def macro(self, stage, **values):
+        self.send(b"D", stage + b"".join(k.encode() + b"\0" + v.encode() + b"\0" for k, v in values.items()))
+
+    def envelope(self, sender, *recipients):
+        self.macro(b"M", i="4TESTID")
+        assert self.ask(b"M", b"<" + sender.encode() + b">\0") == b"c"
+        return [self.ask(b"R", b"<" + r.encode() + b">\0") for r in recipients]
+
+    def message(self, fields, body, piece=65535):
+        """DATA to the end; the last answer, and the changes as (letter, data)."""
+        answer = self.ask(b"T")
+        if answer != b"c":
+            return answer, []
+        for name, value in fields:
+            self.send(b"L", name.encode() + b"\0" + value.encode() + b"\0")
+            if not self.steps & 0x80:
+                assert self.read() == b"c"
+        if not self.steps & 0x40:
+            assert self.ask(b"N") == b"c"
+        for at in range(0, len(body), piece):
+            answer = self.ask(b"B", body[at:at + piece])
+            if answer == b"s":
+                break
+            if answer != b"c":
+                return answer, []
+        changes = []
+        self.macro(b"E", i="4TESTID")
+        self.send(b"E")
+        while True:
+            answer = self.read()
+            if answer[:1] not in CHANGES:
+                return answer, changes
+            changes.append((answer[:1].decode(), answer[1:]))
+
+    def close(self):
+        self.send(b"Q")
+        self.s.close()
+
+
+def is_reply(answer, *words):
+    text = answer.decode(errors="replace")
+    assert text[0] == "y", f"no reply: {text!r}"
+    for word in words:
+        assert word in text, f"{word!r} is not in {text!r}"
+
+
+def load(path):
+    """A message file as header fields (value with its leading space, lines ended by LF) and body."""
+    raw = open(path, "rb").read()
+    head, body = raw.split(b"\r\n\r\n", 1)
+    fields = []
+    for line in head.split(b"\r\n"):
+        if line[:1] in b" \t":
+            fields[-1][1] += "\n" + line.decode()
+        else:
+            name, value = line.decode().split(":", 1)
+            fields.append([name, value])
+    return fields, body
+
+
+def new_body(changes):
+    return b"".join(d for k, d in changes if k == "b")
+
+
+def part1(fields, changes):
+    """The JWE in the message that the changes make."""
+    types = [d[4:].split(b"\0")[1].decode() for k, d in changes if k == "m" and d[4:].lower().startswith(b"content-type\0")]
+    types += [d.split(b"\0")[1].decode() for k, d in changes if k == "h" and d.lower().startswith(b"content-type\0")]
+    value = types[0] if types else next(v for n, v in fields if n.lower() == "content-type")
+    message = email.message_from_bytes(b"Content-Type:" + value.encode() + b"\r\n\r\n" + new_body(changes))
+    assert message.get_content_type() == "multipart/encrypted", value
+    return json.loads(message.get_payload()[0].get_payload(decode=True))
+
+
+def strings(changes, kind):
+    return [d.rstrip(b"\0").decode() for k, d in changes if k == kind]
+
+
+def header_changes(changes):
+    return [(struct.unpack("!I", d[:4])[0], *d[4:].rstrip(b"\0").decode().split("\0")) for k, d in changes if k == "m"]
+
+
+def to_list(m, path, extra=(), address=LIST):
+    assert m.envelope("dave@example.org", address) == [b"c"]
+    fields, body = load(path)
+    return m.message(fields + list(extra), body)
+
+
+PLAIN = [("From", " Dave <dave@example.org>"), ("Subject", " hello")]
+
+
+def ordinary(path):
+    m = Milter(path)
+    assert m.steps & 0x100003 == 0x100003 and not m.steps & 0x21C, hex(m.steps)
+    for _ in range(3):
+        assert m.envelope("dave@example.org", "someone@example.com", "\"odd one\"@example.com", "other@example.net") == [b"c"] * 3
+        assert m.ask(b"T") == b"a"
+    m.close()
+
+
+def grants(path, sealed, *members):
+    m = Milter(path)
+    answer, changes = to_list(m, sealed)
+    assert answer == b"a", answer
+    fields, body = load(sealed)
+    jwe = part1(fields, changes)
+    count = len(jwe["recipients"][0]["header"]["grants"])
+    assert count == 8, count
+    assert strings(changes, "-") == [f"<{LIST}>"], changes
+    added = strings(changes, "+")
+    archive = [a for a in added if a.startswith("<list+archive-")]
+    assert sorted(a for a in added if a not in archive) == sorted(f"<{a}>" for a in members), added
+    assert [d.split(b"\0")[0] for k, d in changes if k == "e"] == [b"<list+bounce@example.com>"], changes
+    names = [s.split("\0") for s in strings(changes, "h")]
+    assert ["List-Id", " <list.example.com>"] in names and ["X-Recrypt-Hop", " " + LIST] in names, names
+    assert ["Precedence", " list"] in names and ["List-Post", f" <mailto:{LIST}>"] in names, names
+    # Only part 1 is another: what stands before and behind it is as it was.
+    marker = b"Content-Type: application/octet-stream"
+    assert new_body(changes).split(marker)[1] == body.split(marker)[1]
+    m.close()
+
+
+def forged(path, sealed):
+    """Grants that a sender put in are gone, on every copy of what the milter passes on."""
+    fields, body = load(sealed)
+    message = email.message_from_bytes(open(sealed, "rb").read())
+    jwe = json.loads(message.get_payload()[0].get_payload(decode=True))
+    jwe["recipients"][0].setdefault("header", {})["grants"] = [
+        {"t": base64.urlsafe_b64encode(bytes([i]) * 16).decode().rstrip("="), "u": "A" * 43} for i in range(5)]
+    rest = body.split(b"application/octet-stream", 1)[1]
+    boundary = next(line for line in body.split(b"\r\n") if line.startswith(b"--"))
+    text = base64.encodebytes(json.dumps(jwe).encode()).replace(b"\n", b"\r\n")
+    body = (boundary + b"\r\nContent-Type: application/jose+json\r\nContent-Transfer-Encoding: base64\r\n\r\n" + text +
+            boundary + b"\r\nContent-Type: application/octet-stream" + rest)
+    m = Milter(path)
+    assert m.envelope("dave@example.org", LIST) == [b"c"]
+    answer, changes = m.message(fields, body)
+    assert answer == b"a", answer
+    have = part1(fields, changes)["recipients"][0]["header"]["grants"]
+    assert len(have) == 8 and not [g for g in have if g["u"] == "A" * 43], have
+    m.close()
+
+
+def whole(path, sealed):
+    """One application/jose+json entity becomes the two-part form."""
+    message = email.message_from_bytes(open(sealed, "rb").read())
+    one, two = message.get_payload()
+    jwe = json.loads(one.get_payload(decode=True))
+    jwe["ciphertext"] = base64.urlsafe_b64encode(two.get_payload(decode=True)).decode().rstrip("=")
+    fields = PLAIN + [("Content-Type", " application/jose+json"), ("Content-Transfer-Encoding", " base64")]
+    m = Milter(path)
+    assert m.envelope("dave@example.org", LIST) == [b"c"]
+    answer, changes = m.message(fields, base64.encodebytes(json.dumps(jwe).encode()).replace(b"\n", b"\r\n"))
+    assert answer == b"a", answer
+    assert len(part1(fields, changes)["recipients"][0]["header"]["grants"]) == 8
+    assert (1, "Content-Transfer-Encoding") in header_changes(changes), header_changes(changes)
+    m.close()
+
+
+def plaintext(path):
+    m = Milter(path)
+    assert m.envelope("dave@example.org", LIST) == [b"c"]
+    answer, changes = m.message(PLAIN, b"in the clear\r\n")
+    is_reply(answer, "550-5.7.1 ", f"recrypt key {LIST}", f"{LIST}.mm--", "recrypt seal", "\r\n550 5.7.1 ")
+    assert not changes
+    m.close()
+
+
+def door(path):
+    m = Milter(path)
+    assert m.envelope("dave@example.org", DOOR) == [b"c"]
+    answer, changes = m.message(PLAIN + [("X-Mailer", " secret-mailer"), ("Received", " from a by b")], b"secret words\r\n")
+    assert answer == b"a", answer
+    assert (1, "Subject", " [...]") in header_changes(changes) and (1, "X-Mailer") in header_changes(changes)
+    assert b"secret words" not in new_body(changes)
+    assert len(part1(PLAIN, changes)["recipients"][0]["header"]["grants"]) == 8
+    m.close()
+
+
+def two_messages(path, sealed):
+    m = Milter(path)
+    for _ in range(2):
+        answer, changes = to_list(m, sealed)
+        assert answer == b"a" and len(strings(changes, "-")) == 1
+        assert m.envelope("dave@example.org", "someone@example.com") == [b"c"]
+        assert m.ask(b"T") == b"a"
+    m.close()
+
+
+def abort(path, sealed):
+    m = Milter(path)
+    assert m.envelope("dave@example.org", LIST) == [b"c"]
+    assert m.ask(b"T") == b"c"
+    m.send(b"L", b"X-Recrypt-Hop\0 list@example.com\0")
+    assert m.ask(b"B", b"nul \0 and more") != b"c"
+    m.send(b"A")
+    answer, changes = to_list(m, sealed)
+    assert answer == b"a", answer
+    assert m.envelope("dave@example.org", LIST) == [b"c"]
+    assert m.ask(b"T") == b"c"
+    m.send(b"L", b"Subject\0 half\0")
+    assert m.ask(b"B", b"half a mess") == b"c"
+    m.send(b"A")
+    assert m.envelope("dave@example.org", "someone@example.com") == [b"c"]
+    assert m.ask(b"T") == b"a"
+    m.close()
+
+
+def recipients(path):
+    m = Milter(path)
+    answers = m.envelope("dave@example.org", *(f"r{i}@example.net" for i in range(10000)))
+    assert answers == [b"c"] * 10000
+    is_reply(m.ask(b"R", f"<{LIST}>\0".encode()), "452 4.5.3")
+    assert m.ask(b"T") == b"a"
+    assert m.envelope("dave@example.org", LIST) == [b"c"]
+    is_reply(m.ask(b"R", b"<other@example.net>\0"), "452 4.5.3", "send to the others separately")
+    is_reply(m.ask(b"R", b"<list+archive-0123456789012345678901@example.com>\0"), "550 5.1.1")
+    m.close()
+
+
+def stale_fields(path, sealed):
+    for copies in (1, 2, 5):
+        m = Milter(path)
+        extra = [("List-Unsubscribe", f" <mailto:evil{i}@example.org>") for i in range(copies)]
+        answer, changes = to_list(m, sealed, extra + [("Autocrypt", " addr=x"), ("Disposition-Notification-To", " x@y.z")])
+        assert answer == b"a", answer
+        gone = [c[0] for c in header_changes(changes) if c[1] == "List-Unsubscribe"]
+        assert gone == list(range(copies, 0, -1)), gone
+        assert {"Autocrypt", "Disposition-Notification-To"} <= {c[1] for c in header_changes(changes) if len(c) == 2}
+        m.close()
+
+
+def refused(path, sealed):
+    m = Milter(path)
+    for field, words in ((("From", " Eve <eve@example.org>"), ("550 5.6.0", "From")),
+                         (("List-Id", " <list.example.com>"), ("554 5.4.6",)),
+                         (("X-Recrypt-Hop", " " + LIST), ("554 5.4.6",)),
+                         (("Auto-Submitted", " auto-replied"), ("550 5.7.1",)),
+                         (("Content-Type", " text/plain"), ("550 5.6.0",))):
+        answer, changes = to_list(m, sealed, [field])
+        is_reply(answer, *words)
+        assert not changes
+    assert m.ask(b"M", b"<>\0") == b"c" and m.ask(b"R", f"<{LIST}>\0".encode()) == b"c"
+    fields, body = load(sealed)
+    is_reply(m.message(fields, body)[0], "550 5.7.1", "bounces")
+    m.close()
+
+
+def octets(path):
+    m = Milter(path)
+    for body in (b"a\0b\r\n", b"bare\rreturn\r\n", b"bare\nfeed\r\n", b"ends in\r"):
+        for piece in (1, 65535):
+            assert m.envelope("dave@example.org", LIST) == [b"c"]
+            is_reply(m.message(PLAIN, body, piece)[0], "550 5.6.0", "NUL")
+    m.close()
+
+
+def nested(path):
+    body = b"".join(b"--b%d\r\nContent-Type: multipart/mixed; boundary=b%d\r\n\r\n" % (i, i + 1) for i in range(20000))
+    m = Milter(path)
+    for kind, words in ((" multipart/mixed; boundary=b0", "550-5.7.1"),
+                        (" multipart/encrypted; protocol=\"application/jose+json\"; boundary=b0", "550 5.6.0")):
+        assert m.envelope("dave@example.org", LIST) == [b"c"]
+        begin = time.monotonic()
+        is_reply(m.message(PLAIN + [("Content-Type", kind)], body)[0], words)
+        assert time.monotonic() - begin < 5
+    m.close()
+
+
+def broken(path, sealed):
+    """A JWE with one octet changed or cut off in part 1."""
+    fields, body = load(sealed)
+    message = email.message_from_bytes(open(sealed, "rb").read())
+    text = message.get_payload()[0].get_payload(decode=True)
+    rest = body[body.index(b"Content-Type: application/octet-stream"):]
+    boundary = next(line for line in body.split(b"\r\n") if line.startswith(b"--"))
+    jwe = json.loads(text)
+    header = json.loads(base64.urlsafe_b64decode(jwe["protected"] + "=="))
+
+    def with_header(**changes):
+        text = json.dumps({**header, **changes}).encode()
+        return json.dumps({**jwe, "protected": base64.urlsafe_b64encode(text).decode().rstrip("=")}).encode()
+
+    small = {"kty": "OKP", "crv": "X25519", "x": base64.urlsafe_b64encode(bytes(32)).decode().rstrip("=")}
+    for one, words in ((text[:-3], "550 5.6.0"), (text.replace(b'"iv"', b'"iv":"","iv"'), "550 5.6.0"),
+                       (with_header(enc="A512XYZ"), "550 5.6.1"), (with_header(zip="DEF"), "550 5.6.1"),
+                       (with_header(epk=small), "550 5.7.1"),
+                       (with_header(kid="list@example.com.mm--aaaaa-aaaaa-aaaaa-aaaaa-aaaaa-aaaaa"), "550"),
+                       (with_header(kid="other@example.com.mm--aaaaa-aaaaa-aaaaa-aaaaa-aaaaa-aaaaa"), "550")):
+        part = (boundary + b"\r\nContent-Type: application/jose+json\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+                base64.encodebytes(one).replace(b"\n", b"\r\n"))
+        m = Milter(path)
+        assert m.envelope("dave@example.org", LIST) == [b"c"]
+        answer, changes = m.message(fields, part + boundary + b"\r\n" + rest)
+        is_reply(answer, words)
+        assert not changes
+        m.close()
+
+
+def retired(path, sealed, current):
+    m = Milter(path)
+    answer, changes = to_list(m, sealed)
+    is_reply(answer, "550-5.7.1", "retired", current, f"recrypt key {LIST}")
+    m.close()
+
+
+def spellings(path):
+    """However the recipient is written, the list is found."""
+    for rcpt in ("List@Example.COM", "\"list\"@example.com", "\"li\\st\"@example.com", "@relay.example.org:list@example.com",
+                 "list@example.com.", "list"):
+        m = Milter(path)
+        assert m.envelope("dave@example.org", rcpt) == [b"c"], rcpt
+        is_reply(m.message(PLAIN, b"in the clear\r\n")[0], "550-5.7.1")
+        m.close()
+    m = Milter(path)
+    assert m.envelope("dave@example.org", "list+whatever@example.com")[0][:4] == b"y550"
+    m.close()
+
+
+def away(path, sealed=None):
+    m = Milter(path)
+    for rcpt in (LIST, "someone@example.com"):
+        is_reply(m.envelope("dave@example.org", rcpt)[0], "451 4.3.0")
+    m.close()
+
+
+def away_late(path, sealed, pid):
+    """recryptd goes away between the recipient and the end of the message."""
+    import os
+    import signal
+    m = Milter(path)
+    assert m.envelope("dave@example.org", LIST) == [b"c"]
+    os.kill(int(pid), signal.SIGKILL)
+    time.sleep(0.3)
+    fields, body = load(sealed)
+    answer, changes = m.message(fields, body)
+    is_reply(answer, "451 4.3.0")
+    assert not changes
+    m.close()
+
+
+def abuse(path):
+    """Nonsense on one connection hurts no other."""
+    good = Milter(path)
+    raw = [b"", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\0\0\5B", b"\0\0\0\1B", b"\0\0\0\1E", b"\0\0\0\1Z", b"\0\0\1\0O" + b"x" * 255,
+           b"\0\0\0\2M\0", b"\x7f\xff\xff\xffB" + b"x" * 100000]
+    for data in raw:
+        for negotiated in (False, True):
+            s = Milter(path).s if negotiated else socket.socket(socket.AF_UNIX)
+            if not negotiated:
+                s.connect(path)
+            try:
+                s.sendall(data)
+                s.settimeout(0.1)
+                s.recv(100)
+            except OSError:
+                pass
+            s.close()
+    for first in (b"B", b"E", b"L", b"R", b"T", b"N"):
+        m = Milter(path)
+        try:
+            m.send(first, b"x\0y\0")
+            m.s.settimeout(0.1)
+            answer = m.read()
+            assert answer[:1] not in (b"a", b"d"), (first, answer)
+        except (OSError, EOFError):
+            pass
+        m.s.close()
+    assert good.envelope("dave@example.org", "someone@example.com") == [b"c"]
+    assert good.ask(b"T") == b"a"
+    good.close()
+
+
+def memory(path, sealed, pid):
+    """A large message costs at most two and a half times its size."""
+    def peak():
+        return next(int(line.split()[1]) for line in open(f"/proc/{pid}/status") if line.startswith("VmHWM")) << 10
+    open(f"/proc/{pid}/clear_refs", "w").write("5")
+    before = peak()
+    m = Milter(path)
+    answer, changes = to_list(m, sealed)
+    assert answer == b"a", answer
+    size = len(open(sealed, "rb").read())
+    print(f"message {size}, memory {before} before, {peak()} at most: {(peak() - before) / size:.2f} times")
+    assert peak() - before <= 2.5 * size
+    assert len(new_body(changes)) > size * 0.9
+    m.close()
+
+
+def too_large(path):
+    m = Milter(path)
+    assert m.envelope("dave@example.org", LIST) == [b"c"]
+    is_reply(m.message(PLAIN, b"x" * 70 + b"\r\n" + b"y" * (60 << 20))[0], "552 5.3.4")
+    m.close()
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[2]](sys.argv[1], *sys.argv[3:])

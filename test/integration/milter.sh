@@ -1,0 +1,129 @@
+#!/bin/bash
+# recrypt-milter over its Unix socket, as a mail server talks to it, with a real recryptd and lists that the tool made; the
+# protocol's octets are written by milter-client.py.
+. "$(dirname "$0")/tap.sh"
+milter=$BUILD/recrypt-milter recryptd=$BUILD/recryptd recrypt=$BUILD/recrypt/recrypt
+socket=$T/milter.sock port=$(free_port)
+export RECRYPT_HOME=$T/home
+url=http://127.0.0.1:$port/.well-known/meshrecrypt
+user=$([ "$(id -u)" != 0 ] || echo nobody)
+mkdir -p "$RECRYPT_HOME" "$T/state" && chmod 700 "$RECRYPT_HOME" "$T/state"
+cat >"$T/recryptd.conf" <<END
+domains = {"example.com", "example.net"}
+administrators = {"alice@example.com"}
+url = "$url"
+listen_web = "127.0.0.1:$port"
+listen_local = "$T/recryptd.sock"
+state_directory = "$T/state"
+registration = "open"
+list_max_size = "50M"
+milter_users = {"${user:-$(id -un)}"}
+END
+config() { # LINE...
+  { echo "socket = \"unix:$socket\""; echo "recryptd = \"unix:$T/recryptd.sock\""
+    [ -z "$user" ] || echo "user = \"$user\""
+    printf '%s\n' "$@"; } >"$T/milter.conf"
+}
+client() { python3 "$SRC/test/integration/milter-client.py" "$socket" "$@"; }
+milter_start() {
+  start milter "$milter" -f -c "$T/milter.conf"; milter_pid=$pid
+  wait_for 10 python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])' "$socket"
+}
+milter_stop() { kill -TERM "$milter_pid"; wait "$milter_pid"; }
+recryptd_start() {
+  start recryptd "$recryptd" -f -c "$T/recryptd.conf"; recryptd_pid=$pid
+  wait_for 10 python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])))' "$port"
+}
+as_tool() { "$recrypt" "$@" --service "$url" </dev/null; }
+# seal TO FILE SIZE: a message to a list, encrypted by the tool.
+seal() {
+  { printf 'From: Dave <dave@example.com>\r\nTo: %s\r\nSubject: inside\r\nDate: Sat, 21 Nov 2026 20:00:00 +0000\r\n' "$1"
+    printf 'Message-ID: <1@example.com>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n'
+    head -c "$3" /dev/urandom | base64 -w 76 | sed 's/$/\r/'; } >"$T/letter.eml"
+  as_tool seal --unsigned --to "$1" "$T/letter.eml" >"$2"
+}
+
+# The program alone.
+ok "--help" says "Usage: recrypt-milter" "$milter" --help
+ok "--version" says "recrypt-milter " "$milter" --version
+ok "an unknown option is a usage error" status 64 "$milter" --unknown
+ok "an argument too many is a usage error" status 64 "$milter" -f something
+ok "a configuration that is not there" status 78 "$milter" -n -c "$T/none"
+config 'timeout = "never"'
+ok "-n: a bad value is named with its file" says "$T/milter.conf: timeout" "$milter" -n -c "$T/milter.conf"
+ok "-n: ends with 78" status 78 "$milter" -n -c "$T/milter.conf"
+ok "-n: the sample configuration is good" says "configuration is good" "$milter" -n -c "$SRC/contrib/recrypt-milter.conf"
+if [ "$(id -u)" = 0 ]; then
+  printf 'socket = "unix:%s"\n' "$socket" >"$T/milter.conf"
+  ok "root without a user is refused" status 78 "$milter" -f -c "$T/milter.conf"
+fi
+
+config 'timeout = "2s"' 'socket_mode = "0666"'
+python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$socket"
+ok "a stale socket is replaced" milter_start
+ok "a live one is not" status 69 "$milter" -f -c "$T/milter.conf"
+ok "the socket has its mode" same "$(stat -c %a "$socket")" 666
+if [ -n "$user" ]; then ok "it gave up root" same "$(stat -c %U "/proc/$milter_pid")" "$user"; fi
+ok "recryptd not there: 451" client away
+
+# Lists and a member, by the tool.
+ok "recryptd starts" recryptd_start
+for who in alice bob carol; do ok "a key for $who" as_tool personal $who@example.com; done
+for l in list door; do
+  ok "$l@ is founded" as_tool newgroup $l@example.com --account alice@example.com --plaintext "$([ $l = list ] && echo reject || echo encrypt)"
+  ok "$l@ has members" as_tool add $l@example.com bob@example.com carol@example.com --account alice@example.com
+done
+ok "a message is sealed" seal list@example.com "$T/sealed" 3000
+
+ok "ordinary mail is accepted at DATA" client ordinary
+ok "a list message: grants, members, header" client grants "$T/sealed" bob@example.com carol@example.com
+ok "forged grants go" client forged "$T/sealed"
+ok "a whole JWE becomes two parts" client whole "$T/sealed"
+ok "plaintext to the list: 550 that says what to do" client plaintext
+ok "the list's address in other spellings" client spellings
+ok "plaintext to a list that encrypts at the door" client door
+ok "two list messages on one connection" client two_messages "$T/sealed"
+ok "abort, then a new message" client abort "$T/sealed"
+ok "10,000 recipients; lists alone; no archive address" client recipients
+ok "List-* fields, 1, 2 and 5 copies" client stale_fields "$T/sealed"
+ok "two From fields, loops, automatic mail" client refused "$T/sealed"
+ok "NUL, bare CR, bare LF" client octets
+ok "20,000 nested parts" client nested
+ok "broken JWEs, each with its answer" client broken "$T/sealed"
+ok "nonsense on the socket hurts nobody else" client abuse
+ok "a message larger than max_message" client too_large
+ok "a message of 40 MB is sealed" seal list@example.com "$T/large" 20000000
+if [ "$(id -u)" = 0 ]; then
+  ok "it costs at most 2.5 times its size" client memory "$T/large" "$milter_pid"
+else
+  skip "it costs at most 2.5 times its size" "needs root to reset the peak"
+fi
+
+# Reload.
+config 'timeout = "2s"' 'help = {"write to help@example.com"}'
+kill -HUP "$milter_pid"; kill -HUP "$milter_pid"
+ok "SIGHUP is taken" wait_for 5 grep -q 'configuration reloaded' "$T/milter.log"
+config 'timeout = "broken"'
+kill -HUP "$milter_pid"
+ok "SIGHUP with a broken configuration is reported" wait_for 5 grep -q 'not reloaded' "$T/milter.log"
+ok "and the milter goes on" client plaintext
+
+# Another key.
+old=$(as_tool key list@example.com | grep -o 'list@example.com\.mm--[a-z0-9-]*' | head -n 1)
+ok "the list is rekeyed" as_tool remove list@example.com carol@example.com --rekey --account alice@example.com
+new=$(as_tool key list@example.com | grep -o 'list@example.com\.mm--[a-z0-9-]*' | head -n 1)
+ok "the new key is another" not same "$old" "$new"
+ok "the retired key: 550 that names the new one" client retired "$T/sealed" "$new"
+ok "a message to the new key" seal list@example.com "$T/sealed" 3000
+ok "and it goes through" client grants "$T/sealed" bob@example.com
+ok "queue ids begin the lines" grep -q ': 4TESTID: ' "$T/milter.log"
+ok "no member is named in the log" not grep -q 'bob@\|carol@' "$T/milter.log"
+
+ok "recryptd dies between RCPT and the end: 451" client away_late "$T/sealed" "$recryptd_pid"
+ok "and stays away: 451" client away
+rm -f "$T/recryptd.sock"
+ok "recryptd comes back" recryptd_start
+ok "and mail goes through again" client grants "$T/sealed" bob@example.com
+ok "SIGTERM: status 0" milter_stop
+ok "without a word of memory or threads" not grep -qi 'sanitizer\|leak' "$T/milter.log"
+tap_done
