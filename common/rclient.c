@@ -201,10 +201,10 @@ static int read_expansion(struct json_object *reply, const struct suite *s, stru
     if ((r = take_choice(reply, "State", states, &n, e)) < 0)
         return r;
     out->state = (enum key_state)n;
-    if ((r = take_word(reply, "Current", 1, out->current, sizeof out->current, e)) < 0 || out->state == KEY_RETIRED)
-        return r;
     if ((r = take_word(reply, "Account", 1, out->account, sizeof out->account, e)) < 0 ||
-        (r = take_word(reply, "Sender", 1, out->sender, sizeof out->sender, e)) < 0 ||
+        (r = take_word(reply, "Current", 1, out->current, sizeof out->current, e)) < 0 || out->state == KEY_RETIRED)
+        return r;
+    if ((r = take_word(reply, "Sender", 1, out->sender, sizeof out->sender, e)) < 0 ||
         (r = read_recipients(reply, out, e)) < 0)
         return r;
     return read_grants(reply, s, out, e);

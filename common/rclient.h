@@ -37,7 +37,7 @@ int rclient_resolve(struct frame_client *c, const char *address, struct address_
 
 enum key_state { KEY_CURRENT, KEY_ARCHIVED, KEY_RETIRED };
 struct expansion {
-    enum key_state state;       /* RETIRED: nothing below is filled but current */
+    enum key_state state;       /* RETIRED: only account and current are filled */
     char account[ADDRESS_SIZE];
     char current[KEYID_SIZE];
     char sender[ADDRESS_SIZE];  /* envelope sender to use */

@@ -21,12 +21,11 @@ marker=Lindwurm-$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
 list=list@example.com
 
 say() { printf '\n# %s\n' "$*"; }
-# as PERSON COMMAND...: shown as typed, run with that person's home.
+# as PERSON COMMAND...: shown (on standard error) as typed, run with that person's home.
 as() {
-  local who=$1 status; shift
-  printf '%s$ %s\n' "$who" "$(printf '%s ' "$@" | sed "s|$WORLD/||g; s|$BUILD/||g")"
-  RECRYPT_HOME=$WORLD/home/$who "$@"; status=$?
-  return $status
+  local who=$1; shift
+  printf '%s$ %s\n' "$who" "$(printf '%s ' "$@" | sed "s|$WORLD/||g; s|$BUILD/recrypt/||g")" >&2
+  RECRYPT_HOME=$WORLD/home/$who "$@"
 }
 recrypt=$BUILD/recrypt/recrypt
 # must_fail STATUS TEXT COMMAND...: the command ends with that status and says TEXT.
@@ -85,12 +84,12 @@ story_keys() {
 }
 
 story_ordinary() {
-  python3 "$SRC/contrib/demo/compose.py" dave@example.net frank@example.com "Ordinary" "nothing secret" 20000 >"$WORLD/ordinary.eml"
+  "$python" "$SRC/contrib/demo/compose.py" dave@example.net frank@example.com "Ordinary" "nothing secret" 20000 >"$WORLD/ordinary.eml"
   world_mailbox example.com frank@example.com
   submit example.net dave@example.net frank@example.com "$WORLD/ordinary.eml" && arrives frank@example.com 1 || return
   imap frank@example.com INBOX 1 >"$WORLD/ordinary.got"
   # In front of what was sent stand only the trace fields that delivery adds.
-  python3 - "$WORLD/ordinary.eml" "$WORLD/ordinary.got" <<'EOF'
+  "$python" - "$WORLD/ordinary.eml" "$WORLD/ordinary.got" <<'EOF'
 import sys
 sent, got = (open(f, "rb").read() for f in sys.argv[1:])
 assert got.endswith(sent), "the message was changed"
@@ -110,13 +109,13 @@ story_group() {
 }
 
 story_door() {
-  python3 "$SRC/contrib/demo/compose.py" dave@example.net $list "Hello" "no key" >"$WORLD/plain.eml"
+  "$python" "$SRC/contrib/demo/compose.py" dave@example.net $list "Hello" "no key" >"$WORLD/plain.eml"
   ! submit example.com dave@example.net $list "$WORLD/plain.eml" || { echo "it was accepted"; return 1; }
   grep -q '^< 550.5\.7\.' "$WORLD/smtp" && grep -q "recrypt key $list" "$WORLD/smtp"
 }
 
 story_send() {
-  python3 "$SRC/contrib/demo/compose.py" dave@example.net $list "Übergabe am Dienstag" "$marker" 2000000 >"$WORLD/home/dave/letter.eml"
+  "$python" "$SRC/contrib/demo/compose.py" dave@example.net $list "Übergabe am Dienstag" "$marker" 2000000 >"$WORLD/home/dave/letter.eml"
   as dave "$recrypt" key $list &&
     as dave "$recrypt" seal --to $list "$WORLD/home/dave/letter.eml" >"$WORLD/sealed.eml" || return
   echo "what travels: $(grep -ci . "$WORLD/sealed.eml") lines, $(grep -i '^subject:' "$WORLD/sealed.eml" | tr -d '\r')"
@@ -127,14 +126,14 @@ story_send() {
 }
 
 story_hidden() {
-  python3 - "$WORLD/home/bob/fetched.eml" bob@example.com "$WORLD/home/carol/fetched.eml" carol@example.net <<'EOF'
+  "$python" - "$WORLD/home/bob/fetched.eml" bob@example.com "$WORLD/home/carol/fetched.eml" carol@example.net <<'EOF'
 import email, json, sys
 members = ["bob", "carol", "erin", "alice"]
 for path, own in zip(sys.argv[1::2], sys.argv[2::2]):
     raw = open(path, "rb").read().lower()
     for other in members:
         if not own.startswith(other):
-            assert other.encode() not in raw, f"{own}'s copy names {other}"
+            assert other.encode() + b"@" not in raw, f"{own}'s copy names {other}"
     part1 = json.loads(email.message_from_bytes(open(path, "rb").read()).get_payload()[0].get_payload(decode=True))
     grants = part1["recipients"][0]["header"]["grants"]
     sizes = {len(g["u"]) for g in grants}
@@ -144,9 +143,9 @@ EOF
 }
 
 story_foreign() {
-  python3 "$SRC/contrib/demo/compose.py" someone@jose.example $list "From elsewhere" "$marker" 1000 >"$WORLD/foreign.eml"
+  "$python" "$SRC/contrib/demo/compose.py" someone@jose.example $list "From elsewhere" "$marker" 1000 >"$WORLD/foreign.eml"
   say "Debian's python3-jwcrypto encrypts to the list's public JWK."
-  JWK=$(as dave "$recrypt" key --json $list) python3 "$SRC/contrib/demo/foreign.py" someone@jose.example $list "..." \
+  JWK=$(as dave "$recrypt" key --json $list) "$python" "$SRC/contrib/demo/foreign.py" someone@jose.example $list "..." \
     <"$WORLD/foreign.eml" >"$WORLD/foreign-sealed.eml" || return
   submit example.com someone@jose.example $list "$WORLD/foreign-sealed.eml" &&
     arrives bob@example.com 2 && arrives carol@example.net 2 || return
@@ -163,7 +162,7 @@ story_archive() {
 
 story_remove() {
   as alice "$recrypt" remove $list carol@example.net || return
-  python3 "$SRC/contrib/demo/compose.py" dave@example.net $list "Ohne Carol" "$marker" >"$WORLD/home/dave/second.eml"
+  "$python" "$SRC/contrib/demo/compose.py" dave@example.net $list "Ohne Carol" "$marker" >"$WORLD/home/dave/second.eml"
   as dave "$recrypt" seal --to $list "$WORLD/home/dave/second.eml" >"$WORLD/sealed2.eml" &&
     submit example.com dave@example.net $list "$WORLD/sealed2.eml" &&
     arrives bob@example.com 3 && arrives erin@example.com 1 && arrives carol@example.net 2 || return
@@ -206,6 +205,6 @@ story_marker() {
   for d in $world_domains; do seen="$seen $WORLD/$d"; done
   say "The plaintext holds the word $marker; so do none of the servers' files: queues, mailboxes, archive, keystores, logs."
   # shellcheck disable=SC2086
-  python3 "$SRC/contrib/demo/search.py" "$marker" "Übergabe am Dienstag" -- $seen || return
+  "$python" "$SRC/contrib/demo/search.py" "$marker" "Übergabe am Dienstag" -- $seen || return
   grep -q "$marker" "$WORLD/home/bob/opened.eml" && echo "and Bob's opened copy does hold it."
 }

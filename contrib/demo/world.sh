@@ -8,6 +8,8 @@
 # The programs run as users that every Debian has, where a real host has its own: recryptd as daemon, recrypt-milter as
 # nobody, recrypt-lda and the mailboxes as mail.
 
+# Debian's own, which has Debian's python3-jwcrypto.
+python=/usr/bin/python3
 WORLD=
 world_domains="example.com example.net"
 world_net_example_com=127.0.0.1
@@ -17,7 +19,7 @@ world_net_example_net=127.0.0.2
 world_ip() { eval "echo \$world_net_$(echo "$1" | tr . _)"; }
 world_port() { cat "$WORLD/$1/port.$2"; }
 world_pick_port() {
-  python3 -c 'import socket, sys; s = socket.socket(); s.bind((sys.argv[1], 0)); print(s.getsockname()[1])' "$(world_ip "$1")" \
+  "$python" -c 'import socket, sys; s = socket.socket(); s.bind((sys.argv[1], 0)); print(s.getsockname()[1])' "$(world_ip "$1")" \
     >"$WORLD/$1/port.$2"
 }
 world_other() { case $1 in example.com) echo example.net ;; *) echo example.com ;; esac; }
@@ -131,7 +133,7 @@ world_wait() { # SECONDS COMMAND...
   echo "world.sh: gave up waiting for: $*" >&2
   return 1
 }
-world_listens() { python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)' "$1" "$2"; }
+world_listens() { "$python" -c 'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1)' "$1" "$2"; }
 
 # Runs a server in the background: its output in the domain's log folder, its pid in a file.
 world_server() { # DOMAIN NAME COMMAND...
