@@ -20,3 +20,17 @@ libservice_a_SOURCES = \
 SERVICE_LIBS = libservice.a libkeystore.a $(BASE_LIBS) $(DB_LIBS) $(MICROHTTPD_LIBS) $(EVENT_LIBS) $(SYSTEMD_LIBS)
 recryptd_SOURCES = service/main.c
 recryptd_LDADD = $(SERVICE_LIBS)
+dist_man_MANS += doc/recryptd.8 doc/recryptd.conf.5
+EXTRA_DIST += contrib/recryptd.conf contrib/systemd/recryptd.service
+if HAVE_CUNIT
+check_PROGRAMS += test/unit/test-records test/unit/test-auth test/unit/test-recryptd
+test_unit_test_records_SOURCES = test/unit/test-records.c
+test_unit_test_records_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
+test_unit_test_auth_SOURCES = test/unit/test-auth.c
+test_unit_test_auth_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
+# Drives the built recryptd over its sockets.
+test_unit_test_recryptd_SOURCES = \
+	test/unit/recryptd-world.h test/unit/recryptd-world.c test/unit/recryptd-tests.h test/unit/test-recryptd.c \
+	test/unit/recryptd-web.c test/unit/recryptd-members.c test/unit/recryptd-socket.c test/unit/recryptd-process.c
+test_unit_test_recryptd_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)
+endif

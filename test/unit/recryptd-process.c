@@ -1,0 +1,300 @@
+/* Reload, restart, restore, damage (recryptd-tests.h). */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/conf.h"
+#include "keystore/keystore-dump.h"
+#include "keystore/keystore.h"
+#include "recryptd-tests.h"
+
+/* ---- the process ---- */
+
+void test_reload(void)
+{
+    struct frame_client *c = client();
+    struct address_info info;
+
+    world_configure(&w, "person_plaintext = \"encrypt\"");
+    kill(w.pid, SIGHUP);
+    for (int i = 0; i < 200; i++) {
+        CU_ASSERT_EQUAL(rclient_resolve(c, "bob@example.com", &info, NULL), 0);
+        if (info.plaintext == PLAINTEXT_ENCRYPT)
+            break;
+        usleep(10000);
+    }
+    CU_ASSERT_EQUAL(info.plaintext, PLAINTEXT_ENCRYPT);
+    world_configure(&w, "person_plaintext = \"nonsense\"");
+    kill(w.pid, SIGHUP);
+    CU_ASSERT(world_logged(&w, "the former configuration stays in force"));
+    CU_ASSERT_EQUAL(rclient_resolve(c, "bob@example.com", &info, NULL), 0);
+    CU_ASSERT_EQUAL(info.plaintext, PLAINTEXT_ENCRYPT);
+    world_configure(&w, "");
+    frame_client_free(&c);
+}
+
+void test_log_rotation(void)
+{
+    char path[256], rotated[256];
+    struct buf b = BUF_INIT;
+
+    world_path(&w, "state/access.log", path);
+    world_path(&w, "state/access.log.1", rotated);
+    CU_ASSERT_EQUAL(file_read(path, 1 << 24, &b, NULL), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&b), " RecryptData list@example.com.mm--"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&b), " 201 grant:bob@example.com\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&b), " 201 grants:2\n"));
+    CU_ASSERT_EQUAL(rename(path, rotated), 0);
+    kill(w.pid, SIGHUP);
+    for (int i = 0; i < 200 && access(path, F_OK); i++)
+        usleep(10000);
+    CU_ASSERT_EQUAL(world_status(&w, NULL, "Hello", J("{}")), 201);
+    buf_reset(&b);
+    CU_ASSERT_EQUAL(file_read(path, 1 << 24, &b, NULL), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&b), " Hello "));
+    buf_free(&b);
+}
+
+void test_second(void)
+{
+    struct buf out = BUF_INIT;
+    struct world other = w;
+    char socket[192];
+
+    CU_ASSERT_EQUAL(world_run(&w, &out, "-f", NULL), 73);
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&out), "listens"));
+    /* another socket, no web, the same store */
+    world_path(&w, "second.conf", other.conf);
+    snprintf(socket, sizeof socket, "%s/s2", w.dir);
+    memcpy(other.socket, socket, sizeof socket);
+    world_configure(&other, "listen_web = \"\"");
+    CU_ASSERT_EQUAL(world_run(&other, &out, "-f", NULL), 73);
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&out), "keystore"));
+    CU_ASSERT_EQUAL(world_run(&w, &out, "--check", NULL), 73);
+    CU_ASSERT_EQUAL(world_status(&w, NULL, "Hello", J("{}")), 201);
+    buf_free(&out);
+}
+
+void test_restart(void)
+{
+    struct buf out = BUF_INIT;
+
+    CU_ASSERT_EQUAL(world_stop(&w), 0);
+    CU_ASSERT(access(w.socket, F_OK) != 0);
+    CU_ASSERT_EQUAL(world_run(&w, &out, "--check", NULL), 0);
+    if (!strstr(buf_str(&out), "no fault"))
+        printf("# %s\n", buf_str(&out));
+    world_configure(&w, "");
+    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    CU_ASSERT_EQUAL(reads(&bob, &list), 1);
+    CU_ASSERT_EQUAL(grant_status(&carol, &list), 404);
+    /* killed, not stopped: what was acknowledged is there */
+    kill(w.pid, SIGKILL);
+    world_stop(&w);
+    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    CU_ASSERT_EQUAL(reads(&bob, &list), 1);
+    buf_free(&out);
+}
+
+void test_quota(void)
+{
+    CU_ASSERT_EQUAL(world_stop(&w), 0);
+    world_configure(&w, "quota = 2");
+    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    CU_ASSERT_EQUAL(grant_status(&bob, &list), 201);
+    CU_ASSERT_EQUAL(grant_status(&bob, &list), 201);
+    CU_ASSERT_EQUAL(grant_status(&bob, &list), 503);
+    CU_ASSERT_EQUAL(grant_status(&erin, &list), 201);
+    CU_ASSERT_EQUAL(grant_status(&dave, &list), 404);
+    CU_ASSERT_EQUAL(world_stop(&w), 0);
+    world_configure(&w, "");
+    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+}
+
+/* A dump of the time before a removal is loaded: nobody is served until the owner confirmed, and who was removed stays so. */
+void test_restore(void)
+{
+    char store[256], aside[256], dump[256];
+    const struct who *keys[] = {&list2};
+    struct frame_client *c = NULL;
+    struct roster before;
+    struct buf text = BUF_INIT, stale = BUF_INIT;
+    struct json_object *missing;
+    struct keystore *ks;
+    struct expansion x;
+    struct sealed m;
+    struct answer a;
+    uint64_t count;
+    struct err e;
+    FILE *f;
+    int yes;
+
+    /* a list of its own: bob and dave */
+    who_clear(&list2);
+    who_make_list(&list2, "second@example.com", &alice, "X25519", 1);
+    memcpy(&before, &roster, sizeof before);
+    first_roster(&list2, &roster);
+    CU_ASSERT_EQUAL(set_group(&list2, alice.sign, &roster, ""), 201);
+    for (int i = 0; i < 2; i++) {
+        const struct who *p = i ? &dave : &bob;
+        struct json_object *entries = json_object_new_array();
+
+        put_member(p);
+        sign_roster(&roster, 2 + i, &text);
+        json_object_array_add(entries, entry_for(keys[0], p, 2 + i, 1));
+        CU_ASSERT_EQUAL(world_status(&w, alice.sign, "Set",
+                                     with_entries(J("{'Members':{'Group':'second@example.com','Roster':'%s'}}",
+                                                    buf_str(&text)),
+                                                  "Members", entries)),
+                        201);
+    }
+    CU_ASSERT_EQUAL(buf_puts(&stale, buf_str(&text)), 0);
+    CU_ASSERT_EQUAL(reads(&dave, &list2), 1);
+
+    world_path(&w, "state/keystore", store);
+    world_path(&w, "aside", aside);
+    world_path(&w, "dump", dump);
+    CU_ASSERT_EQUAL(world_stop(&w), 0);
+    CU_ASSERT_EQUAL_FATAL(keystore_open("berkeley", store, 0, 1, &ks, &e), 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f = fopen(dump, "w+"));
+    CU_ASSERT_EQUAL(keystore_dump(ks, NULL, f, &count, &e), 0);
+    keystore_close(&ks);
+    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+
+    /* dave goes, after the backup */
+    CU_ASSERT_EQUAL(roster_remove(&roster, dave.address, NULL), 0);
+    sign_roster(&roster, 4, &text);
+    CU_ASSERT_EQUAL(world_status(&w, alice.sign, "Delete",
+                                 J("{'Group':'second@example.com','Member':'dave@example.com','Roster':'%s'}",
+                                   buf_str(&text))),
+                    201);
+    CU_ASSERT_EQUAL(grant_status(&dave, &list2), 404);
+
+    CU_ASSERT_EQUAL(world_stop(&w), 0);
+    CU_ASSERT_EQUAL(rename(store, aside), 0);
+    rewind(f);
+    CU_ASSERT_EQUAL_FATAL(keystore_load("berkeley", store, f, &count, &e), 0);
+    fclose(f);
+    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+
+    CU_ASSERT_EQUAL(grant_status(&bob, &list2), 503);
+    CU_ASSERT_EQUAL(grant_status(&dave, &list2), 503);
+    CU_ASSERT_EQUAL_FATAL(seal(&list2, "x", &m), 0);
+    c = client();
+    CU_ASSERT_EQUAL(rclient_expand(c, list2.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), ERR_RETRY);
+    CU_ASSERT_EQUAL(world_call(&w, alice.sign, "Get", J("{'Group':'second@example.com'}"), NULL, &a), 0);
+    CU_ASSERT(!sjson_bool(a.body, "Quarantine", &yes, NULL) && yes);
+    answer_clear(&a);
+    CU_ASSERT_EQUAL(world_status(&w, alice.sign, "Delete",
+                                 J("{'Group':'second@example.com','Member':'dave@example.com','Roster':'%s'}",
+                                   buf_str(&text))),
+                    503);
+    CU_ASSERT_EQUAL(world_status(&w, bob.sign, "Set",
+                                 J("{'Roster':{'Group':'second@example.com','Roster':'%s'}}", buf_str(&text))),
+                    401);
+    CU_ASSERT_EQUAL(world_call(&w, alice.sign, "Set",
+                               J("{'Roster':{'Group':'second@example.com','Roster':'%s'}}", buf_str(&text)), NULL, &a),
+                    0);
+    CU_ASSERT_EQUAL(a.status, 202);
+    CU_ASSERT(!sjson_array(a.body, "Missing", &missing, NULL) && json_object_array_length(missing) == 0);
+    answer_clear(&a);
+    CU_ASSERT_EQUAL(reads(&bob, &list2), 1);
+    CU_ASSERT_EQUAL(grant_status(&dave, &list2), 404);
+    CU_ASSERT_EQUAL(rclient_expand(c, list2.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), 0);
+    CU_ASSERT_EQUAL(recipient(&x, "dave@example.com"), 0);
+    expansion_clear(&x);
+    /* the roster of the time of the backup is no longer good for anything */
+    CU_ASSERT_EQUAL(world_status(&w, alice.sign, "Set",
+                                 J("{'Roster':{'Group':'second@example.com','Roster':'%s'}}", buf_str(&stale))),
+                    409);
+    /* the other list still waits for its owner */
+    CU_ASSERT_EQUAL(grant_status(&bob, &list), 503);
+    roster_clear(&roster);
+    memcpy(&roster, &before, sizeof roster);
+    sign_roster(&roster, 60, &text);
+    CU_ASSERT_EQUAL(world_status(&w, alice.sign, "Set",
+                                 J("{'Roster':{'Group':'list@example.com','Roster':'%s'}}", buf_str(&text))),
+                    202);
+    CU_ASSERT_EQUAL(reads(&bob, &list), 1);
+    sealed_clear(&m);
+    frame_client_free(&c);
+    buf_free(&text);
+    buf_free(&stale);
+}
+
+/* Somebody added after the backup: missing, and added again. */
+void test_missing(void)
+{
+    struct buf text = BUF_INIT;
+    struct json_object *missing;
+    struct answer a;
+
+    put_member(&dave);
+    sign_roster(&roster, 61, &text);
+    CU_ASSERT_EQUAL(world_call(&w, alice.sign, "Set",
+                               J("{'Roster':{'Group':'list@example.com','Roster':'%s'}}", buf_str(&text)), NULL, &a),
+                    0);
+    CU_ASSERT_EQUAL(a.status, 202);
+    CU_ASSERT_FATAL(!sjson_array(a.body, "Missing", &missing, NULL) && json_object_array_length(missing) == 1);
+    CU_ASSERT_STRING_EQUAL(json_object_get_string(json_object_array_get_idx(missing, 0)), "dave@example.com");
+    answer_clear(&a);
+    CU_ASSERT_EQUAL(grant_status(&dave, &list), 404);
+    CU_ASSERT_EQUAL(reads(&bob, &list), 1);
+    CU_ASSERT_EQUAL(roster_remove(&roster, dave.address, NULL), 0);
+    CU_ASSERT_EQUAL(delete_member("dave@example.com", 62), 201); /* off the roster again */
+    buf_free(&text);
+}
+
+static void set_raw(const char *store, enum keystore_table t, const void *key, size_t key_len, const char *value)
+{
+    void *state;
+    struct err e;
+
+    CU_ASSERT_EQUAL_FATAL(keystore_berkeley.open(store, 0, 0, &state, &e), 0);
+    CU_ASSERT_EQUAL(keystore_berkeley.begin(state, &e), 0);
+    CU_ASSERT_EQUAL(keystore_berkeley.put(state, t, key, key_len, value, strlen(value), &e), 0);
+    CU_ASSERT_EQUAL(keystore_berkeley.commit(state, &e), 0);
+    keystore_berkeley.close(state);
+}
+
+static void fails(int status, const char *says, const char *option)
+{
+    struct buf out = BUF_INIT;
+    int got = world_run(&w, &out, option, NULL);
+
+    if (got != status || !strstr(buf_str(&out), says))
+        printf("# status %d, wanted %d with \"%s\": %s\n", got, status, says, buf_str(&out));
+    CU_ASSERT_EQUAL(got, status);
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&out), says));
+    buf_free(&out);
+}
+
+void test_store_faults(void)
+{
+    char store[256], key[256], aside[256];
+
+    CU_ASSERT_EQUAL(world_stop(&w), 0);
+    world_path(&w, "state/keystore", store);
+    world_path(&w, "state/service.key", key);
+    world_path(&w, "service.key.aside", aside);
+    CU_ASSERT_EQUAL(chmod(key, 0640), 0);
+    fails(77, "0600", "-f");
+    CU_ASSERT_EQUAL(chmod(key, 0600), 0);
+    CU_ASSERT_EQUAL(rename(key, aside), 0);
+    fails(65, "restore it from a backup", "-f");
+    CU_ASSERT(access(key, F_OK) != 0);
+    CU_ASSERT_EQUAL(rename(aside, key), 0);
+    set_raw(store, KEYSTORE_META, "service", 7, "AAAAA-AAAAA");
+    fails(65, "service key", "-f");
+    set_raw(store, KEYSTORE_META, "service", 7, jwk_kid(w.service_key));
+    fails(0, "no fault", "--check");
+    set_raw(store, KEYSTORE_ENTRIES, "x\0y", 3, "rubbish");
+    set_raw(store, KEYSTORE_ACCOUNTS, "dave@example.com", 16, "{\"v\":1}");
+    fails(65, "dave@example.com", "--check");
+    set_raw(store, KEYSTORE_META, "format", 6, "2");
+    fails(65, "newer", "-f");
+    fails(65, "newer", "--check");
+}
