@@ -2,9 +2,12 @@
 
 #include <string.h>
 
+static const char url_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 static const char mime_alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-enum { MIME_LINE = 57, UNKNOWN = 64 }; /* MIME_LINE octets make a line of 76 characters */
+/* MIME_LINE octets make a line of 76 characters. Nothing longer than KEY_TEXT_MAX is or holds a key: that much is
+ * ciphertext, and goes by table, several times faster. */
+enum { MIME_LINE = 57, UNKNOWN = 64, KEY_TEXT_MAX = 16384 };
 
 /* All ones when lo <= c <= hi, else 0. */
 static unsigned within(unsigned c, unsigned lo, unsigned hi)
@@ -30,12 +33,40 @@ static unsigned char url_char(unsigned v)
                            (within(v, 63, 63) & '_'));
 }
 
+/* Writes all of in's characters; leftover bits make the last one. */
+static unsigned char *encode_quietly(const unsigned char *in, size_t len, unsigned char *to)
+{
+    unsigned acc = 0, bits = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        acc = (acc << 8 | in[i]) & 0xffff;
+        for (bits += 8; bits >= 6; bits -= 6)
+            *to++ = url_char(acc >> (bits - 6) & 63);
+    }
+    if (bits)
+        *to++ = url_char(acc << (6 - bits) & 63);
+    return to;
+}
+
+/* Whole groups of three octets, by table. */
+static unsigned char *encode_bulk(const unsigned char *in, size_t len, unsigned char *to)
+{
+    for (size_t i = 0; i < len; i += 3) {
+        unsigned v = (unsigned)in[i] << 16 | (unsigned)in[i + 1] << 8 | in[i + 2];
+
+        *to++ = (unsigned char)url_alphabet[v >> 18];
+        *to++ = (unsigned char)url_alphabet[v >> 12 & 63];
+        *to++ = (unsigned char)url_alphabet[v >> 6 & 63];
+        *to++ = (unsigned char)url_alphabet[v & 63];
+    }
+    return to;
+}
+
 int b64url_encode(const void *data, size_t len, struct buf *out)
 {
     const unsigned char *in = data;
-    size_t need, i;
+    size_t need, bulk = len > KEY_TEXT_MAX ? len / 3 * 3 : 0;
     unsigned char *to;
-    unsigned acc = 0, bits = 0;
     int r;
 
     if (len > ((size_t)-1 - 8) / 4 * 3)
@@ -44,31 +75,28 @@ int b64url_encode(const void *data, size_t len, struct buf *out)
     if ((r = buf_reserve(out, need)) < 0)
         return r;
     to = out->data + out->len;
-    for (i = 0; i < len; i++) {
-        acc = (acc << 8 | in[i]) & 0xffff;
-        for (bits += 8; bits >= 6; bits -= 6)
-            *to++ = url_char(acc >> (bits - 6) & 63);
-    }
-    if (bits)
-        *to++ = url_char(acc << (6 - bits) & 63);
+    if (bulk)
+        to = encode_bulk(in, bulk, to);
+    if (len > bulk)
+        encode_quietly(in + bulk, len - bulk, to);
     out->len += need;
     out->data[out->len] = 0;
     return 0;
 }
 
-int b64url_decode(const char *text, size_t len, struct buf *out)
+static void make_table(const char *alphabet, unsigned char table[256])
 {
-    size_t need = len / 4 * 3 + (len % 4 ? len % 4 - 1 : 0), i;
-    unsigned acc = 0, bits = 0, bad = 0, v;
-    unsigned char *to;
-    int r;
+    memset(table, UNKNOWN, 256);
+    for (unsigned i = 0; i < 64; i++)
+        table[(unsigned char)alphabet[i]] = (unsigned char)i;
+}
 
-    if (len % 4 == 1)
-        return ERR_SYNTAX;
-    if ((r = buf_reserve(out, need)) < 0)
-        return r;
-    to = out->data + out->len;
-    for (i = 0; i < len; i++) {
+/* Decodes len characters; a value over 63 or leftover bits that are not zero give a value other than 0. */
+static unsigned decode_quietly(const char *text, size_t len, unsigned char *to)
+{
+    unsigned acc = 0, bits = 0, bad = 0, v;
+
+    for (size_t i = 0; i < len; i++) {
         v = six_bits((unsigned char)text[i], '-', '_');
         bad |= v & UNKNOWN;
         acc = (acc << 6 | (v & 63)) & 0xffff;
@@ -78,8 +106,45 @@ int b64url_decode(const char *text, size_t len, struct buf *out)
             *to++ = (unsigned char)(acc >> bits);
         }
     }
-    if (bad || (acc & ((1U << bits) - 1))) {
-        secret_wipe(out->data + out->len, need);
+    return bad | (acc & ((1U << bits) - 1));
+}
+
+static unsigned decode_bulk(const unsigned char *text, size_t len, unsigned char *to)
+{
+    unsigned char table[256];
+    unsigned bad = 0;
+
+    make_table(url_alphabet, table);
+    for (size_t i = 0; i < len; i += 4) {
+        unsigned a = table[text[i]], b = table[text[i + 1]], c = table[text[i + 2]], d = table[text[i + 3]];
+
+        bad |= (a | b | c | d) & UNKNOWN;
+        *to++ = (unsigned char)(a << 2 | b >> 4);
+        *to++ = (unsigned char)(b << 4 | c >> 2);
+        *to++ = (unsigned char)(c << 6 | d);
+    }
+    return bad;
+}
+
+int b64url_decode(const char *text, size_t len, struct buf *out)
+{
+    size_t need = len / 4 * 3 + (len % 4 ? len % 4 - 1 : 0), bulk = len > KEY_TEXT_MAX ? len / 4 * 4 : 0;
+    unsigned bad = 0;
+    unsigned char *to;
+    int r;
+
+    if (len % 4 == 1)
+        return ERR_SYNTAX;
+    if ((r = buf_reserve(out, need)) < 0)
+        return r;
+    to = out->data + out->len;
+    if (bulk)
+        bad = decode_bulk((const unsigned char *)text, bulk, to);
+    if (len > bulk)
+        bad |= decode_quietly(text + bulk, len - bulk, to + bulk / 4 * 3);
+    if (bad) {
+        secret_wipe(to, need);
+        *to = 0;
         return ERR_SYNTAX;
     }
     out->len += need;
@@ -123,14 +188,6 @@ int b64mime_encode(const void *data, size_t len, const char *eol, struct buf *ou
     return 0;
 }
 
-/* Bulk data, no secret: a table is fine and several times faster. */
-static void mime_table(unsigned char table[256])
-{
-    memset(table, UNKNOWN, 256);
-    for (unsigned i = 0; i < 64; i++)
-        table[(unsigned char)mime_alphabet[i]] = (unsigned char)i;
-}
-
 int b64mime_decode(const void *text, size_t len, struct buf *out)
 {
     const unsigned char *in = text;
@@ -141,7 +198,7 @@ int b64mime_decode(const void *text, size_t len, struct buf *out)
 
     if ((r = buf_reserve(out, len / 4 * 3 + 3)) < 0)
         return r;
-    mime_table(table);
+    make_table(mime_alphabet, table);
     to = out->data + out->len;
     for (size_t i = 0; i < len; i++) {
         unsigned char c = in[i], v = table[c];

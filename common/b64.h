@@ -11,7 +11,8 @@
 int b64url_encode(const void *data, size_t len, struct buf *out);
 
 /* Appends the octets. Strict: no padding, no white space, no other alphabet, trailing bits zero; one text for one
- * value. Returns 0, ERR_SYNTAX, ERR_LIMIT or ERR_SYSTEM; out is as before on failure. Time depends on len only. */
+ * value. Returns 0, ERR_SYNTAX, ERR_LIMIT or ERR_SYSTEM; out is as before on failure. No table is looked up with what
+ * may be a key: up to 16 KiB, time depends on len only (encoding too). */
 int b64url_decode(const char *text, size_t len, struct buf *out);
 
 /* MIME: encode in lines of 76 characters ended by eol ("\r\n" or "\n"); decode skips CR, LF, space and tab, takes

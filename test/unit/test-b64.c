@@ -51,6 +51,38 @@ static void test_all_octets(void)
     buf_free(&back);
 }
 
+/* Past the length up to which no table is used. */
+static void test_bulk(void)
+{
+    static unsigned char data[40000];
+    struct buf text = BUF_INIT, back = BUF_INIT;
+
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (unsigned char)(i * 167 >> 3);
+    for (size_t len = 16380; len < 16390; len++)
+        for (size_t more = 0; more < 20000; more += 19000) {
+            buf_reset(&text);
+            buf_reset(&back);
+            CU_ASSERT_EQUAL(b64url_encode(data, len + more, &text), 0);
+            CU_ASSERT_EQUAL(text.len, ((len + more) * 4 + 2) / 3);
+            CU_ASSERT_EQUAL(strspn(buf_str(&text), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
+                            text.len);
+            CU_ASSERT_EQUAL(b64url_decode(buf_str(&text), text.len, &back), 0);
+            CU_ASSERT(back.len == len + more && memcmp(back.data, data, back.len) == 0);
+            for (size_t at = 0; at < text.len; at += text.len / 7) {
+                unsigned char was = text.data[at];
+
+                text.data[at] = '=';
+                buf_reset(&back);
+                CU_ASSERT_EQUAL(b64url_decode(buf_str(&text), text.len, &back), ERR_SYNTAX);
+                CU_ASSERT_EQUAL(back.len, 0);
+                text.data[at] = was;
+            }
+        }
+    buf_free(&text);
+    buf_free(&back);
+}
+
 static void test_url_refused(void)
 {
     static const char *const bad[] = {"A",    "Zg==", "Zm9v\n",  " Zm9v",
@@ -105,6 +137,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"base64url of RFC 4648 and RFC 7515", test_url},
         {"every length up to 256 comes back", test_all_octets},
+        {"long texts", test_bulk},
         {"base64url refuses all other texts", test_url_refused},
         {"base64 of MIME", test_mime},
     };
