@@ -350,6 +350,67 @@ def retired(path, sealed, current):
     m.close()
 
 
+def plain_protocol(path, sealed):
+    """A mail server that offers no options: every field is answered, values come without
+    their leading space."""
+    m = Milter(path, steps=0, actions=0x5F)
+    # libmilter itself leaves out connect and HELO (1, 2) when the filter has no use for them.
+    assert not m.steps & ~3 and m.actions == 0x5F, (m.steps, m.actions)
+    assert m.envelope("dave@example.org", "someone@example.com") == [b"c"]
+    assert m.ask(b"T") == b"a"
+    assert m.envelope("dave@example.org", LIST) == [b"c"]
+    fields, body = load(sealed)
+    answer, changes = m.message([(n, v.lstrip()) for n, v in fields], body)
+    assert answer == b"a", answer
+    assert ["Precedence", "list"] in [s.split("\0") for s in strings(changes, "h")]
+    assert len(part1(fields, changes)["recipients"][0]["header"]["grants"]) == 8
+    m.close()
+
+
+def too_little(path):
+    """A mail server that cannot do what is needed is told so, and gets no message through."""
+    try:
+        m = Milter(path, actions=0x1)
+        m.send(b"M", b"<dave@example.org>\0")
+        answer = m.read()
+    except (OSError, EOFError, AssertionError):
+        return
+    assert answer[:1] not in (b"c", b"a"), answer
+
+
+def slow(path):
+    """recryptd takes the connection and says nothing: 451 as soon as the configured time is over."""
+    begin = time.monotonic()
+    m = Milter(path)
+    is_reply(m.envelope("dave@example.org", LIST)[0], "451 4.3.0")
+    assert 1 < time.monotonic() - begin < 6, time.monotonic() - begin
+    m.close()
+
+
+def crowd(path, sealed, count):
+    """Many connections at once, each with list mail and ordinary mail."""
+    import threading
+    wrong = []
+
+    def one():
+        try:
+            m = Milter(path)
+            for _ in range(5):
+                answer, changes = to_list(m, sealed)
+                assert answer == b"a" and len(strings(changes, "-")) == 1, answer
+                assert m.envelope("dave@example.org", "someone@example.com") == [b"c"]
+                assert m.ask(b"T") == b"a"
+            m.close()
+        except Exception as e:
+            wrong.append(repr(e))
+    threads = [threading.Thread(target=one) for _ in range(int(count))]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong, wrong
+
+
 def spellings(path):
     """However the recipient is written, the list is found."""
     for rcpt in ("List@Example.COM", "\"list\"@example.com", "\"li\\st\"@example.com", "@relay.example.org:list@example.com",

@@ -90,6 +90,9 @@ ok "two From fields, loops, automatic mail" client refused "$T/sealed"
 ok "NUL, bare CR, bare LF" client octets
 ok "20,000 nested parts" client nested
 ok "broken JWEs, each with its answer" client broken "$T/sealed"
+ok "a mail server without options" client plain_protocol "$T/sealed"
+ok "a mail server that can do too little" client too_little
+ok "twenty connections at once" client crowd "$T/sealed" 20
 ok "nonsense on the socket hurts nobody else" client abuse
 ok "a message larger than max_message" client too_large
 ok "a message of 40 MB is sealed" seal list@example.com "$T/large" 20000000
@@ -122,6 +125,12 @@ ok "no member is named in the log" not grep -q 'bob@\|carol@' "$T/milter.log"
 ok "recryptd dies between RCPT and the end: 451" client away_late "$T/sealed" "$recryptd_pid"
 ok "and stays away: 451" client away
 rm -f "$T/recryptd.sock"
+start silent python3 -c 'import os, socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); os.chmod(sys.argv[1], 0o777); s.listen(5); time.sleep(600)' "$T/recryptd.sock"
+silent_pid=$pid
+wait_for 5 test -S "$T/recryptd.sock"
+ok "recryptd hangs: 451 in time" client slow
+kill "$silent_pid"; rm -f "$T/recryptd.sock"
 ok "recryptd comes back" recryptd_start
 ok "and mail goes through again" client grants "$T/sealed" bob@example.com
 ok "SIGTERM: status 0" milter_stop
