@@ -35,5 +35,6 @@ endif
 dist_man_MANS += doc/recrypt-lda.8
 EXTRA_DIST += contrib/recrypt-lda.conf contrib/dovecot/recrypt.conf contrib/dovecot/recrypt-acl \
 	contrib/dovecot/dovecot.conf test/fuzz/fuzz-lmtp.c test/fuzz/corpus/lmtp
-dist_noinst_SCRIPTS += test/integration/lda.sh
+EXTRA_DIST += contrib/systemd/recrypt-lda.service contrib/systemd/recrypt-lda.socket
+dist_noinst_SCRIPTS += test/integration/lda.sh test/integration/lda-postfix.sh
 EXTRA_DIST += test/integration/lda-tool.py test/integration/lda-dovecot.sh test/integration/lda-service.sh
