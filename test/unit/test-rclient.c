@@ -162,10 +162,11 @@ static void test_expand(void)
     CU_ASSERT_EQUAL(x.grants[3].tag[0], 3);
     expansion_clear(&x);
     expansion_clear(&x);
-    canned.answer = "{\"ExpandResponse\":{\"Status\":201,\"State\":\"retired\",\"Current\":\"l@e.c.mm--x\"}}";
+    canned.answer = "{\"ExpandResponse\":{\"Status\":201,\"State\":\"retired\",\"Account\":\"l@e.c\",\"Current\":\"l@e.c.mm--x\"}}";
     CU_ASSERT_EQUAL(rclient_expand(client, "l@e.c.mm--y", s, epk, sizeof epk, &x, &e), 0);
     CU_ASSERT_EQUAL(x.state, KEY_RETIRED);
     CU_ASSERT_STRING_EQUAL(x.current, "l@e.c.mm--x");
+    CU_ASSERT_STRING_EQUAL(x.account, "l@e.c");
     CU_ASSERT_EQUAL(x.recipient_count, 0);
     expansion_clear(&x);
     canned.answer = "{\"ExpandResponse\":{\"Status\":400,\"StatusDescription\":\"bad ephemeral key\"}}";
