@@ -24,6 +24,7 @@ struct delivery {
     struct span msg;             /* as it came, less a "From " line */
     char recipient[ADDRESS_SIZE]; /* canonical, as given */
     char mailbox[ADDRESS_SIZE];   /* whose mailbox: without extension; a list's owner */
+    int sealed_only;              /* whose mail must not rest in the clear */
     const char *next;             /* whom the next server is told: recipient, or a list's owner */
     struct buf rewritten, fields;
     struct span pieces[PIECES];
@@ -50,6 +51,9 @@ static int prepare(struct delivery *d, const char *account)
     if (!account && kind != GRANTS_ENCRYPTED)
         return stop(d, EX_TEMPFAIL, "4.7.1", "cannot deliver now, try again later",
                     "a message to an archive is not encrypted: recrypt-milter was bypassed");
+    if (d->sealed_only && kind != GRANTS_ENCRYPTED)
+        return stop(d, EX_TEMPFAIL, "4.7.1", "cannot deliver now, try again later",
+                    "the recipient takes encrypted mail only: recrypt-milter was bypassed, the message waits");
     if (kind == GRANTS_BROKEN)
         log_info("claims to be encrypted and is not well formed (%s): delivered as it is", d->e.text);
     d->pieces[0] = d->rewritten.len ? (struct span){d->rewritten.data, d->rewritten.len} : d->msg;
@@ -167,6 +171,25 @@ static int resolve(struct delivery *d, struct address_info *info)
     return r;
 }
 
+static int to_person(struct delivery *d, const struct address_info *info)
+{
+    snprintf(d->mailbox, sizeof d->mailbox, "%s", info->account);
+    d->sealed_only = info->plaintext != PLAINTEXT_PASS;
+    return to_mailbox(d, d->mailbox);
+}
+
+/* recrypt-milter puts the owner in place of such an address; what passed it by still goes to her, on her own terms. */
+static int to_owner(struct delivery *d, const struct address_info *list)
+{
+    struct address_info owner;
+
+    snprintf(d->mailbox, sizeof d->mailbox, "%s", list->owner);
+    d->next = d->mailbox;
+    if (rclient_resolve(d->c, d->mailbox, &owner, &d->e) < 0)
+        return d->e.code = ERR_RETRY;
+    return owner.kind == ADDRESS_PERSON ? to_person(d, &owner) : to_mailbox(d, d->mailbox);
+}
+
 static int dispatch(struct delivery *d)
 {
     struct address_info info;
@@ -184,12 +207,9 @@ static int dispatch(struct delivery *d)
     case ADDRESS_NONE:
         return to_mailbox(d, d->mailbox);
     case ADDRESS_PERSON:
-        snprintf(d->mailbox, sizeof d->mailbox, "%s", info.account);
-        return to_mailbox(d, d->mailbox);
+        return to_person(d, &info);
     case ADDRESS_OWNER:
-        snprintf(d->mailbox, sizeof d->mailbox, "%s", info.owner);
-        d->next = d->mailbox;
-        return to_mailbox(d, d->mailbox);
+        return to_owner(d, &info);
     case ADDRESS_ARCHIVE:
         return to_archive(d, &info);
     case ADDRESS_RESERVED:

@@ -46,9 +46,11 @@ def answer(name, body):
         if a.startswith("list+archive-"):
             return dict(ok, Kind="archive", Account=LIST) if a.startswith("list+archive-good") else dict(ok, Kind="reserved")
         if a in ("list+bounce@example.com", "list+owner@example.com", "list+request@example.com"):
-            return dict(ok, Kind="owner", Account=LIST, Owner="alice@example.com")
+            return dict(ok, Kind="owner", Account=LIST, Owner="paula@example.com" if "request" in a else "alice@example.com")
         if a in ("bob@example.com", "alice@example.com"):
             return dict(ok, Kind="person", Account=a, KeyID=a + ".mm--mb2gk-6duf5-ygyyl-jny5e-rwshz-ssqqz", Plaintext="pass")
+        if a == "paula@example.com":
+            return dict(ok, Kind="person", Account=a, KeyID=a + ".mm--mb2gk-6duf5-ygyyl-jny5e-rwshz-ssqqz", Plaintext="encrypt")
         return dict(ok, Kind="none")
     if name == "Grant":
         if body["Account"] == "bob@example.com" and body["GroupKeyID"] == KID:

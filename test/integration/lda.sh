@@ -88,6 +88,10 @@ ok "also under an extension of no meaning" status 75 deliver "$T/sealed.eml" lis
 ok "a false archive address: 67" status 67 deliver "$T/sealed.eml" list+archive-false@example.com
 ok "the owner gets bounces" deliver "$T/plain.eml" list+bounce@example.com
 ok "in her mailbox" same "$(files "$(box alice)/new")" 1
+ok "plaintext for a person who takes encrypted mail only: 75" status 75 deliver "$T/plain.eml" paula@example.com
+ok "also as a list's owner" status 75 deliver "$T/plain.eml" list+request@example.com
+ok "encrypted mail is delivered to her" deliver "$T/sealed.eml" paula+x@example.com
+ok "and nothing else was" same "$(files "$(box paula)")" 1
 
 # --- archive
 ok "the archive" deliver "$T/sealed.eml" list+archive-good@example.com
