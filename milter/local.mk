@@ -29,3 +29,4 @@ test_unit_test_milter_route_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 endif
 dist_noinst_SCRIPTS += test/integration/milter.sh
 EXTRA_DIST += test/integration/milter-client.py
+EXTRA_DIST += test/fuzz/fuzz-milter.c test/fuzz/corpus/milter
