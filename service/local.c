@@ -15,11 +15,14 @@
 
 /* A client that does not take its reply for so long is gone. An idle one may stay: a milter keeps its connection. */
 enum { WRITE_SECONDS = 60, PARTIAL_SECONDS = 30, ACCEPT_BATCH = 16 };
+/* Whoever has no role gets little: the socket is open to every user of the host. */
+enum { NOBODIES_MAX = 32, NOBODY_SECONDS = 10 };
 
 struct client {
     struct local *local;
     struct bufferevent *bev;
     struct caller caller;
+    int nobody; /* had no role when it came */
     LIST_ENTRY(client) link;
 };
 
@@ -28,7 +31,7 @@ struct local {
     struct event_base *base;
     struct event *accept;
     int fd;
-    unsigned count;
+    unsigned count, nobodies;
     LIST_HEAD(, client) clients;
 };
 
@@ -45,6 +48,7 @@ static void drop(struct client *c)
     struct local *l = c->local;
 
     LIST_REMOVE(c, link);
+    l->nobodies -= (unsigned)c->nobody;
     bufferevent_free(c->bev);
     free(c);
     l->count--;
@@ -85,7 +89,7 @@ static int answer(struct client *c, struct json_object *request)
 /* One frame at a time; the next is only looked at when the reply has gone out, so that neither buffer grows past one. */
 static void serve(struct client *c)
 {
-    static const struct timeval partial = {PARTIAL_SECONDS, 0}, writing = {WRITE_SECONDS, 0};
+    static const struct timeval partial = {PARTIAL_SECONDS, 0}, writing = {WRITE_SECONDS, 0}, brief = {NOBODY_SECONDS, 0};
     struct evbuffer *in = bufferevent_get_input(c->bev);
 
     while (!evbuffer_get_length(bufferevent_get_output(c->bev))) {
@@ -95,7 +99,7 @@ static void serve(struct client *c)
         int rc;
 
         rc = len ? frame_take(evbuffer_pullup(in, -1), len, FRAME_REQUEST_MAX, &request, &used, &e) : 0;
-        bufferevent_set_timeouts(c->bev, len && !rc ? &partial : NULL, &writing);
+        bufferevent_set_timeouts(c->bev, c->nobody ? &brief : len && !rc ? &partial : NULL, &writing);
         if (rc < 0)
             log_warn("uid %lu, pid %ld: %s; connection closed", (unsigned long)c->caller.uid, (long)c->caller.pid,
                      e.text);
@@ -137,20 +141,29 @@ static int take_client(struct local *l, int fd)
         close(fd);
         return -1;
     }
+    c->local = l;
+    c->caller.local = 1;
+    c->caller.uid = peer.uid;
+    c->caller.pid = peer.pid;
+    set_roles(c);
+    c->nobody = !c->caller.milter && !c->caller.delivery;
+    if (c->nobody && l->nobodies >= NOBODIES_MAX) {
+        free(c);
+        close(fd);
+        return 0;
+    }
     c->bev = bufferevent_socket_new(l->base, fd, BEV_OPT_CLOSE_ON_FREE);
     if (!c->bev) {
         free(c);
         close(fd);
         return -1;
     }
-    c->local = l;
-    c->caller.local = 1;
-    c->caller.uid = peer.uid;
-    c->caller.pid = peer.pid;
     LIST_INSERT_HEAD(&l->clients, c, link);
     l->count++;
+    l->nobodies += (unsigned)c->nobody;
     /* Reading stops at one frame's worth. */
     bufferevent_setwatermark(c->bev, EV_READ, 0, FRAME_REQUEST_MAX + 4);
+    serve(c); /* nothing is there yet: sets the timeouts */
     bufferevent_setcb(c->bev, on_data, on_data, on_end, c);
     bufferevent_enable(c->bev, EV_READ | EV_WRITE);
     return 0;

@@ -239,7 +239,7 @@ int main(int argc, char **argv)
     if (status)
         return status - 1;
     log_open("recryptd", 1, o.verbose);
-    if (settings_load(o.config, &s, &e))
+    if (settings_load(o.config, NULL, &s, &e))
         return fail(&e, EX_CONFIG);
     if (o.only_check || o.invite || o.check) {
         status = o.only_check ? EX_OK : o.invite ? invite(s, &o) : check(s);

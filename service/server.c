@@ -118,7 +118,7 @@ static void reload(struct server *sv)
     const char *fixed;
 
     notify("RELOADING=1");
-    if (settings_load(sv->config_path, &fresh, &e)) {
+    if (settings_load(sv->config_path, sv->settings, &fresh, &e)) {
         log_error("reload: %s; the former configuration stays in force", e.text);
         goto out;
     }
@@ -215,10 +215,10 @@ static int loop(struct server *sv, struct err *e)
     static const struct timeval later = {SCRUB_SECONDS, 0};
 
     while (!sv->stop) {
-        if (event_base_loop(sv->base, EVLOOP_ONCE) < 0)
-            return err_set(e, ERR_SYSTEM, "the event loop failed");
         if (keystore_needs_scrub(sv->ks) && !evtimer_pending(sv->scrub, NULL) && evtimer_add(sv->scrub, &later))
             log_error("scrub: no timer");
+        if (event_base_loop(sv->base, EVLOOP_ONCE) < 0)
+            return err_set(e, ERR_SYSTEM, "the event loop failed");
         if (keystore_broken(sv->ks))
             return err_set(e, ERR_SYSTEM, "the keystore failed: a restart runs its recovery");
     }

@@ -1,6 +1,7 @@
 #include "settings.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/conf.h"
+#include "common/log.h"
 #include "common/udf.h"
 
 enum { PEM_MAX = 1 << 20, INLINE_LIMIT = 1024 };
@@ -193,7 +195,17 @@ static int loopback_only(const char *listen, struct err *e)
     return yes ? 0 : err_set(e, ERR_USAGE, "listen_web: %s is not a loopback address, and there is no tls_certificate", listen);
 }
 
-static int read_tls(struct settings *s, struct err *e)
+/* Root reads the key at the start; a reload comes later, without root's rights. */
+static int keep_tls(struct settings *s, const struct settings *former, struct err *e)
+{
+    log_warn("%s: not readable for the service's user: certificate and key stay as they are", s->tls_key);
+    if (buf_append(&s->tls_certificate_pem, former->tls_certificate_pem.data, former->tls_certificate_pem.len) ||
+        buf_append(&s->tls_key_pem, former->tls_key_pem.data, former->tls_key_pem.len))
+        return err_errno(e, "tls_key");
+    return 0;
+}
+
+static int read_tls(struct settings *s, const struct settings *former, struct err *e)
 {
     int rc;
 
@@ -205,6 +217,9 @@ static int read_tls(struct settings *s, struct err *e)
         return err_set(e, ERR_USAGE, "listen_web needs url: what clients ask for");
     if (!*s->tls_certificate)
         return loopback_only(s->listen_web, e);
+    if (former && former->tls_key_pem.len && !strcmp(former->tls_key, s->tls_key) && access(s->tls_key, R_OK) &&
+        errno == EACCES)
+        return keep_tls(s, former, e);
     rc = file_read(s->tls_certificate, PEM_MAX, &s->tls_certificate_pem, e);
     if (rc)
         return err_prefix(e, "tls_certificate");
@@ -289,7 +304,7 @@ static int read_people(cfg_t *cfg, struct settings *s, struct err *e)
     return 0;
 }
 
-static int fill(cfg_t *cfg, struct settings *s, struct err *e)
+static int fill(cfg_t *cfg, struct settings *s, const struct settings *former, struct err *e)
 {
     int rc = read_people(cfg, s, e);
 
@@ -302,10 +317,10 @@ static int fill(cfg_t *cfg, struct settings *s, struct err *e)
     s->list_policy.archive = cfg_getbool(cfg, "list_archive") == cfg_true;
     if (!rc && !*s->listen_local)
         rc = err_set(e, ERR_USAGE, "listen_local: empty");
-    return rc ? rc : read_tls(s, e);
+    return rc ? rc : read_tls(s, former, e);
 }
 
-int settings_load(const char *path, struct settings **out, struct err *e)
+int settings_load(const char *path, const struct settings *former, struct settings **out, struct err *e)
 {
     char none[] = "{}";
     cfg_opt_t opts[] = {
@@ -327,7 +342,7 @@ int settings_load(const char *path, struct settings **out, struct err *e)
         CFG_STR("list_plaintext", "reject", CFGF_NONE),
         CFG_BOOL("list_archive", cfg_false, CFGF_NONE),
         CFG_STR("list_max_size", "25M", CFGF_NONE),
-        CFG_STR("person_plaintext", "pass", CFGF_NONE),
+        CFG_STR("person_plaintext", "encrypt", CFGF_NONE),
         CFG_INT("inline_max", 128, CFGF_NONE),
         CFG_INT("quota", 0, CFGF_NONE),
         CFG_STR("access_log", "", CFGF_NONE),
@@ -351,7 +366,7 @@ int settings_load(const char *path, struct settings **out, struct err *e)
         rc = err_errno(e, "settings");
         goto out;
     }
-    rc = fill(cfg, s, e);
+    rc = fill(cfg, s, former, e);
     if (rc) {
         err_prefix(e, "%s", path);
         goto out;

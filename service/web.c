@@ -17,7 +17,7 @@
 enum {
     OPEN_BODY_MAX = 64 << 10,       /* a request without signature */
     BODIES = 4,                     /* times max_body: octets of unfinished requests in all */
-    PER_ADDRESS = 32,               /* connections */
+    PER_ADDRESS = 32,               /* connections, unless a reverse proxy makes them all */
     HEADER_MEMORY = 16 << 10,
     IDLE_SECONDS = 3600
 };
@@ -222,7 +222,8 @@ static struct MHD_Daemon *start(struct web *w, const struct settings *s)
     d = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, w,
                          MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
                          MHD_OPTION_NOTIFY_COMPLETED, on_completed, w, MHD_OPTION_CONNECTION_LIMIT,
-                         s->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS,
+                         s->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                         secure ? (unsigned)PER_ADDRESS : s->max_connections,
                          MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)s->timeout, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                          (size_t)HEADER_MEMORY, MHD_OPTION_ARRAY, secure ? tls : tls + 3, MHD_OPTION_END);
     if (!d)

@@ -18,20 +18,20 @@ void test_reload(void)
     struct frame_client *c = client();
     struct address_info info;
 
-    world_configure(&w, "person_plaintext = \"encrypt\"");
+    world_configure(&w, "person_plaintext = \"reject\"");
     kill(w.pid, SIGHUP);
     for (int i = 0; i < 200; i++) {
         CU_ASSERT_EQUAL(rclient_resolve(c, "bob@example.com", &info, NULL), 0);
-        if (info.plaintext == PLAINTEXT_ENCRYPT)
+        if (info.plaintext == PLAINTEXT_REJECT)
             break;
         usleep(10000);
     }
-    CU_ASSERT_EQUAL(info.plaintext, PLAINTEXT_ENCRYPT);
+    CU_ASSERT_EQUAL(info.plaintext, PLAINTEXT_REJECT);
     world_configure(&w, "person_plaintext = \"nonsense\"");
     kill(w.pid, SIGHUP);
     CU_ASSERT(world_logged(&w, "the former configuration stays in force"));
     CU_ASSERT_EQUAL(rclient_resolve(c, "bob@example.com", &info, NULL), 0);
-    CU_ASSERT_EQUAL(info.plaintext, PLAINTEXT_ENCRYPT);
+    CU_ASSERT_EQUAL(info.plaintext, PLAINTEXT_REJECT);
     world_configure(&w, "");
     frame_client_free(&c);
 }
