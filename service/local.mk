@@ -21,6 +21,7 @@ SERVICE_LIBS = libservice.a libkeystore.a $(BASE_LIBS) $(DB_LIBS) $(MICROHTTPD_L
 recryptd_SOURCES = service/main.c
 recryptd_LDADD = $(SERVICE_LIBS)
 dist_man_MANS += doc/recryptd.8 doc/recryptd.conf.5
+dist_noinst_SCRIPTS += test/integration/recryptd.sh
 EXTRA_DIST += contrib/recryptd.conf contrib/systemd/recryptd.service
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-records test/unit/test-auth test/unit/test-recryptd

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/conf.h"
@@ -227,4 +228,103 @@ void test_roles(void)
     CU_ASSERT_EQUAL(raw_frame(65532, resolve), 1);
     CU_ASSERT_EQUAL(raw_frame(65532, expand), 0);
     CU_ASSERT_EQUAL(raw_frame(65532, grant), 1);
+}
+
+/* ---- octets at random ---- */
+
+static uint32_t random_state = 1;
+
+static uint32_t next_random(uint32_t below)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 17;
+    random_state ^= random_state << 5;
+    return random_state % below;
+}
+
+/* One to four octets changed, taken out or doubled. */
+static size_t mutate(char *text, size_t len)
+{
+    static const char spice[] = "{}[]\":,\\u0000e-+.9 \n\x80\xff";
+
+    for (uint32_t n = 1 + next_random(4); n && len > 1; n--) {
+        size_t at = next_random((uint32_t)len);
+
+        switch (next_random(3)) {
+        case 0:
+            text[at] = spice[next_random(sizeof spice)];
+            break;
+        case 1:
+            memmove(text + at, text + at + 1, len - at - 1);
+            len--;
+            break;
+        default:
+            memmove(text + at + 1, text + at, len - at);
+            len++;
+        }
+    }
+    return len;
+}
+
+static void send_mutated(const char *seed)
+{
+    char frame[4096], piece[4096];
+    size_t len = strlen(seed);
+    uint32_t n;
+    int fd;
+
+    memcpy(frame + 4, seed, len);
+    len = mutate(frame + 4, len);
+    n = htonl((uint32_t)len);
+    memcpy(frame, &n, 4);
+    CU_ASSERT_EQUAL_FATAL(conf_connect(w.socket, 2000, &fd, NULL), 0);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+    if (send(fd, frame, 4 + len, MSG_NOSIGNAL) < 0 || shutdown(fd, SHUT_WR))
+        printf("# closed early\n");
+    while (read(fd, piece, sizeof piece) > 0)
+        continue;
+    close(fd);
+}
+
+void test_mutated_requests(void)
+{
+    struct frame_client *c;
+    struct buf seeds[5] = {BUF_INIT};
+    struct sealed m;
+    const char *epk;
+    char *request;
+
+    CU_ASSERT_EQUAL_FATAL(seal(&list, "x", &m), 0);
+    epk = json_object_to_json_string_ext(m.epk, JSON_C_TO_STRING_PLAIN);
+    buf_puts(&seeds[0], "{\"HelloRequest\":{}}");
+    buf_puts(&seeds[1], "{\"ResolveRequest\":{\"Address\":\"list+owner@example.com\"}}");
+    buf_printf(&seeds[2], "{\"ExpandRequest\":{\"GroupKeyID\":\"%s\",\"EphemeralKey\":%s}}", list.profile.keyid, epk);
+    buf_printf(&seeds[3], "{\"GrantRequest\":{\"Account\":\"bob@example.com\",\"GroupKeyID\":\"%s\",\"EphemeralKey\":%s}}",
+               list.profile.keyid, epk);
+    buf_printf(&seeds[4], "{\"KeyRequest\":{\"Key\":\"%s\"}}", list.profile.keyid);
+    for (int i = 0; i < 1500; i++)
+        send_mutated(buf_str(&seeds[i % 5]));
+    request = malloc(16384);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(request);
+    for (int i = 0; i < 300; i++) {
+        struct buf text = BUF_INIT;
+        struct answer a;
+        size_t len;
+
+        CU_ASSERT_EQUAL(world_signed(&w, bob.sign, buf_str(&seeds[3 - i % 2]), &text), 0);
+        CU_ASSERT_FATAL(text.len < 8192);
+        memcpy(request, text.data, text.len);
+        len = mutate(request, text.len);
+        if (!world_http(&w, "POST", "/.well-known/meshrecrypt", "application/jose+json", request, len, &a))
+            CU_ASSERT(a.status == 400 || a.status == 401);
+        answer_clear(&a);
+        buf_free(&text);
+    }
+    free(request);
+    c = client();
+    resolves(c, "list@example.com", ADDRESS_LIST);
+    frame_client_free(&c);
+    for (int i = 0; i < 5; i++)
+        buf_free(&seeds[i]);
+    sealed_clear(&m);
 }

@@ -38,7 +38,7 @@ int delete_member(const char *member, int64_t serial);
 void test_configuration(void), test_start(void), test_http(void), test_registration(void),
     test_new_person_key(void), test_signatures(void), test_new_list(void), test_get_and_select(void),
     test_add(void), test_inline_max(void), test_bad_epk(void), test_refusals_are_one(void), test_resolve(void),
-    test_expand(void), test_local_grant_and_key(void), test_local_misuse(void), test_roles(void),
+    test_expand(void), test_local_grant_and_key(void), test_local_misuse(void), test_roles(void), test_mutated_requests(void),
     test_remove(void), test_rekey(void), test_reload(void), test_log_rotation(void), test_second(void),
     test_restart(void), test_quota(void), test_restore(void), test_missing(void), test_store_faults(void);
 

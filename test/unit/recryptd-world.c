@@ -393,6 +393,16 @@ static int sign_request(const struct world *w, const struct jwk *signer, const s
     return rc;
 }
 
+int world_signed(const struct world *w, const struct jwk *signer, const char *text, struct buf *out)
+{
+    struct buf b = BUF_INIT;
+    int rc = buf_puts(&b, text);
+
+    rc = rc ? rc : sign_request(w, signer, &b, NULL, out);
+    buf_free(&b);
+    return rc;
+}
+
 int world_call(const struct world *w, const struct jwk *signer, const char *name, struct json_object *body,
                const struct spoil *spoil, struct answer *out)
 {

@@ -66,6 +66,8 @@ struct spoil {
 /* {"<name>Request": body}, body is taken over; signer NULL = unsigned. A fresh nonce by Hello first. */
 int world_call(const struct world *w, const struct jwk *signer, const char *name, struct json_object *body,
                const struct spoil *spoil, struct answer *out);
+/* Any text as a signed request, with a fresh nonce; appended. */
+int world_signed(const struct world *w, const struct jwk *signer, const char *text, struct buf *out);
 /* Only the status; -1 when there was no answer. */
 int world_status(const struct world *w, const struct jwk *signer, const char *name, struct json_object *body);
 

@@ -203,6 +203,7 @@ int main(void)
         {"Grant and Key", test_local_grant_and_key},
         {"the local socket closes on what is not for it", test_local_misuse},
         {"roles by user", test_roles},
+        {"mutated requests harm nothing", test_mutated_requests},
         {"who is removed gets the answer of a stranger", test_remove},
         {"new keys: archived and retired, removal with rekey", test_rekey},
         {"reload: a broken configuration changes nothing", test_reload},
