@@ -131,6 +131,15 @@ static int open_with_share(void *arg, const struct jwe *j, size_t recipient, con
     return share_decrypt(s, g, j, recipient, o->ciphertext, &o->plain, e);
 }
 
+/* A person has one signature key: another under her name is a forgery, or she began anew and the reader must decide. */
+static int other_key(const struct tool *t, const char *account, const char *claimed, const char *known, struct err *e)
+{
+    if (args_given(t->args, OPT_UNVERIFIED))
+        return ERR_ABSENT;
+    return err_set(e, ERR_KEY, "the signature claims to be of %s, but under key %s in place of %s; nothing was written. If it is "
+                   "a new key: compare fingerprints, then recrypt key --accept-new %s", account, claimed, known, account);
+}
+
 /* protect_lookup: the signer's key, what is pinned first, then her domain's service. */
 static int find_signer(void *arg, const char *account, const char *kid, struct jwk **out, struct err *e)
 {
@@ -146,8 +155,8 @@ static int find_signer(void *arg, const char *account, const char *kid, struct j
         return r;
     if (jwk_udf(p.signer, udf) < 0)
         r = err_set(e, ERR_SYSTEM, "out of memory");
-    else if (p.kind != PROFILE_PERSON || !udf_equal(udf, kid))
-        r = err_set(e, ERR_ABSENT, "%s has another signature key", account);
+    else if (p.kind != PROFILE_PERSON || strcmp(udf, kid) != 0)
+        r = other_key(t, account, kid, udf, e);
     else
         r = jwk_public_copy(p.signer, out, e);
     profile_clear(&p);

@@ -17,7 +17,11 @@ int home_passphrase(struct home *h, int want, const struct buf **out, struct err
     *out = &h->new_pass;
     if (!want || h->new_pass.len)
         return 0;
-    if ((r = passphrase_ask("Passphrase for the new key: ", 1, &h->new_pass, e)) < 0)
+    r = passphrase_ask("Passphrase for the new key: ", 1, &h->new_pass, e);
+    /* What is made in this run is read in this run. */
+    if (r == 0 && h->pass.len == 0 && buf_append(&h->pass, h->new_pass.data, h->new_pass.len) < 0)
+        r = err_errno(e, "out of memory");
+    if (r < 0)
         buf_free(&h->new_pass);
     return r;
 }
@@ -56,20 +60,22 @@ int home_secret_save(const char *path, int replace, const struct buf *text, cons
     return r;
 }
 
+/* The passphrase of an earlier file of this run first; files may have different ones. */
 static int open_protected(struct home *h, const char *path, const struct buf *file, struct buf *text, struct err *e)
 {
     char prompt[160];
     const char *name = strrchr(path, '/');
     int r;
 
-    if (h->pass.len == 0) {
-        snprintf(prompt, sizeof prompt, "Passphrase for %.100s: ", name ? name + 1 : path);
-        if ((r = passphrase_ask(prompt, 0, &h->pass, e)) < 0) {
-            buf_free(&h->pass);
-            return r;
-        }
-    }
-    if ((r = jwe_open_passphrase(buf_str(&h->pass), file->data, file->len, text, e)) == ERR_CRYPTO)
+    if (h->pass.len && (r = jwe_open_passphrase(buf_str(&h->pass), file->data, file->len, text, e)) != ERR_CRYPTO)
+        return r < 0 ? err_prefix(e, "%s", path) : 0;
+    buf_free(&h->pass);
+    snprintf(prompt, sizeof prompt, "Passphrase for %.100s: ", name ? name + 1 : path);
+    if ((r = passphrase_ask(prompt, 0, &h->pass, e)) == 0)
+        r = jwe_open_passphrase(buf_str(&h->pass), file->data, file->len, text, e);
+    if (r < 0)
+        buf_free(&h->pass);
+    if (r == ERR_CRYPTO)
         return err_set(e, ERR_KEY, "%s: the passphrase is wrong, or the file is damaged", path);
     return r < 0 ? err_prefix(e, "%s", path) : 0;
 }

@@ -61,13 +61,27 @@ int tool_address(const char *word, char out[ADDRESS_SIZE], struct err *e)
     return 0;
 }
 
+/* --service is for the domain that the command is about; others that come in, of members and signers, keep theirs. */
+static const char *service_domain(const struct args *args, char address[ADDRESS_SIZE])
+{
+    int is_file = args->command->words[0] == '[' || strncmp(args->command->words, "FILE", 4) == 0;
+    char udf[64];
+
+    if (is_file || args->word_count == 0 ||
+        (keyid_parse(args->words[0], address, udf, NULL) < 0 &&
+         address_canonical(args->words[0], strlen(args->words[0]), address, NULL) < 0))
+        return "";
+    return address_domain(address);
+}
+
 static int run(const struct args *args, struct err *e)
 {
     struct tool t = {args, NULL, NULL};
+    char address[ADDRESS_SIZE];
     int r;
 
     if ((r = home_open(&t.home, e)) == 0 &&
-        (r = services_new(t.home, args->value[OPT_SERVICE], &t.services, e)) == 0)
+        (r = services_new(t.home, args->value[OPT_SERVICE], service_domain(args, address), &t.services, e)) == 0)
         r = args->command->run(&t, e);
     services_free(&t.services);
     home_close(&t.home);

@@ -14,15 +14,17 @@ struct service {
 struct services {
     const struct home *home;
     const char *only;
+    char domain[ADDRESS_SIZE]; /* the one that only is for; "" = all */
     struct service *first;
 };
 
-int services_new(const struct home *h, const char *only, struct services **out, struct err *e)
+int services_new(const struct home *h, const char *only, const char *domain, struct services **out, struct err *e)
 {
     if (!(*out = calloc(1, sizeof **out)))
         return err_errno(e, "out of memory");
     (*out)->home = h;
     (*out)->only = only;
+    snprintf((*out)->domain, sizeof (*out)->domain, "%s", domain);
     return 0;
 }
 
@@ -47,9 +49,10 @@ static int find(struct services *s, const char *address, struct service **out, s
     struct buf url = BUF_INIT;
     struct service *one;
     const char *ca = NULL;
-    int r;
+    int is_only, r;
 
-    r = s->only ? web_url(s->only, &url, e) : home_service(s->home, address_domain(address), &url, &ca, e);
+    is_only = s->only && (s->domain[0] == 0 || strcmp(s->domain, address_domain(address)) == 0);
+    r = is_only ? web_url(s->only, &url, e) : home_service(s->home, address_domain(address), &url, &ca, e);
     if (r < 0)
         goto out;
     for (one = s->first; one && strcmp(web_where(one->web), buf_str(&url)) != 0; one = one->next)

@@ -12,8 +12,9 @@
 
 struct services; /* connections made so far, one a URL */
 
-/* only: the URL that --service gave, NULL = each domain its own. Both are borrowed. */
-int services_new(const struct home *h, const char *only, struct services **out, struct err *e);
+/* only: the URL that --service gave, for that domain, or for all when domain is ""; NULL = each domain its own. home and URL are
+ * borrowed. */
+int services_new(const struct home *h, const char *only, const char *domain, struct services **out, struct err *e);
 void services_free(struct services **s);
 
 /* The service of an address's domain; owned by s. */

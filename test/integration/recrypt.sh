@@ -320,6 +320,23 @@ ok "the JWK for other programs" python3 -c 'import json, sys; k = json.loads(sys
 ok "fingerprint of a key that is known" says "key  " as dave fingerprint bob@example.com
 ok "fingerprint of an unknown one" status 66 as dave fingerprint nobody@example.com
 
+ok "fingerprint of a private key's file: its public half" same "$(as dave fingerprint "$T/dave/persons/dave@example.net/sign.jwk")" "$signer"
+ok "--service is for the list's domain only" as alice add $list carol@example.net --service "$(url example.com)"
+ok "and off again" as alice remove $list carol@example.net
+rm "$T/alice/known/dave@example.net.jws"
+ok "an unknown signer, offline: a warning" says "WARNING: claims to be signed by dave@example.net" as alice open --offline --out "$T/unknown.out" "$T/sealed.eml"
+ok "the message is there" cmp "$T/unknown.out" "$T/letter.eml"
+# Mallory calls herself Dave. The service does not take her, but her keys are made, and the rest she does by hand.
+home mallory
+ok "Dave's address is taken" status 73 as mallory personal dave@example.net
+mv "$T/mallory/persons/dave@example.net/next.jws" "$T/mallory/persons/dave@example.net/profile.jws"
+mkdir -m 700 "$T/mallory/known" && cp "$T/dave/known/$list.jws" "$T/mallory/known"
+as mallory seal --offline --to $list "$T/letter.eml" >"$T/forged.eml"
+ok "a forged signature, Dave being known: refused" damaged 65 "$T/forged.eml"
+ok "Dave being unknown: his service is asked, refused" silent as alice open "$T/forged.eml"
+ok "it says what to do" says "recrypt key --accept-new dave@example.net" as alice open "$T/forged.eml"
+ok "--unverified writes it, with a warning" says "WARNING" as bob open --unverified --out "$T/forged.out" "$T/forged.eml"
+
 # ---- passphrase ----
 (umask 077; echo "correct horse" >"$T/pass"; echo wrong >"$T/wrongpass")
 home frank
@@ -331,6 +348,35 @@ ok "Frank opens" opens frank "$T/frank.eml" "$T/letter.eml"
 RECRYPT_PASSPHRASE_FILE=$T/wrongpass
 ok "a wrong passphrase" status 65 as frank open "$T/frank.eml"
 unset RECRYPT_PASSPHRASE_FILE
+cat >"$T/typed.py" <<'PY'
+import os, pty, sys
+answers, command = sys.argv[1].split(","), sys.argv[2:]
+pid, fd = pty.fork()
+if pid == 0: os.execvp(command[0], command)
+seen = b""
+for a in answers:
+    while not seen.endswith(b": "):
+        seen += os.read(fd, 1)
+    os.write(fd, a.encode() + b"\n")
+    seen += b"|"
+try:
+    while True:
+        more = os.read(fd, 1000)
+        if not more: break
+        seen += more
+except OSError: pass
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+print(seen.decode())
+sys.exit(98 if any(a.encode() in seen for a in answers) else status)
+PY
+typed() { local who=$1 answers=$2; shift 2; RECRYPT_HOME=$T/$who python3 "$T/typed.py" "$answers" "$recrypt" "$@"; } # 98 = it was shown
+home hal
+ok "typed twice, differently: no keys" status 64 typed hal "one two,two one" personal hal@example.net --passphrase
+ok "nothing was made" not test -e "$T/hal/persons/hal@example.net/sign.jwk"
+ok "typed twice, and not shown" status 0 typed hal "one two,one two" personal hal@example.net --passphrase
+seal --to hal@example.net "$T/letter.eml" >"$T/hal.eml"
+ok "typed to open" status 0 typed hal "one two" open --out "$T/hal.out" "$T/hal.eml"
+ok "wrong" status 65 typed hal "two" open --out "$T/hal.out2" "$T/hal.eml"
 ok "no terminal and no file" status 64 setsid -w env RECRYPT_HOME="$T/frank" "$recrypt" open "$T/frank.eml"
 
 # ---- files ----
