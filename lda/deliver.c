@@ -120,7 +120,10 @@ static int into_maildir(struct delivery *d, const char *template, const char *ad
 
 static int to_remote(struct delivery *d, const struct route *route)
 {
-    int code, r = remote_deliver(route, d->s->timeout, d->env->sender, d->next, d->pieces, d->count, &code, &d->e);
+    int code, r;
+
+    d->pieces[0] = message_without_delivery_fields(d->pieces[0]);
+    r = remote_deliver(route, d->s->timeout, d->env->sender, d->next, d->pieces, d->count, &code, &d->e);
 
     if (r == ERR_DENIED) {
         char text[64];

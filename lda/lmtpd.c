@@ -151,8 +151,11 @@ int lmtpd_session(const struct settings *s, int in, int out, struct err *e)
     return r < 0 ? r : session_run(s, in, out, &waiting, e);
 }
 
-int lmtpd_listen(const struct settings *s, int *fd, struct err *e)
+int lmtpd_listen(const struct settings *s, int *fd, const char **path, struct err *e)
 {
+    int r;
+
+    *path = NULL;
 #ifdef HAVE_SYSTEMD
     int n = sd_listen_fds(1);
 
@@ -165,7 +168,9 @@ int lmtpd_listen(const struct settings *s, int *fd, struct err *e)
 #endif
     if (!*s->lmtp_listen)
         return err_set(e, ERR_USAGE, "lmtp_listen is not set");
-    return conf_listen(s->lmtp_listen, s->lmtp_mode, fd, e);
+    if ((r = conf_listen(s->lmtp_listen, s->lmtp_mode, fd, e)) == 0 && strncmp(s->lmtp_listen, "inet:", 5) != 0)
+        *path = s->lmtp_listen + (strncmp(s->lmtp_listen, "unix:", 5) == 0 ? 5 : 0);
+    return r;
 }
 
 struct children {
@@ -228,7 +233,7 @@ static void stop_children(struct children *c, const sigset_t *waiting)
     }
 }
 
-int lmtpd_serve(const struct settings *s, int fd, struct err *e)
+int lmtpd_serve(const struct settings *s, int fd, const char *path, struct err *e)
 {
     struct children c = {calloc((size_t)s->lmtp_connections, sizeof(pid_t)), 0};
     sigset_t waiting;
@@ -257,6 +262,8 @@ int lmtpd_serve(const struct settings *s, int fd, struct err *e)
         reap(&c);
     }
     log_info("stopping");
+    if (path) /* while it is still ours */
+        unlink(path);
     close(fd);
     fd = -1;
     stop_children(&c, &waiting);

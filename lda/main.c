@@ -115,17 +115,18 @@ static int run_deliver(const struct settings *s, const struct options *o, struct
 static int run(struct settings *s, const struct options *o)
 {
     struct err e = {0};
+    const char *path = NULL;
     int r, fd = -1;
 
     log_open("recrypt-lda", s->log_stderr, o->verbose);
     if (o->mode == MODE_LMTP && s->maildir[0] == '%' && s->maildir[1] == 'h')
         r = err_set(&e, ERR_USAGE, "maildir: %%h would be one mailbox for all");
     else if ((r = become_user(s, &e)) == 0 && o->mode == MODE_LMTP)
-        r = lmtpd_listen(s, &fd, &e);
+        r = lmtpd_listen(s, &fd, &path, &e);
     if (r == 0 && o->mode == MODE_DELIVER)
         return run_deliver(s, o, &e);
     if (r == 0)
-        r = o->mode == MODE_LMTP ? lmtpd_serve(s, fd, &e) : lmtpd_session(s, STDIN_FILENO, STDOUT_FILENO, &e);
+        r = o->mode == MODE_LMTP ? lmtpd_serve(s, fd, path, &e) : lmtpd_session(s, STDIN_FILENO, STDOUT_FILENO, &e);
     if (r < 0) {
         log_error("%s", e.text);
         return fail("cannot run, the log says why");

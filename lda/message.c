@@ -122,25 +122,43 @@ static int line_is_field(const unsigned char *p, size_t len, const char *name, s
     return 1;
 }
 
+static const char *const trace[] = {"Return-Path", "Delivered-To", "X-Original-To"};
+
+static int is_trace(const unsigned char *p, size_t len)
+{
+    struct span value;
+
+    for (size_t i = 0; i < sizeof trace / sizeof *trace; i++)
+        if (line_is_field(p, len, trace[i], &value))
+            return 1;
+    return 0;
+}
+
+struct span message_without_delivery_fields(struct span msg)
+{
+    const unsigned char *p = msg.data, *end = p + msg.len, *nl;
+
+    while (p < end && (nl = memchr(p, '\n', (size_t)(end - p))) && is_trace(p, (size_t)(nl - p)) && nl + 1 < end &&
+           nl[1] != ' ' && nl[1] != '\t')
+        p = nl + 1;
+    return (struct span){p, (size_t)(end - p)};
+}
+
 /* The header's first field of that name: true and its first line's value. Only top: the trace fields an MTA has just put on,
  * which end at the first field that is none. */
 static int find_field(struct span msg, const char *name, int top, struct span *value)
 {
-    static const char *const trace[] = {"Return-Path", "Delivered-To", "X-Original-To"};
     const unsigned char *p = msg.data, *end = p + msg.len;
 
     while (p < end) {
         const unsigned char *nl = memchr(p, '\n', (size_t)(end - p));
-        size_t len = (size_t)((nl ? nl : end) - p), known = 0;
-        struct span other;
+        size_t len = (size_t)((nl ? nl : end) - p);
 
         if (len == 0 || (len == 1 && p[0] == '\r'))
             return 0;
         if (line_is_field(p, len, name, value))
             return 1;
-        for (size_t i = 0; i < sizeof trace / sizeof *trace; i++)
-            known |= (size_t)line_is_field(p, len, trace[i], &other);
-        if ((top && !known) || !nl)
+        if ((top && !is_trace(p, len)) || !nl)
             return 0;
         p = nl + 1;
     }

@@ -14,6 +14,10 @@ int message_read(int fd, size_t max, struct buf *out, struct err *e);
 /* msg without the "From " line that mailbox_command and pipe(8)'s flag F put before the header. */
 struct span message_without_from_line(struct span msg);
 
+/* msg without the trace fields of the delivery to us (Return-Path, Delivered-To, X-Original-To) that it begins with: in a message
+ * that goes on to the same recipient, the next server would take the second for a loop. */
+struct span message_without_delivery_fields(struct span msg);
+
 /* 1 when msg's first line ends with CRLF, 0 when with LF or not at all. */
 int message_has_crlf(struct span msg);
 

@@ -115,6 +115,16 @@ world_mailbox() {
   for a in "$@"; do echo "$a recrypt" >>"$WORLD/$d/postfix/etc/recrypt_mailboxes"; done
   postmap -c "$WORLD/$d/postfix/etc" "hash:$WORLD/$d/postfix/etc/recrypt_mailboxes"
 }
+# Lines for main.cf, in force when this returns; and those of a sample.
+world_postconf() { # DOMAIN LINE...
+  local c=$WORLD/$1/postfix/etc; shift
+  postconf -c "$c" -e "$@" && postfix -c "$c" reload >/dev/null 2>&1 && sleep 1
+}
+world_postfix_sample() { # DOMAIN SAMPLE
+  local lines
+  mapfile -t lines < <(world_config "$1" "$SRC/contrib/postfix/$2" | grep -v '^#')
+  world_postconf "$1" "${lines[@]}"
+}
 # The sender's queue: how many messages wait; and a run through it now.
 world_queue() { postqueue -c "$WORLD/$1/postfix/etc" -j | wc -l; }
 world_flush() { postqueue -c "$WORLD/$1/postfix/etc" -f; }
@@ -157,6 +167,13 @@ world_milter_start() {
 }
 world_milter_stop() { world_kill "$WORLD/$1/milter.pid"; }
 
+# recrypt-lda as an LMTP server, for Postfix with contrib/postfix/lmtp.cf.
+world_lmtp_start() {
+  world_server "$1" lmtp "$BUILD/recrypt-lda" -c "$(world_conf "$1" recrypt-lda)" --lmtp
+  world_wait 10 test -S "$WORLD/$1/lda/lmtp.sock"
+}
+world_lmtp_stop() { world_kill "$WORLD/$1/lmtp.pid"; }
+
 world_dovecot_start() {
   local d=$1 w=$WORLD/$1/dovecot f
   mkdir -p "$w"
@@ -174,7 +191,7 @@ world_domain() { # DOMAIN
   install -d -o daemon -g daemon -m 755 "$w/run"
   install -d -o nobody -g postfix -m 750 "$w/milter"
   install -d -o mail -g mail -m 700 "$w/mail"
-  install -d -o mail -g postfix -m 750 "$w/lda"
+  install -d -o mail -g postfix -m 2750 "$w/lda"
   world_service_start "$d" && world_milter_start "$d" && world_dovecot_start "$d" && world_postfix "$d" &&
     world_wait 10 world_listens "$(world_ip "$d")" "$(world_port "$d" smtp)"
 }
@@ -215,7 +232,7 @@ world_stop() {
   done
   for p in $pids; do wait "$p"; done
   for d in $world_domains; do
-    for s in dovecot milter recryptd; do world_kill "$WORLD/$d/$s.pid"; done
+    for s in dovecot lmtp milter recryptd; do world_kill "$WORLD/$d/$s.pid"; done
   done
 }
 

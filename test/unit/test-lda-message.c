@@ -48,6 +48,32 @@ static void test_from_line(void)
     CU_ASSERT(message_without_from_line(span("")).len == 0);
 }
 
+static void test_delivery_fields_off(void)
+{
+    static const char rest[] = "Received: x\nDelivered-To: c@d\n\nbody\n";
+    static const struct {
+        const char *in, *out;
+    } cases[] = {{"Return-Path: <a@b>\nX-Original-To: c@d\nDelivered-To: c@d\n", ""},
+                 {"Delivered-To: c@d\r\nReturn-Path: <a@b>\r\n", ""},
+                 {"Subject: x\nDelivered-To: c@d\n", "Subject: x\nDelivered-To: c@d\n"},
+                 {"Delivered-To: c@d\n folded\n", "Delivered-To: c@d\n folded\n"},
+                 {"Delivered-Tomorrow: x\n", "Delivered-Tomorrow: x\n"},
+                 {"", ""}};
+    char in[200], want[200];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct span left;
+
+        snprintf(in, sizeof in, "%s%s", cases[i].in, rest);
+        snprintf(want, sizeof want, "%s%s", cases[i].out, rest);
+        left = message_without_delivery_fields(span(in));
+        CU_ASSERT(left.len == strlen(want) && memcmp(left.data, want, left.len) == 0);
+    }
+    CU_ASSERT(message_without_delivery_fields(span("Delivered-To: c@d\n")).len == 18);
+    CU_ASSERT(message_without_delivery_fields(span("Delivered-To: c@d")).len == 17);
+    CU_ASSERT(message_without_delivery_fields(span("")).len == 0);
+}
+
 static void test_line_ends(void)
 {
     static const struct {
@@ -104,6 +130,7 @@ int main(void)
     static const struct unit_test tests[] = {{"reading stops at the cap, not before", test_read},
                                              {"a From_ line is taken off", test_from_line},
                                              {"line ends", test_line_ends},
+                                             {"delivery fields taken off", test_delivery_fields_off},
                                              {"trace fields", test_fields}};
 
     return unit_main("lda-message", tests, sizeof tests / sizeof *tests);

@@ -1,0 +1,172 @@
+#!/bin/bash
+# postfix.sh: the other ways through a real Postfix than contrib/demo's: recrypt-lda behind LMTP, from local(8), delivering onwards;
+# recipients mixed in one transaction; sendmail(1); bounces; encryption at the door.
+. "$(dirname "$0")/mailtest.sh"
+mailtest_start
+
+# ---- recrypt-lda as an LMTP server, the same as by pipe(8)
+# Fields that say by which way a message came.
+without_trace() { sed -E '1,/^\r?$/{/^(Return-Path|X-Original-To|Delivered-To):/d;/^Received:/,/^[^ \t]/{/^Received:|^[ \t]/d}}' "$1"; }
+by_pipe() {
+  sealed "By two ways" 100000
+  remember bob@example.com carol@example.net
+  submit $com dave@example.net $list "$sealed" && more bob@example.com 1 && more carol@example.net 1 && signed bob@example.com || return
+  cp "$WORLD/home/bob/fetched.eml" "$T/pipe.eml"
+}
+by_lmtp() {
+  remember bob@example.com carol@example.net
+  world_lmtp_start $com && world_postfix_sample $com lmtp.cf && mark $com postfix || return
+  submit $com dave@example.net $list "$sealed" && more bob@example.com 1 && more carol@example.net 1 || return
+  logged 0 'relay=mail.example.com\[.*lmtp.sock\].*status=sent (250 2.0.0' $com postfix || { tail -5 "$T/$com/log/postfix"; return 1; }
+  signed bob@example.com && signed carol@example.net && cp "$WORLD/home/bob/fetched.eml" "$T/lmtp.eml"
+}
+same_both_ways() {
+  without_trace "$T/pipe.eml" >"$T/a"; without_trace "$T/lmtp.eml" >"$T/b"
+  [ -s "$T/a" ] && cmp "$T/a" "$T/b" && same "$(grants_in "$T/lmtp.eml")" 1
+}
+archive_both_ways() { same "$(imap bob@example.com "Lists/$list")" 2; }
+lmtp_and_others() { # an unknown address is Postfix's to refuse; a person's ordinary mail arrives
+  ! submit $com dave@example.net nobody@example.com "$sealed" && grep -q '^< 550 5.1.1' "$WORLD/smtp" || return
+  world_mailbox $com frank@example.com && remember frank@example.com
+  submit $com dave@example.net frank@example.com "$sealed" && more frank@example.com 1
+}
+lmtp_away() { # the server stopped: the queue keeps the mail, and it arrives once
+  sealed "While recrypt-lda is away"
+  world_lmtp_stop $com; [ ! -e "$T/$com/lda/lmtp.sock" ] || { echo "its socket is left"; return 1; }
+  remember bob@example.com; mark $com postfix
+  submit $com dave@example.net $list "$sealed" && within 10 'bob@example.com.*status=deferred' $com postfix || return
+  world_lmtp_start $com && world_flush $com && more bob@example.com 1 && signed bob@example.com
+}
+back_to_pipe() { world_postconf $com virtual_transport=recrypt && world_lmtp_stop $com; }
+ok "by pipe(8): both members read" by_pipe
+ok "by LMTP, with the sample's lines: both members read" by_lmtp
+ok "bob's two copies differ in nothing but the trace of their way, and hold his grant alone" same_both_ways
+ok "the archive has both" archive_both_ways
+ok "other recipients by LMTP" lmtp_and_others
+ok "recrypt-lda away: its mail waits, and comes once" lmtp_away
+ok "back to pipe(8)" back_to_pipe
+
+# ---- onwards: into Dovecot by LMTP, and to a remote member by SMTP
+onwards() {
+  cat >>"$(world_conf $com recrypt-lda)" <<CONF
+domain "example.com" { deliver = "lmtp:unix:$T/$com/dovecot/run/lmtp" }
+domain "example.net" { deliver = "smtp:127.0.0.2:$(world_port $net smtp)" }
+CONF
+  world_postconf $com "transport_maps=inline:{example.net=recrypt}" || return
+  sealed "Onwards" 50000
+  remember bob@example.com carol@example.net
+  submit $com dave@example.net $list "$sealed" && more bob@example.com 1 && more carol@example.net 1
+}
+onwards_lmtp() {
+  signed bob@example.com && same "$(grants_in "$WORLD/home/bob/fetched.eml")" 1 && grep -q 'with LMTP' "$WORLD/home/bob/fetched.eml"
+}
+onwards_smtp() { # her copy has her own grant alone, unlike one that came without recrypt-lda
+  signed carol@example.net && same "$(grants_in "$WORLD/home/carol/fetched.eml")" 1
+}
+onwards_refused() { # the next server knows no such person: a bounce to the owner, not a message that is tried for days
+  world_mailbox $com gone@example.com; remember frank@example.com; mark $com postfix
+  sed -i 's|lmtp:unix:.*lmtp"|smtp:127.0.0.2:'"$(world_port $net smtp)"'"|' "$(world_conf $com recrypt-lda)"
+  submit $com frank@example.com gone@example.com "$sealed" && within 10 'gone@example.com.*dsn=5.*status=bounced' $com postfix
+}
+onwards_end() {
+  sed -i '/^domain /d' "$(world_conf $com recrypt-lda)"
+  world_postconf $com "transport_maps=inline:{example.net=smtp:[127.0.0.2]:$(world_port $net smtp)}"
+}
+ok "deliver = lmtp: and smtp:, each by its domain" onwards
+ok "Dovecot's LMTP has bob's copy, which he reads" onwards_lmtp
+ok "carol's copy went by SMTP, with her grant alone, and she reads it" onwards_smtp
+ok "the next server's refusal bounces" onwards_refused
+ok "back to Maildirs" onwards_end
+
+# ---- a list and others in one transaction
+mixed() { # RECIPIENT...
+  sealed "To a list and others"
+  remember bob@example.com carol@example.net frank@example.com; mark $net postfix
+  submit_to $net "$sealed" "$@" && within 10 'status=deferred (host .* said: 452 4.5.3' $net postfix || return
+  world_flush $net && more bob@example.com 1 && more carol@example.net 1 && more frank@example.com 1 && signed bob@example.com &&
+    same "$(world_queue $net)" 0
+}
+ok "list and others: 452 4.5.3 for the others, who get theirs next; each once" mixed $list frank@example.com
+ok "others and list: the same" mixed frank@example.com $list
+
+# ---- sendmail(1)
+sendmail_plain() {
+  letter "By sendmail, in the clear"
+  remember bob@example.com carol@example.net dave@example.net
+  mailtest_sendmail $com -i -f dave@example.net $list <"$letter" && more dave@example.net 1 && more bob@example.com 0 && more carol@example.net 0 || return
+  imap dave@example.net INBOX "$(imap dave@example.net INBOX)" >"$T/home/dave/bounce.eml"
+  as dave "$recrypt" open "$T/home/dave/bounce.eml" >"$T/home/dave/bounce.txt" || return
+  grep -q "5.7.1" "$T/home/dave/bounce.txt" && grep -q "recrypt key $list" "$T/home/dave/bounce.txt" || { cat "$T/home/dave/bounce.txt"; return 1; }
+}
+sendmail_sealed() {
+  sealed "By sendmail, sealed"
+  remember bob@example.com carol@example.net
+  mailtest_sendmail $com -i -f dave@example.net $list <"$sealed" && more bob@example.com 1 && more carol@example.net 1 && signed bob@example.com
+}
+ok "sendmail(1), in the clear: no member gets it, the sender is told why and how" sendmail_plain
+ok "sendmail(1), sealed: delivered" sendmail_sealed
+
+# ---- bounces
+refused_member() { # erin joins; then her server knows her no more
+  person erin@example.net && as alice "$recrypt" add $list erin@example.net || return
+  sed -i /^erin@/d "$T/$net/postfix/etc/recrypt_mailboxes"
+  world_mailbox $net
+  sealed "To one who has gone"
+  remember alice@example.com bob@example.com carol@example.net dave@example.net; mark $com postfix
+  mailtest_sendmail $com -i -N success,delay,failure -f dave@example.net $list <"$sealed" &&
+    within 10 'erin@example.net.*status=bounced' $com postfix && more alice@example.com 1
+}
+owner_reads() {
+  local got=$T/home/alice/bounce.eml
+  imap alice@example.com INBOX "$(imap alice@example.com INBOX)" >"$got"
+  grep -qi '^Content-Type: multipart/encrypted' "$got" && ! grep -qi erin "$got" || { echo "it is readable on the server"; return 1; }
+  as alice "$recrypt" open "$got" >"$T/home/alice/bounce.txt" && grep -q 'erin@example.net' "$T/home/alice/bounce.txt" && grep -q '5\.1\.1' "$T/home/alice/bounce.txt"
+}
+nobody_else() {
+  more dave@example.net 0 && more bob@example.com 1 && more carol@example.net 1 && signed bob@example.com &&
+    same "$(world_queue $com)" 0 && as alice "$recrypt" remove $list erin@example.net
+}
+bounce_from_outside() { # another server's bounce, in the clear, with the null sender
+  remember alice@example.com bob@example.com carol@example.net
+  letter "Undeliverable" 100 list+bounce@example.com
+  submit $com "" list+bounce@example.com "$letter" && more alice@example.com 1 && reads alice@example.com && more bob@example.com 0 || return
+  ! submit $com "" $list "$letter" && grep -q '^< 550.5.7.1' "$WORLD/smtp"
+}
+ok "a member's server refuses her: the owner gets the bounce" refused_member
+ok "encrypted at the door; she reads who it was" owner_reads
+ok "and nobody else hears of it, though the sender asked for every notification" nobody_else
+ok "a bounce from outside reaches the owner alone, and none the list" bounce_from_outside
+
+# ---- a person's own mail
+door_encrypt() {
+  letter "For bob alone" 20000 bob@example.com
+  remember bob@example.com
+  submit $com dave@example.net bob@example.com "$letter" && more bob@example.com 1 && reads bob@example.com && grep -q 'not signed' "$WORLD/home/bob/verdict" || return
+  ! grep -q 'For bob alone' "$WORLD/home/bob/fetched.eml"
+}
+ends_with() { "$python" -c 'import sys; a, b = (open(f, "rb").read() for f in sys.argv[1:]); sys.exit(not a.endswith(b))' "$1" "$2"; }
+unchanged() { imap bob@example.com INBOX "$(imap bob@example.com INBOX)" >"$T/unchanged.eml" && ends_with "$T/unchanged.eml" "$1"; }
+door_sealed() {
+  sealed "Sealed for bob" 20000 bob@example.com
+  remember bob@example.com
+  submit $com dave@example.net bob@example.com "$sealed" && more bob@example.com 1 && unchanged "$sealed" && signed bob@example.com
+}
+door_pass() {
+  recryptd_set $com person_plaintext '"pass"' || return
+  letter "In the clear for bob" 20000 bob@example.com
+  remember bob@example.com
+  submit $com dave@example.net bob@example.com "$letter" && more bob@example.com 1 && unchanged "$letter"
+  local status=$?
+  recryptd_set $com person_plaintext '"encrypt"' && return $status
+}
+door_two() { # two persons need two encryptions: the second is asked for again
+  letter "For two" 2000 bob@example.com
+  remember bob@example.com alice@example.com; mark $net postfix
+  submit_to $net "$letter" bob@example.com alice@example.com && within 10 'said: 452 4.5.3' $net postfix && world_flush $net &&
+    more bob@example.com 1 && more alice@example.com 1 && same "$(world_queue $net)" 0
+}
+ok "plaintext = encrypt: sealed at the door, opens byte for byte" door_encrypt
+ok "what is sealed for bob already passes unchanged, to the octet" door_sealed
+ok "plaintext = pass, read at SIGHUP: passes unchanged" door_pass
+ok "two persons in one transaction: each once" door_two
+tap_done
