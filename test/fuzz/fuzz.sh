@@ -16,8 +16,11 @@ pkgs="libcrypto json-c libconfuse"
   done
   rm -f libfuzzed.a
   ar rc libfuzzed.a ./*.o 2>/dev/null
-  clang -g -O1 -std=gnu11 -D_GNU_SOURCE -I"$top" -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-    $(pkg-config --cflags $pkgs) "$top/test/fuzz/fuzz-$name.c" libfuzzed.a $(pkg-config --libs $pkgs) -o "fuzz-$name"
+  # What else a target needs stands in its head, and is compiled as it is.
+  more=$(sed -n "s| \* fuzz-sources: || p" "$top/test/fuzz/fuzz-$name.c" | tr ' ' '\n' | sed "s|.|$top/&|")
+  clang -g -O1 -std=gnu11 -D_GNU_SOURCE -I"$top" -DSYSCONFDIR='"/etc"' -DLOCALSTATEDIR='"/var"' -DRUNSTATEDIR='"/run"' \
+    -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+    $(pkg-config --cflags $pkgs) "$top/test/fuzz/fuzz-$name.c" $more libfuzzed.a $(pkg-config --libs $pkgs) -o "fuzz-$name"
 )
 seeds=$top/test/fuzz/corpus/$name
 [ -d "$seeds" ] || seeds=
