@@ -7,7 +7,7 @@ dovecot_start() {
   imap_port=$(free_port)
   sed -e "s|@DIR@|$d|g; s|@ADDRESS@|127.0.0.1|; s|@PORT@|$imap_port|; s|@INTERNAL_USER@|$internal|" \
     -e "s|@INTERNAL_GROUP@|$(id -gn "$internal")|; s|@LOGIN_USER@|$login|" "$SRC/contrib/dovecot/dovecot.conf" >"$d/dovecot.conf"
-  sed -e "s|/var/mail/recrypt|$mail|g; s|/etc/dovecot/|$d/|g; s|=vmail|=$owner|g" "$SRC/contrib/dovecot/recrypt.conf" >"$d/recrypt.conf"
+  sed -e "s|/var/mail/recrypt|$mail|g; s|/etc/dovecot/|$d/|g; s|gid=vmail|gid=$(id -gn "$owner")|; s|=vmail|=$owner|g" "$SRC/contrib/dovecot/recrypt.conf" >"$d/recrypt.conf"
   cp "$SRC/contrib/dovecot/recrypt-acl" "$d/recrypt-acl"
   for u in bob frank rita; do echo "$u@example.com:{PLAIN}secret"; done >"$d/users"
   chmod -R go+rX "$d"
