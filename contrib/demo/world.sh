@@ -110,20 +110,12 @@ EOF
 }
 
 # world_mailbox DOMAIN ADDRESS...: Postfix accepts mail for these from now on (the administrator's line in the map).
+# A running smtpd sees a new map by its time, in whole seconds: so never two in the same second.
 world_mailbox() {
-  local d=$1; shift
-  for a in "$@"; do echo "$a recrypt" >>"$WORLD/$d/postfix/etc/recrypt_mailboxes"; done
-  postmap -c "$WORLD/$d/postfix/etc" "hash:$WORLD/$d/postfix/etc/recrypt_mailboxes"
-}
-# Lines for main.cf, in force when this returns; and those of a sample.
-world_postconf() { # DOMAIN LINE...
-  local c=$WORLD/$1/postfix/etc; shift
-  postconf -c "$c" -e "$@" && postfix -c "$c" reload >/dev/null 2>&1 && sleep 1
-}
-world_postfix_sample() { # DOMAIN SAMPLE
-  local lines
-  mapfile -t lines < <(world_config "$1" "$SRC/contrib/postfix/$2" | grep -v '^#')
-  world_postconf "$1" "${lines[@]}"
+  local d=$1 map=$WORLD/$1/postfix/etc/recrypt_mailboxes a; shift
+  for a in "$@"; do echo "$a recrypt" >>"$map"; done
+  while [ "$(date +%s)" = "$(stat -c %Y "$map.db")" ]; do sleep 0.1; done
+  postmap -c "$WORLD/$d/postfix/etc" "hash:$map"
 }
 # The sender's queue: how many messages wait; and a run through it now.
 world_queue() { postqueue -c "$WORLD/$1/postfix/etc" -j | wc -l; }
