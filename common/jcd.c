@@ -56,7 +56,8 @@ static int fill(jcd_read *from, void *arg, unsigned char *data, size_t chunk, si
 }
 
 /* One chunk is read ahead: whether a chunk is the last is known when it is written. */
-static int write_all(struct writer *w, jcd_read *from, void *arg, unsigned char *now, unsigned char *ahead, struct err *e)
+static int write_all(struct writer *w, jcd_read *from, void *arg, unsigned char *now, unsigned char *ahead,
+                     struct err *e)
 {
     size_t len, more;
     unsigned char *swap;

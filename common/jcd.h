@@ -1,8 +1,9 @@
-/* jcd.h - controlled documents, files encrypted to a group (doc/formats.md section 6): a JSON list of header, data and trailer,
- * written and read as a stream in memory that does not grow with the file.
+/* jcd.h - controlled documents, files encrypted to a group (doc/formats.md section 6): a JSON list of header, data and
+ * trailer, written and read as a stream in memory that does not grow with the file.
  *
- * The header is a JWE that wraps the content key and has no content of its own; making it and opening it is the caller's part
- * (jwe.h). Each data string is one AES-256-GCM chunk; its nonce tells its place and whether it is the last (STREAM).
+ * The header is a JWE that wraps the content key and has no content of its own; making it and opening it is the
+ * caller's part (jwe.h). Each data string is one AES-256-GCM chunk; its nonce tells its place and whether it is the
+ * last (STREAM).
  */
 #ifndef RECRYPT_JCD_H
 #define RECRYPT_JCD_H
@@ -31,14 +32,14 @@ int jcd_seal(const struct buf *header, const unsigned char key[JCD_KEY_LEN], jcd
 
 struct jcd; /* a document that is being read */
 
-/* Reads as far as the header. from is used until jcd_free. ERR_SYNTAX, ERR_LIMIT, ERR_UNSUPPORTED (no "typ":"jcd", a "chunk" out
- * of range). */
+/* Reads as far as the header. from is used until jcd_free. ERR_SYNTAX, ERR_LIMIT, ERR_UNSUPPORTED (no "typ":"jcd", a
+ * "chunk" out of range). */
 int jcd_open(jcd_read *from, void *from_arg, struct jcd **out, struct err *e);
 const struct buf *jcd_header(const struct jcd *d); /* its JSON text, owned by d */
 
-/* Reads the rest, once. A chunk goes to `to` when its tag verified; the whole is good only when this returns 0, so the caller puts
- * its output in place after that. ERR_SYNTAX: not the form, or it ends early. ERR_CRYPTO: a chunk, their order, or the trailer
- * does not verify. */
+/* Reads the rest, once. A chunk goes to `to` when its tag verified; the whole is good only when this returns 0, so the
+ * caller puts its output in place after that. ERR_SYNTAX: not the form, or it ends early. ERR_CRYPTO: a chunk, their
+ * order, or the trailer does not verify. */
 int jcd_body(struct jcd *d, const unsigned char key[JCD_KEY_LEN], jcd_write *to, void *to_arg, struct err *e);
 void jcd_free(struct jcd **d);
 

@@ -86,7 +86,8 @@ static int exact(const char *word, const char *name)
 {
     size_t len = strlen(name);
 
-    return strncmp(word, "--", 2) == 0 && strncmp(word + 2, name, len) == 0 && (word[2 + len] == 0 || word[2 + len] == '=');
+    return strncmp(word, "--", 2) == 0 && strncmp(word + 2, name, len) == 0 &&
+           (word[2 + len] == 0 || word[2 + len] == '=');
 }
 
 static int parse_options(const struct command *c, int argc, char **argv, struct args *out, struct err *e)

@@ -39,10 +39,10 @@ typedef int command_run(struct tool *t, struct err *e);
 
 struct command {
     const char *name;
-    const char *words;   /* what follows the options, for --help */
-    const char *help;    /* one sentence */
-    size_t min, max;     /* how many words */
-    uint32_t options;    /* bit 1 << enum option_id for each that it takes */
+    const char *words; /* what follows the options, for --help */
+    const char *help;  /* one sentence */
+    size_t min, max;   /* how many words */
+    uint32_t options;  /* bit 1 << enum option_id for each that it takes */
     command_run *run;
 };
 
@@ -57,8 +57,8 @@ struct args {
     size_t word_count;
 };
 
-/* commands ends with a NULL name. A leading '/' of the command's name is taken off (the draft's spelling). An option that
- * the command does not take, one given twice, a missing or extra word: ERR_USAGE, saying what to do. */
+/* commands ends with a NULL name. A leading '/' of the command's name is taken off (the draft's spelling). An option
+ * that the command does not take, one given twice, a missing or extra word: ERR_USAGE, saying what to do. */
 int args_parse(const struct command *commands, int argc, char **argv, struct args *out, struct err *e);
 void args_clear(struct args *a);
 #define args_given(a, option) ((a)->value[option] != NULL)

@@ -103,8 +103,8 @@ static int key_with_key(void *arg, const struct jwe *j, const struct jwk *key, s
 }
 
 /* As share_decrypt, for the content key alone. */
-static int key_with_share(void *arg, const struct jwe *j, size_t recipient, const struct share *s, const struct grant *g,
-                          struct err *e)
+static int key_with_share(void *arg, const struct jwe *j, size_t recipient, const struct share *s,
+                          const struct grant *g, struct err *e)
 {
     const struct suite *suite = suite_key_suite(s->b);
     size_t size = suite_value_len(suite) * suite_candidates(suite);
@@ -119,8 +119,8 @@ static int key_with_share(void *arg, const struct jwe *j, size_t recipient, cons
         goto out;
     if (to.suite != suite || g->value_len != suite_value_len(suite))
         r = err_set(e, ERR_KEY, "the grant is of another kind than the key");
-    else if ((r = suite_peer_new(suite, to.epk, to.epk_len, &epk, e)) == 0 && (r = suite_agree(s->b, epk, own, e)) == 0 &&
-             (r = suite_combine(suite, g->value, own, candidates, e)) == 0)
+    else if ((r = suite_peer_new(suite, to.epk, to.epk_len, &epk, e)) == 0 &&
+             (r = suite_agree(s->b, epk, own, e)) == 0 && (r = suite_combine(suite, g->value, own, candidates, e)) == 0)
         r = jwe_unwrap_candidates(j, recipient, candidates, suite_candidates(suite), arg, e);
 out:
     suite_peer_free(&epk);

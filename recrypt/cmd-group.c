@@ -7,8 +7,8 @@
 #include "list.h"
 
 /* A new profile of the list under a new private key, both on disk. */
-static int new_profile(struct tool *t, const struct person *owner, const char *address, const char *suite, int64_t epoch,
-                       const struct buf *pass, struct buf *text, struct profile *out, struct err *e)
+static int new_profile(struct tool *t, const struct person *owner, const char *address, const char *suite,
+                       int64_t epoch, const struct buf *pass, struct buf *text, struct profile *out, struct err *e)
 {
     int r;
 
@@ -128,8 +128,9 @@ int command_newgroup(struct tool *t, struct err *e)
     /* The options before anything is made. */
     if ((r = set_policy(t, checked, e)) < 0 || (r = tool_address(t->args->words[0], address, e)) < 0 ||
         (r = home_account(t->home, t->args->value[OPT_ACCOUNT], account, e)) < 0 || (r = home_lock(t->home, e)) < 0 ||
-        (r = person_open(t->home, account, &owner, e)) < 0 || (r = first_profile(t, &owner, address, &text, &p, e)) < 0 ||
-        (r = made_already(t, &p, e)) < 0 || (r == 0 && (r = set_group(t, &owner, &p, &text, e)) < 0) ||
+        (r = person_open(t->home, account, &owner, e)) < 0 ||
+        (r = first_profile(t, &owner, address, &text, &p, e)) < 0 || (r = made_already(t, &p, e)) < 0 ||
+        (r == 0 && (r = set_group(t, &owner, &p, &text, e)) < 0) ||
         (r = list_profile_done(t->home, "lists", address, &text, e)) < 0)
         goto out;
     printf("%s\nTell senders: recrypt key %s, then recrypt seal --to %s < message | sendmail %s\n", p.keyid, address,
@@ -144,8 +145,8 @@ out:
     return r;
 }
 
-/* A member's profile with the key that the roster has for it; what is pinned will do, so that a service that is away cannot hold up
- * a rekey. */
+/* A member's profile with the key that the roster has for it; what is pinned will do, so that a service that is away
+ * cannot hold up a rekey. */
 static int member_profile(struct tool *t, struct roster_member *m, struct profile *out, struct err *e)
 {
     char udf[JWK_UDF_SIZE] = "";
@@ -183,8 +184,8 @@ static int next_profile(struct tool *t, struct list *l, struct buf *text, struct
     if (protected)
         pass = home_passphrase_known(t->home);
     memset(out, 0, sizeof *out);
-    return new_profile(t, &l->owner, l->address, suite_name(jwk_suite(l->profile.key)), l->profile.epoch + 1, pass, text,
-                       out, e);
+    return new_profile(t, &l->owner, l->address, suite_name(jwk_suite(l->profile.key)), l->profile.epoch + 1, pass,
+                       text, out, e);
 }
 
 static int entries_for_all(struct tool *t, struct list *l, const struct profile *p, struct json_object *entries,

@@ -51,8 +51,8 @@ static int open_signer(struct tool *t, struct span msg, struct person *out, stru
     if ((r = from ? tool_address(from, account, e) : from_of(msg, account, e)) < 0)
         return r;
     if ((r = person_open(t->home, account, out, e)) == ERR_ABSENT)
-        return err_set(e, ERR_ABSENT, "no key of %s to sign with: recrypt personal %s, or seal with --unsigned", account,
-                       account);
+        return err_set(e, ERR_ABSENT, "no key of %s to sign with: recrypt personal %s, or seal with --unsigned",
+                       account, account);
     return r;
 }
 
@@ -65,7 +65,8 @@ static int fetch_keys(struct tool *t, struct profile *to, const struct jwk **key
         if ((r = known_fetch(t->home, t->services, t->args->to[i], flags, &to[i], state, e)) < 0)
             return r;
         if (strcmp(state, "retired") == 0)
-            return err_set(e, ERR_KEY, "%s is retired: mail to it is refused; seal --to %s", to[i].keyid, to[i].account);
+            return err_set(e, ERR_KEY, "%s is retired: mail to it is refused; seal --to %s", to[i].keyid,
+                           to[i].account);
         if (jwk_set_kid(to[i].key, to[i].keyid) < 0)
             return err_errno(e, "out of memory");
         keys[i] = to[i].key;
@@ -89,7 +90,8 @@ int command_seal(struct tool *t, struct err *e)
         goto out;
     }
     if (n == 0 || n > JWE_RECIPIENTS_MAX) {
-        r = err_set(e, ERR_USAGE, "seal needs --to ADDRESS, %s", n ? "but not so many" : "once for each list or person");
+        r = err_set(e, ERR_USAGE, "seal needs --to ADDRESS, %s",
+                    n ? "but not so many" : "once for each list or person");
         goto out;
     }
     sealed.max = 2 * (size_t)STREAM_MESSAGE_MAX;
@@ -123,8 +125,8 @@ static int open_with_key(void *arg, const struct jwe *j, const struct jwk *key, 
     return jwe_decrypt(j, key, o->ciphertext, &o->plain, e);
 }
 
-static int open_with_share(void *arg, const struct jwe *j, size_t recipient, const struct share *s, const struct grant *g,
-                           struct err *e)
+static int open_with_share(void *arg, const struct jwe *j, size_t recipient, const struct share *s,
+                           const struct grant *g, struct err *e)
 {
     struct opening *o = arg;
 
@@ -136,8 +138,10 @@ static int other_key(const struct tool *t, const char *account, const char *clai
 {
     if (args_given(t->args, OPT_UNVERIFIED))
         return ERR_ABSENT;
-    return err_set(e, ERR_KEY, "the signature claims to be of %s, but under key %s in place of %s; nothing was written. If it is "
-                   "a new key: compare fingerprints, then recrypt key --accept-new %s", account, claimed, known, account);
+    return err_set(e, ERR_KEY,
+                   "the signature claims to be of %s, but under key %s in place of %s; nothing was written. If it is "
+                   "a new key: compare fingerprints, then recrypt key --accept-new %s",
+                   account, claimed, known, account);
 }
 
 /* protect_lookup: the signer's key, what is pinned first, then her domain's service. */
@@ -179,7 +183,8 @@ static int tell_verdict(struct tool *t, const struct protect_verdict *v, struct 
         fprintf(stderr, "signed by %s (%s)\n", v->from, v->kid);
         break;
     case PROTECT_UNKNOWN:
-        fprintf(stderr, "WARNING: claims to be signed by %s (%s), whose key is not known; %s\n", v->from, v->kid, v->why);
+        fprintf(stderr, "WARNING: claims to be signed by %s (%s), whose key is not known; %s\n", v->from, v->kid,
+                v->why);
         break;
     default:
         fprintf(stderr, "WARNING: BAD signature: %s\n", v->why);
@@ -188,7 +193,9 @@ static int tell_verdict(struct tool *t, const struct protect_verdict *v, struct 
     if (!fd_text)
         return 0;
     if (buf_printf(&line, "%s", words[v->status]) < 0 ||
-        (v->status != PROTECT_UNSIGNED && buf_printf(&line, " %s %s", v->from, v->kid) < 0) || buf_puts(&line, "\n") < 0)
+        (v->status != PROTECT_UNSIGNED &&
+         buf_printf(&line, " %s %s", v->from[0] ? v->from : "-", v->kid[0] ? v->kid : "-") < 0) ||
+        buf_puts(&line, "\n") < 0)
         r = err_errno(e, "out of memory");
     else
         r = stream_put(atoi(fd_text), line.data, line.len, e);
@@ -236,8 +243,8 @@ int command_open(struct tool *t, struct err *e)
     if ((r = check_verdict_fd(t->args->value[OPT_VERDICT_FD], e)) < 0 ||
         (r = stream_read(t->args->word_count ? t->args->words[0] : NULL, &msg, e)) < 0 ||
         (r = find_jwe(&msg, &m, &ciphertext, e)) < 0 || (r = opener_run(t, m.jwe, &how, keyid, e)) < 0 ||
-        (r = protect_open((struct span){opening.plain.data, opening.plain.len}, keyid, find_signer, t, &inside, &verdict,
-                          e)) < 0 ||
+        (r = protect_open((struct span){opening.plain.data, opening.plain.len}, keyid, find_signer, t, &inside,
+                          &verdict, e)) < 0 ||
         (r = tell_verdict(t, &verdict, e)) < 0)
         goto out;
     if (verdict.status == PROTECT_BAD && !args_given(t->args, OPT_UNVERIFIED)) {

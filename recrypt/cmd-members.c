@@ -7,7 +7,8 @@
 #include "known.h"
 #include "list.h"
 
-/* The new members' profiles, each from its own domain's service; each goes into the roster, so that one given twice is found. */
+/* The new members' profiles, each from its own domain's service; each goes into the roster, so that one given twice is
+ * found. */
 static int fetch_members(struct tool *t, struct list *l, struct profile *members, struct err *e)
 {
     char account[ADDRESS_SIZE], udf[JWK_UDF_SIZE];
@@ -34,8 +35,8 @@ static int fetch_members(struct tool *t, struct list *l, struct profile *members
 }
 
 /* An entry for each new member and each key the list ever had: old mail is for her as well. */
-static int make_entries(struct tool *t, const struct list *l, const struct profile *members, struct json_object *entries,
-                        struct err *e)
+static int make_entries(struct tool *t, const struct list *l, const struct profile *members,
+                        struct json_object *entries, struct err *e)
 {
     struct jwk *key = NULL;
     int r = 0;
@@ -162,8 +163,10 @@ int command_remove(struct tool *t, struct err *e)
         for (size_t i = 0; r == 0 && i < n; i++)
             r = delete_member(t, &l, accounts[i], e);
         if (r == 0)
-            tool_note("from now on the service refuses them; to make that so without trusting the service: recrypt rekey "
-                      "--retire %s", l.address);
+            tool_note(
+                "from now on the service refuses them; to make that so without trusting the service: recrypt rekey "
+                "--retire %s",
+                l.address);
         goto out;
     }
     list_next_serial(&l);
@@ -220,7 +223,8 @@ static int drop_missing(struct tool *t, struct list *l, struct json_object *miss
             r = err_errno(e, "out of memory");
     }
     if (r == 0 && (r = send_roster(t, l, &reply, &again, e)) == 0)
-        tool_note("the backup was older than these members; add them again: recrypt add %s%s", l->address, buf_str(&names));
+        tool_note("the backup was older than these members; add them again: recrypt add %s%s", l->address,
+                  buf_str(&names));
     json_object_put(reply);
     buf_free(&names);
     return r;
@@ -246,7 +250,8 @@ static int set_back_profile(struct tool *t, struct list *l, struct err *e)
         (r = home_path(t->home, 1, path, e, "lists", NULL, l->address, "profile.jws", NULL)) < 0 ||
         (r = file_write(path, theirs.data, theirs.len, 0600, e)) < 0)
         goto out;
-    tool_note("the backup has an older key of the list too; give it yours again: recrypt rekey --retire %s", l->address);
+    tool_note("the backup has an older key of the list too; give it yours again: recrypt rekey --retire %s",
+              l->address);
 out:
     profile_clear(&here);
     buf_free(&newer);
@@ -285,8 +290,10 @@ int command_members(struct tool *t, struct err *e)
     for (size_t i = 0; r == 0 && i < l.roster.count; i++)
         printf("%s %s\n", l.roster.members[i].account, l.roster.members[i].key_udf);
     if (r == 0 && (l.stale || l.quarantine))
-        tool_note("WARNING: the service was restored from a backup and serves nobody of this list; if the members above are "
-                  "right: recrypt members --confirm %s", l.address);
+        tool_note(
+            "WARNING: the service was restored from a backup and serves nobody of this list; if the members above are "
+            "right: recrypt members --confirm %s",
+            l.address);
     list_close(&l);
     return r;
 }

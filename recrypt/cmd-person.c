@@ -99,8 +99,8 @@ static int set_person(struct tool *t, const struct profile *p, const struct buf 
     }
     r = web_call(w, "Set", body, sign, &reply, e);
     if (r == ERR_DENIED)
-        err_prefix(e, "%s did not register %s (an invitation goes with --token; ask its operator for one)", web_where(w),
-                   p->account);
+        err_prefix(e, "%s did not register %s (an invitation goes with --token; ask its operator for one)",
+                   web_where(w), p->account);
 out:
     json_object_put(body);
     json_object_put(person);

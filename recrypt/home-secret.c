@@ -55,7 +55,8 @@ int home_secret_save(const char *path, int replace, const struct buf *text, cons
         file = &sealed;
     }
     if (r == 0)
-        r = replace ? file_write(path, file->data, file->len, 0600, e) : file_create(path, file->data, file->len, 0600, e);
+        r = replace ? file_write(path, file->data, file->len, 0600, e)
+                    : file_create(path, file->data, file->len, 0600, e);
     buf_free(&sealed);
     return r;
 }
@@ -91,8 +92,10 @@ int home_secret_load(struct home *h, const char *path, struct buf *text, int *pa
         return errno == ENOENT || errno == ENOTDIR ? err_set(e, ERR_ABSENT, "%s: no such key file", path)
                                                    : err_errno(e, "%s", path);
     if (st.st_mode & (S_IRWXG | S_IRWXO))
-        return err_set(e, ERR_DENIED, "%s: others may read this private key; chmod 600 it, and if anybody could have, make "
-                       "a new one", path);
+        return err_set(e, ERR_DENIED,
+                       "%s: others may read this private key; chmod 600 it, and if anybody could have, make "
+                       "a new one",
+                       path);
     if ((r = file_read(path, HOME_FILE_MAX, &file, e)) < 0)
         goto out;
     *pass_used = file.len > 0 && file.data[0] != '{';

@@ -234,8 +234,10 @@ int home_account(const struct home *h, const char *wanted, char out[ADDRESS_SIZE
     if (o.count == 0)
         return err_set(e, ERR_ABSENT, "you have no account here yet; make one: recrypt personal YOUR-ADDRESS");
     if (o.count > 1)
-        return err_set(e, ERR_USAGE, "you have several accounts here; say which: --account ADDRESS, or account = in %s/"
-                       "recrypt.conf", h->dir);
+        return err_set(e, ERR_USAGE,
+                       "you have several accounts here; say which: --account ADDRESS, or account = in %s/"
+                       "recrypt.conf",
+                       h->dir);
     if (!strchr(o.name, '@')) /* the fingerprint of a very long address */
         return err_set(e, ERR_USAGE, "say which account you mean: --account ADDRESS");
     return address_canonical(o.name, strlen(o.name), out, e);

@@ -22,8 +22,8 @@ enum { HOME_NAME_SIZE = 256, HOME_FILE_MAX = 4 << 20 };
 
 struct home; /* one open home */
 
-/* $RECRYPT_HOME, or .recrypt in $HOME; made with mode 0700 when it is not there. Refuses (ERR_DENIED) one that belongs to
- * somebody else or that group or others may write to; reads recrypt.conf when it is there. */
+/* $RECRYPT_HOME, or .recrypt in $HOME; made with mode 0700 when it is not there. Refuses (ERR_DENIED) one that belongs
+ * to somebody else or that group or others may write to; reads recrypt.conf when it is there. */
 int home_open(struct home **out, struct err *e);
 void home_close(struct home **h);
 
@@ -44,19 +44,19 @@ typedef int home_visit(void *arg, const char *name, struct err *e);
 int home_each(const struct home *h, const char *kind, const char *a, const char *suffix, home_visit *visit, void *arg,
               struct err *e);
 
-/* The account that acts: wanted (canonical form is made) when not NULL, else recrypt.conf's "account", else the only person
- * here. ERR_USAGE when there are several, ERR_ABSENT when there is none. */
+/* The account that acts: wanted (canonical form is made) when not NULL, else recrypt.conf's "account", else the only
+ * person here. ERR_USAGE when there are several, ERR_ABSENT when there is none. */
 int home_account(const struct home *h, const char *wanted, char out[ADDRESS_SIZE], struct err *e);
 
-/* The service of a domain: recrypt.conf's section, else https://DOMAIN and the well-known path. *ca is owned by h, NULL = the
- * system's certificates. url is appended. */
+/* The service of a domain: recrypt.conf's section, else https://DOMAIN and the well-known path. *ca is owned by h, NULL
+ * = the system's certificates. url is appended. */
 int home_service(const struct home *h, const char *domain, struct buf *url, const char **ca, struct err *e);
 
-/* Files with a secret text in JSON: under the passphrase (a compact JWE) when that is not empty, mode 0600. replace 0: never
- * replaces a file (ERR_EXISTS). */
+/* Files with a secret text in JSON: under the passphrase (a compact JWE) when that is not empty, mode 0600. replace 0:
+ * never replaces a file (ERR_EXISTS). */
 int home_secret_save(const char *path, int replace, const struct buf *text, const struct buf *pass, struct err *e);
-/* Asks for the passphrase when the file needs one, once for all files of a run. ERR_DENIED when group or others may read the
- * file, ERR_ABSENT, ERR_KEY (wrong passphrase, damaged). *pass_used: the file is under a passphrase. */
+/* Asks for the passphrase when the file needs one, once for all files of a run. ERR_DENIED when group or others may
+ * read the file, ERR_ABSENT, ERR_KEY (wrong passphrase, damaged). *pass_used: the file is under a passphrase. */
 int home_secret_load(struct home *h, const char *path, struct buf *text, int *pass_used, struct err *e);
 /* A JSON object's text; what json-c copied of the members named (NULL ends) is wiped. */
 int home_secret_text(struct json_object *obj, const char *const *secret, struct buf *text, struct err *e);

@@ -40,21 +40,26 @@ static int judge(const struct profile *p, const struct profile *old, struct err 
     if (!jwk_equal(p->signer, old->signer)) {
         if (jwk_udf(p->signer, now) < 0 || jwk_udf(old->signer, before) < 0)
             return err_set(e, ERR_SYSTEM, "out of memory");
-        return err_set(e, ERR_KEY, "the key of %s is signed by %s, but so far it was %s. Either its owner began anew or "
-                       "somebody stands between you: compare fingerprints with the owner, then recrypt key --accept-new %s",
-                       p->account, now, before, p->account);
+        return err_set(
+            e, ERR_KEY,
+            "the key of %s is signed by %s, but so far it was %s. Either its owner began anew or "
+            "somebody stands between you: compare fingerprints with the owner, then recrypt key --accept-new %s",
+            p->account, now, before, p->account);
     }
     if (p->kind != old->kind)
         return err_set(e, ERR_KEY, "%s was a %s so far and is a %s now; if that is right: recrypt key --accept-new %s",
                        p->account, old->kind == PROFILE_LIST ? "list" : "person",
                        p->kind == PROFILE_LIST ? "list" : "person", p->account);
     if (p->epoch < old->epoch)
-        return err_set(e, ERR_STALE, "the service offers an older key of %s (number %lld, known is %lld): restored from "
-                       "backup, or replayed; if its owner says it is right: recrypt key --accept-new %s", p->account,
-                       (long long)p->epoch, (long long)old->epoch, p->account);
+        return err_set(e, ERR_STALE,
+                       "the service offers an older key of %s (number %lld, known is %lld): restored from "
+                       "backup, or replayed; if its owner says it is right: recrypt key --accept-new %s",
+                       p->account, (long long)p->epoch, (long long)old->epoch, p->account);
     if (p->epoch == old->epoch && !jwk_equal(p->key, old->key))
-        return err_set(e, ERR_KEY, "there are two keys number %lld of %s; ask its owner which is right, then recrypt key "
-                       "--accept-new %s", (long long)p->epoch, p->account, p->account);
+        return err_set(e, ERR_KEY,
+                       "there are two keys number %lld of %s; ask its owner which is right, then recrypt key "
+                       "--accept-new %s",
+                       (long long)p->epoch, p->account, p->account);
     return 0;
 }
 

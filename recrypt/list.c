@@ -66,8 +66,10 @@ int list_key_load(struct tool *t, const char *address, const char *keyid, struct
         (r = home_path(t->home, 0, path, e, "lists", ".jwk", address, udf, NULL)) < 0)
         return r;
     if ((r = home_key_load(t->home, path, out, under_passphrase, e)) == ERR_ABSENT)
-        return err_set(e, ERR_ABSENT, "the private key %s is not in this home; it is where recrypt newgroup or rekey was run "
-                       "(copy %s from there)", keyid, path);
+        return err_set(e, ERR_ABSENT,
+                       "the private key %s is not in this home; it is where recrypt newgroup or rekey was run "
+                       "(copy %s from there)",
+                       keyid, path);
     if (r == 0 && jwk_set_kid(*out, keyid) < 0) {
         jwk_free(out);
         return err_errno(e, "out of memory");
@@ -144,7 +146,8 @@ static int compare_rosters(struct tool *t, struct list *l, const char *text, str
     }
     if (here.serial < l->roster.serial) {
         r = list_keep_roster(t, l, &fresh, e);
-    } else if (here.serial > l->roster.serial || kept.len != fresh.len || memcmp(kept.data, fresh.data, kept.len) != 0) {
+    } else if (here.serial > l->roster.serial || kept.len != fresh.len ||
+               memcmp(kept.data, fresh.data, kept.len) != 0) {
         /* An equal number over another text: the list was changed elsewhere after the service went back. */
         struct roster swap = l->roster;
         l->roster = here;
@@ -224,9 +227,11 @@ int list_open(struct tool *t, const char *word, int allow_stale, struct list *ou
         (r = compare_profiles(t, out, profile, e)) < 0 || (r = compare_rosters(t, out, roster, e)) < 0)
         goto out;
     if ((out->stale || out->quarantine) && !allow_stale)
-        r = err_set(e, ERR_STALE, "the service was restored from a backup: its roster of %s has number %lld, yours %lld; nothing "
-                    "was changed. Look at recrypt members %s, then: recrypt members --confirm %s", out->address,
-                    (long long)out->service_serial, (long long)out->roster.serial, out->address, out->address);
+        r = err_set(e, ERR_STALE,
+                    "the service was restored from a backup: its roster of %s has number %lld, yours %lld; nothing "
+                    "was changed. Look at recrypt members %s, then: recrypt members --confirm %s",
+                    out->address, (long long)out->service_serial, (long long)out->roster.serial, out->address,
+                    out->address);
 out:
     json_object_put(reply);
     if (r < 0)

@@ -1,4 +1,5 @@
-/* list.h - one of the user's own lists as its administrator sees it: what the service has, held against what is kept here. */
+/* list.h - one of the user's own lists as its administrator sees it: what the service has, held against what is kept
+ * here. */
 #ifndef RECRYPT_LIST_H
 #define RECRYPT_LIST_H
 
@@ -14,20 +15,20 @@ struct list_key {
 struct list {
     char address[ADDRESS_SIZE];
     struct person owner;
-    struct web *web;          /* borrowed */
-    struct profile profile;   /* the service's */
-    struct roster roster;     /* the newest that is known: the service's, or with stale the one kept here */
+    struct web *web;        /* borrowed */
+    struct profile profile; /* the service's */
+    struct roster roster;   /* the newest that is known: the service's, or with stale the one kept here */
     int64_t service_serial;
     struct list_key *keys;
     size_t key_count;
     int quarantine;
-    int stale;                /* the service is behind what is kept here: restored from backup */
-    int adopted;              /* a rekey of an earlier run, whose answer was lost, has turned out to be done */
+    int stale;   /* the service is behind what is kept here: restored from backup */
+    int adopted; /* a rekey of an earlier run, whose answer was lost, has turned out to be done */
 };
 
-/* Opens the home's lock, the owner's account and the list. The service's roster must be signed by the owner. One that is newer than
- * the one kept here is kept (its answer was lost, or another of the owner's machines made it); an older one is ERR_STALE unless
- * allow_stale: it was restored from a backup, and the text names the way out. */
+/* Opens the home's lock, the owner's account and the list. The service's roster must be signed by the owner. One that
+ * is newer than the one kept here is kept (its answer was lost, or another of the owner's machines made it); an older
+ * one is ERR_STALE unless allow_stale: it was restored from a backup, and the text names the way out. */
 int list_open(struct tool *t, const char *word, int allow_stale, struct list *out, struct err *e);
 void list_close(struct list *l);
 
@@ -46,12 +47,13 @@ int list_keep_roster(struct tool *t, const struct list *l, const struct buf *tex
 int list_entry(struct tool *t, const struct list *l, const struct jwk *group_key, int64_t epoch,
                const struct profile *member, struct json_object *array, struct err *e);
 
-/* Gives the list a new key with an entry for every member that the roster (already with its next serial) has. retire: the old
- * key's mail is refused from then on. The private key is on disk before anything is sent; one that an interrupted run made is
- * used again. */
+/* Gives the list a new key with an entry for every member that the roster (already with its next serial) has. retire:
+ * the old key's mail is refused from then on. The private key is on disk before anything is sent; one that an
+ * interrupted run made is used again. */
 int list_rekey(struct tool *t, struct list *l, int retire, struct err *e);
 
-/* A list's or person's profile that is registered or about to be: "profile.jws", "next.jws" below kind/address. ERR_ABSENT. */
+/* A list's or person's profile that is registered or about to be: "profile.jws", "next.jws" below kind/address.
+ * ERR_ABSENT. */
 int list_profile_load(const struct home *h, const char *kind, const char *address, const char *file, struct buf *text,
                       struct profile *out, struct err *e);
 /* The service took it: becomes profile.jws, next.jws goes away, and it is pinned. */

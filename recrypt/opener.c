@@ -8,8 +8,8 @@
 #include "person.h"
 #include "shares.h"
 
-/* What is here comes before what others have to be asked for: a message to several must open although a service of one of them is
- * away. */
+/* What is here comes before what others have to be asked for: a message to several must open although a service of one
+ * of them is away. */
 enum phase { PHASE_KEYS, PHASE_SHARES, PHASE_ASK, PHASES };
 
 struct search {
@@ -21,7 +21,7 @@ struct search {
     struct jwe_recipient to;
     char account[ADDRESS_SIZE], udf[64]; /* of its kid */
     int damaged, denied;
-    struct err away; /* code 0, or the first failure that is another's and may pass */
+    struct err away;      /* code 0, or the first failure that is another's and may pass */
     struct person person; /* the member that is tried */
     struct err *e;
 };
@@ -146,7 +146,8 @@ static int share_from_grant(struct search *s, const struct grant *g, struct shar
         r = 0;
     }
     if (r == 1 && shares_keep(s->t->home, share, s->e) < 0)
-        tool_note("%s; your share of %s was not kept, and is asked for again next time", s->e ? s->e->text : "", s->account);
+        tool_note("%s; your share of %s was not kept, and is asked for again next time", s->e ? s->e->text : "",
+                  s->account);
     jwk_free(&owner);
     return r;
 }
@@ -294,8 +295,10 @@ static int failure(const struct search *s, struct err *e)
     if (s->away.code)
         return err_set(e, s->away.code, "%s", s->away.text);
     if (s->denied)
-        return err_set(e, ERR_DENIED, "no grant: the service of %s does not let you read this; if you should be a member, ask the "
-                       "list's owner", s->account);
+        return err_set(e, ERR_DENIED,
+                       "no grant: the service of %s does not let you read this; if you should be a member, ask the "
+                       "list's owner",
+                       s->account);
     return err_set(e, ERR_KEY, "this is encrypted to none of your keys and lists%s%s", s->to.kid ? ": " : "",
                    s->to.kid ? s->to.kid : "");
 }

@@ -7,8 +7,8 @@
 
 enum { PASSPHRASE_MAX = 1024 };
 
-/* twice: asks again and compares. The first line of the file or of what is typed, without its line end; empty is refused.
- * ERR_USAGE: no terminal and no file, empty, or the two differ. ERR_DENIED: others may read the file. */
+/* twice: asks again and compares. The first line of the file or of what is typed, without its line end; empty is
+ * refused. ERR_USAGE: no terminal and no file, empty, or the two differ. ERR_DENIED: others may read the file. */
 int passphrase_ask(const char *prompt, int twice, struct buf *out, struct err *e);
 
 #endif

@@ -24,7 +24,7 @@ int services_new(const struct home *h, const char *only, const char *domain, str
         return err_errno(e, "out of memory");
     (*out)->home = h;
     (*out)->only = only;
-    snprintf((*out)->domain, sizeof (*out)->domain, "%s", domain);
+    snprintf((*out)->domain, sizeof(*out)->domain, "%s", domain);
     return 0;
 }
 
@@ -138,9 +138,10 @@ int services_get_key(struct services *s, const char *account_or_keyid, struct bu
     }
     r = web_call(w, "GetKey", body, NULL, &reply, e);
     if (r == ERR_ABSENT)
-        err_set(e, ERR_ABSENT, "%s has no key at %s: check the spelling, or ask its owner to make one", account_or_keyid,
-                web_where(w));
-    if (r < 0 || (r = sjson_string(reply, "SignedKey", &text, e)) < 0 || (r = sjson_string(reply, "State", &word, e)) < 0)
+        err_set(e, ERR_ABSENT, "%s has no key at %s: check the spelling, or ask its owner to make one",
+                account_or_keyid, web_where(w));
+    if (r < 0 || (r = sjson_string(reply, "SignedKey", &text, e)) < 0 ||
+        (r = sjson_string(reply, "State", &word, e)) < 0)
         goto out;
     snprintf(state, 16, "%s", word);
     if (buf_puts(profile, text) < 0)
@@ -186,7 +187,8 @@ int services_grant(struct services *s, const char *keyid, const struct jwe_recip
         r = err_errno(e, "out of memory");
         goto out;
     }
-    if ((r = web_call(w, "RecryptData", body, signer, &reply, e)) < 0 || (r = sjson_object(reply, "Grant", &grant, e)) < 0)
+    if ((r = web_call(w, "RecryptData", body, signer, &reply, e)) < 0 ||
+        (r = sjson_object(reply, "Grant", &grant, e)) < 0)
         goto out;
     r = grant_from_json(grant, out, e);
 out:

@@ -12,8 +12,8 @@
 
 struct services; /* connections made so far, one a URL */
 
-/* only: the URL that --service gave, for that domain, or for all when domain is ""; NULL = each domain its own. home and URL are
- * borrowed. */
+/* only: the URL that --service gave, for that domain, or for all when domain is ""; NULL = each domain its own. home
+ * and URL are borrowed. */
 int services_new(const struct home *h, const char *only, const char *domain, struct services **out, struct err *e);
 void services_free(struct services **s);
 
@@ -23,7 +23,8 @@ int services_for(struct services *s, const char *address, struct web **out, stru
 /* The key that entries for this address's service are encrypted to; owned by s. */
 int services_encryption_key(struct services *s, const char *address, const struct jwk **out, struct err *e);
 
-/* GetKey for an account or key id: profile gets the JWS (nothing is verified), state "current", "archived" or "retired". */
+/* GetKey for an account or key id: profile gets the JWS (nothing is verified), state "current", "archived" or
+ * "retired". */
 int services_get_key(struct services *s, const char *account_or_keyid, struct buf *profile, char state[16],
                      struct err *e);
 

@@ -133,9 +133,8 @@ static int name_it(struct stream_file *f)
     unsigned char random[8];
 
     snprintf(self, sizeof self, "/proc/self/fd/%d", f->fd);
-    if (getentropy(random, sizeof random) < 0 ||
-        asprintf(&f->tmp, "%s.%02x%02x%02x%02x%02x%02x", f->path, random[0], random[1], random[2], random[3], random[4],
-                 random[5]) < 0) {
+    if (getentropy(random, sizeof random) < 0 || asprintf(&f->tmp, "%s.%02x%02x%02x%02x%02x%02x", f->path, random[0],
+                                                          random[1], random[2], random[3], random[4], random[5]) < 0) {
         f->tmp = NULL;
         return -1;
     }

@@ -1,4 +1,5 @@
-/* stream.h - what a command reads and writes: a file or standard input; standard output or a file put in place in one step. */
+/* stream.h - what a command reads and writes: a file or standard input; standard output or a file put in place in one
+ * step. */
 #ifndef RECRYPT_STREAM_H
 #define RECRYPT_STREAM_H
 
@@ -12,8 +13,8 @@ int stream_read(const char *path, struct buf *out, struct err *e);
 /* out NULL = standard output; a file is replaced only with force (ERR_EXISTS). Mode 0600. */
 int stream_write(const char *path, int force, const struct buf *data, struct err *e);
 
-/* A file that is written piece by piece and has its name only after stream_finish: until then, where the file system can do so,
- * no name at all, so that nothing of it is left behind even by a kill. */
+/* A file that is written piece by piece and has its name only after stream_finish: until then, where the file system
+ * can do so, no name at all, so that nothing of it is left behind even by a kill. */
 struct stream_file {
     char *path, *tmp; /* owned; tmp NULL while it has no name */
     int fd, force;

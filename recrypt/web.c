@@ -211,10 +211,10 @@ static int set_options(struct web *w, const struct buf *request, struct curl_sli
     int plain = strncasecmp(buf_str(&w->url), "http://", 7) == 0;
     CURLcode bad = CURLE_OK;
 
-#define SET(option, value)                     \
-    do {                                       \
-        if (bad == CURLE_OK)                   \
-            bad = curl_easy_setopt(c, option, value); \
+#define SET(option, value)                                                                                             \
+    do {                                                                                                               \
+        if (bad == CURLE_OK)                                                                                           \
+            bad = curl_easy_setopt(c, option, value);                                                                  \
     } while (0)
     SET(CURLOPT_URL, buf_str(&w->url));
     SET(CURLOPT_ERRORBUFFER, w->curl_error);
@@ -225,8 +225,8 @@ static int set_options(struct web *w, const struct buf *request, struct curl_sli
     SET(CURLOPT_PROTOCOLS, (long)(plain ? CURLPROTO_HTTP : CURLPROTO_HTTPS));
 #endif
     SET(CURLOPT_FOLLOWLOCATION, 0L);
-    /* On a connection that is used again, libcurl sends a request a second time when the answer does not come: whether a change
-     * was made must not be left to that. */
+    /* On a connection that is used again, libcurl sends a request a second time when the answer does not come: whether
+     * a change was made must not be left to that. */
     SET(CURLOPT_FORBID_REUSE, 1L);
     SET(CURLOPT_CONNECTTIMEOUT, (long)WEB_CONNECT_SECONDS);
     SET(CURLOPT_TIMEOUT, (long)WEB_SECONDS);
@@ -257,7 +257,8 @@ static int post(struct web *w, const char *name, const struct buf *request, int 
 
     buf_reset(&w->reply);
     w->nonce[0] = w->curl_error[0] = 0;
-    headers = curl_slist_append(NULL, is_signed ? "Content-Type: application/jose+json" : "Content-Type: application/json");
+    headers =
+        curl_slist_append(NULL, is_signed ? "Content-Type: application/jose+json" : "Content-Type: application/json");
     /* No "Expect: 100-continue": it costs a round trip and some servers never answer it. */
     if (!headers || !(more = curl_slist_append(headers, "Expect:")) || set_options(w, request, more) < 0) {
         r = err_set(e, ERR_SYSTEM, "cannot prepare a request to %s", web_where(w));

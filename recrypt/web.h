@@ -1,4 +1,5 @@
-/* web.h - the web service's client: one POST a request, signed where the request asks for it (doc/protocol.md section 1). */
+/* web.h - the web service's client: one POST a request, signed where the request asks for it (doc/protocol.md section
+ * 1). */
 #ifndef RECRYPT_WEB_H
 #define RECRYPT_WEB_H
 
@@ -13,8 +14,8 @@ enum { WEB_REPLY_MAX = 8 << 20, WEB_CONNECT_SECONDS = 10, WEB_SECONDS = 60 };
 
 #define WEB_PATH "/.well-known/meshrecrypt"
 
-/* Brings the text of a service's address to the URL that requests name: https, or http to this machine (127.x.x.x, [::1],
- * localhost); no user, query or fragment; the well-known path is put behind a bare host. ERR_USAGE. */
+/* Brings the text of a service's address to the URL that requests name: https, or http to this machine (127.x.x.x,
+ * [::1], localhost); no user, query or fragment; the well-known path is put behind a bare host. ERR_USAGE. */
 int web_url(const char *text, struct buf *out, struct err *e);
 
 struct web; /* one service: its URL, connection and newest nonce; one thread */
@@ -24,10 +25,10 @@ int web_new(const char *url, const char *ca, struct web **out, struct err *e);
 void web_free(struct web **w);
 const char *web_where(const struct web *w); /* the URL, for messages */
 
-/* Sends {"<name>Request": body} (borrowed), signed when signer is not NULL, and waits for {"<name>Response": ...}. *reply belongs
- * to the caller. Redirects are not followed. ERR_RETRY: not reached, slow, busy, or no answer of ours; 400 ERR_SYNTAX,
- * 401 ERR_DENIED, 404 ERR_ABSENT, 409 ERR_EXISTS with StatusDescription as text. A stale nonce is answered by one
- * repetition. */
+/* Sends {"<name>Request": body} (borrowed), signed when signer is not NULL, and waits for {"<name>Response": ...}.
+ * *reply belongs to the caller. Redirects are not followed. ERR_RETRY: not reached, slow, busy, or no answer of ours;
+ * 400 ERR_SYNTAX, 401 ERR_DENIED, 404 ERR_ABSENT, 409 ERR_EXISTS with StatusDescription as text. A stale nonce is
+ * answered by one repetition. */
 int web_call(struct web *w, const char *name, struct json_object *body, const struct jwk *signer,
              struct json_object **reply, struct err *e);
 

@@ -150,12 +150,12 @@ static void test_order(void)
         int order[8], expected;
     } cases[] = {
         {{0, 1, 2, 3, 4, 5, -1}, 0},
-        {{0, 2, 1, 3, 4, 5, -1}, ERR_CRYPTO},  /* swapped */
-        {{0, 1, 3, 4, 5, -1}, ERR_CRYPTO},     /* one left out */
-        {{0, 1, 2, 3, 5, -1}, ERR_CRYPTO},     /* the last left out */
-        {{0, 1, 2, 2, 3, 4, 5}, ERR_CRYPTO},   /* twice */
-        {{0, 1, 2, 3, 4, 4, 5}, ERR_SYNTAX},   /* the short last one in the middle */
-        {{0, 5, -1}, ERR_SYNTAX},              /* none */
+        {{0, 2, 1, 3, 4, 5, -1}, ERR_CRYPTO}, /* swapped */
+        {{0, 1, 3, 4, 5, -1}, ERR_CRYPTO},    /* one left out */
+        {{0, 1, 2, 3, 5, -1}, ERR_CRYPTO},    /* the last left out */
+        {{0, 1, 2, 2, 3, 4, 5}, ERR_CRYPTO},  /* twice */
+        {{0, 1, 2, 3, 4, 4, 5}, ERR_SYNTAX},  /* the short last one in the middle */
+        {{0, 5, -1}, ERR_SYNTAX},             /* none */
         {{0, 1, 2, 3, 4, 5, 5, -1}, ERR_SYNTAX},
         {{1, 2, 3, 4, 5, -1}, ERR_SYNTAX},
     };
