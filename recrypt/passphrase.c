@@ -41,12 +41,8 @@ static int from_file(const char *path, struct buf *out, struct err *e)
 
 static int from_terminal(const char *prompt, int twice, struct buf *out, struct err *e)
 {
-    int r = UI_UTIL_read_pw_string((char *)out->data, PASSPHRASE_MAX, prompt, twice);
-
-    if (r < 0)
-        return err_set(e, ERR_USAGE, "no passphrase was read; nothing was made or opened");
-    if (r > 0)
-        return err_set(e, ERR_USAGE, "the two passphrases differ; nothing was made");
+    if (UI_UTIL_read_pw_string((char *)out->data, PASSPHRASE_MAX, prompt, twice) != 0)
+        return err_set(e, ERR_USAGE, "no passphrase was read%s; nothing was done", twice ? ", or the two differ" : "");
     out->len = strlen((char *)out->data);
     return first_line(out, e);
 }

@@ -349,7 +349,7 @@ RECRYPT_PASSPHRASE_FILE=$T/wrongpass
 ok "a wrong passphrase" status 65 as frank open "$T/frank.eml"
 unset RECRYPT_PASSPHRASE_FILE
 cat >"$T/typed.py" <<'PY'
-import os, pty, sys
+import os, pty, sys, termios, time
 answers, command = sys.argv[1].split(","), sys.argv[2:]
 pid, fd = pty.fork()
 if pid == 0: os.execvp(command[0], command)
@@ -357,6 +357,7 @@ seen = b""
 for a in answers:
     while not seen.endswith(b": "):
         seen += os.read(fd, 1)
+    while termios.tcgetattr(fd)[3] & termios.ECHO: time.sleep(0.01)
     os.write(fd, a.encode() + b"\n")
     seen += b"|"
 try:
@@ -511,6 +512,38 @@ if strace -o /dev/null true 2>/dev/null; then
 else
   skip "killed anywhere" "strace does not work here"
 fi
+
+# ---- TLS ----
+cert() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$T/$1.key" -out "$T/$1.pem" -days 2 \
+  -subj "/CN=$2" -addext "subjectAltName=$3" 2>/dev/null; }
+cert tls localhost DNS:localhost; cert other localhost DNS:localhost
+mkdir -p "$T/tls.example/state"; chmod 700 "$T/tls.example/state"
+free_port >"$T/tls.example/port.web"
+tls_url=https://localhost:$(cat "$T/tls.example/port.web")
+cat >"$T/tls.example/recryptd.conf" <<CONF
+domains = {"tls.example"}
+url = "$tls_url"
+listen_web = "127.0.0.1:$(cat "$T/tls.example/port.web")"
+listen_local = "$T/tls.example/recryptd.sock"
+state_directory = "$T/tls.example/state"
+registration = "open"
+tls_certificate = "$T/tls.pem"
+tls_key = "$T/tls.key"
+CONF
+service_start tls.example
+home ines
+tls_conf() { printf 'service "tls.example" { url = "%s" %s }\n' "$1" "$2" >"$T/ines/recrypt.conf"; }
+tls_conf "$tls_url" ""
+ok "a certificate that nobody trusts" status 75 as ines personal ines@tls.example
+tls_conf "$tls_url" "ca = \"$T/other.pem\""
+ok "another's certificate of the same name" status 75 as ines personal ines@tls.example
+tls_conf "https://127.0.0.1:$(cat "$T/tls.example/port.web")" "ca = \"$T/tls.pem\""
+ok "the right certificate under another name" status 75 as ines personal ines@tls.example
+tls_conf "http://localhost:$(cat "$T/tls.example/port.web")" ""
+ok "no TLS to it" status 75 as ines personal ines@tls.example
+tls_conf "$tls_url" "ca = \"$T/tls.pem\""
+ok "the certificate that recrypt.conf names" as ines personal ines@tls.example
+ok "others of it" as ines key ines@tls.example
 
 # ---- the manual says what --help says ----
 manual_has_all() {
