@@ -166,6 +166,7 @@ static int check_suite(const struct change *c, const struct entry *en, struct er
 int change_covers(const struct change *c, const struct roster_member *m, const char *const *keys, size_t n,
                   struct err *e)
 {
+    const struct member *stored = change_active(c, m->account);
     char first[JWK_UDF_SIZE] = "", signer[JWK_UDF_SIZE];
     size_t found = 0;
     int rc = 0;
@@ -188,6 +189,9 @@ int change_covers(const struct change *c, const struct roster_member *m, const c
         rc = jwk_udf(en->member_signer, signer);
         if (!rc && *first && strcmp(first, signer))
             rc = err_set(e, ERR_SYNTAX, "entries of %s: two signature keys", m->account);
+        /* The former signer would go on asking in her name. */
+        if (!rc && stored && !strcmp(stored->key_udf, m->key_udf) && strcmp(stored->signer, signer))
+            rc = err_set(e, ERR_SYNTAX, "%s has another signature key on this list: remove and add again", m->account);
         rc = rc || *first ? rc : check_identity(c, en, signer, e);
         rc = rc ? rc : check_suite(c, en, e);
         memcpy(first, signer, sizeof first);

@@ -36,7 +36,7 @@ const struct member *change_active(const struct change *c, const char *account);
 /* The active members are in the roster under the keys they have; except may be missing (NULL = none). */
 int change_keeps(const struct change *c, const char *except, struct err *e);
 /* Entries for the account: exactly one for each of the n keys, none else, all of one member key (the roster's) and
- * signer, each of its group key's suite. */
+ * signer, each of its group key's suite. A member who keeps her key keeps her signer. */
 int change_covers(const struct change *c, const struct roster_member *m, const char *const *keys, size_t n,
                   struct err *e);
 size_t change_entries_of(const struct change *c, const char *account);

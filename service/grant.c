@@ -35,33 +35,39 @@ static int one_grant(struct service *s, struct request *rq, const char *member, 
                      struct json_object *reply, struct err *e)
 {
     const struct signer *sg = rq->caller->record;
-    const struct hot_key *k = NULL;
+    const char *signer = rq->caller->local ? NULL : rq->caller->signer;
     struct json_object *grant = NULL;
+    struct key_record k = {0};
+    struct account a = {0};
     struct epk epk = {0};
     char keyid[KEYID_SIZE];
-    int rc = request_keyid(rq, keyid, e), allowed;
+    int rc = request_keyid(rq, keyid, e), known, allowed;
 
     rc = rc ? rc : request_epk(rq, &epk, e);
     if (rc)
         return rc;
-    rc = cache_get(s->cache, &s->records, keyid, &k, e);
+    /* Not by way of the cache: how long it takes to fill tells how many members there are. */
+    rc = key_get(&s->records, keyid, &k, e);
+    rc = rc ? rc : account_get(&s->records, k.account, &a, e);
+    known = !rc;
     if (rc && rc != ERR_ABSENT)
         goto out;
-    if (k && jwk_suite(k->key.key) != epk.suite) {
+    if (known && jwk_suite(k.key) != epk.suite) {
         rc = err_set(e, ERR_KEY, "the ephemeral key is refused");
         goto out;
     }
-    if (k && account_quarantined(&s->records, &k->account)) {
-        rc = quarantine(e, k->account.address);
+    if (known && account_quarantined(&s->records, &a)) {
+        rc = quarantine(e, a.address);
         goto out;
     }
-    allowed = k && k->account.kind == PROFILE_LIST;
-    for (size_t i = 0; k && !member && sg && i < sg->count; i++)
-        if (!strcmp(sg->memberships[i].group, k->account.address) && !strcmp(sg->memberships[i].key_udf, key_udf))
+    allowed = known && a.kind == PROFILE_LIST;
+    for (size_t i = 0; known && !member && sg && i < sg->count; i++)
+        if (!strcmp(sg->memberships[i].group, a.address) && !strcmp(sg->memberships[i].key_udf, key_udf))
             member = sg->memberships[i].member;
-    rc = grant_one(s->grants, &s->records, keyid, member ? member : "", key_udf, &epk, allowed && member, &grant, e);
+    rc = grant_one(s->grants, &s->records, keyid, member ? member : "", key_udf, signer, &epk, allowed && member, &grant,
+                   e);
     if (!rc && !rq->caller->local)
-        rc = quota_take(s->quota, k->account.address, member, s->settings->quota, rq->now, e);
+        rc = quota_take(s->quota, a.address, member, s->settings->quota, rq->now, e);
     if (rc) {
         json_object_put(grant);
         goto out;
@@ -71,6 +77,8 @@ static int one_grant(struct service *s, struct request *rq, const char *member, 
     rc = sjson_set_object(reply, "Grant", grant) ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
 out:
     epk_clear(&epk);
+    key_clear(&k);
+    account_clear(&a);
     return rc ? rc : STATUS_OK;
 }
 

@@ -70,7 +70,7 @@ static int make(const struct suite_key *r, const unsigned char tagkey[32], const
 }
 
 int grant_one(struct grants *g, struct records *r, const char *keyid, const char *member, const char *key_udf,
-              const struct epk *epk, int allowed, struct json_object **out, struct err *e)
+              const char *signer, const struct epk *epk, int allowed, struct json_object **out, struct err *e)
 {
     struct entry_record en = {0}, other = {0};
     struct grant grant = {0};
@@ -88,7 +88,7 @@ int grant_one(struct grants *g, struct records *r, const char *keyid, const char
     /* Another's entry, a revoked one, none at all, and one that is refused for other reasons: all do the rest of the
      * work. What is not there to be decoded is made up for with the stand-in. */
     usable = !rc && en.active && suite_key_suite(en.r) == epk->suite;
-    allowed = allowed && usable && (!key_udf || !strcmp(key_udf, en.key_udf));
+    allowed = allowed && usable && (!key_udf || !strcmp(key_udf, en.key_udf)) && (!signer || !strcmp(signer, en.signer));
     rc = usable ? 0 : entry_decode(r, stand_in_key, stand_in_member, nobody->data, nobody->len, &other, e);
     if (rc)
         goto out;

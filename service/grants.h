@@ -18,9 +18,9 @@ int grants_new(struct grants **out, struct err *e);
 void grants_free(struct grants **g);
 
 /* One member's grant for the key: {"t","u","dk"}. allowed 0 means that it is already known that there will be none; the same
- * work is done. key_udf: the entry must be for that key of the member's; NULL = any. ERR_ABSENT with one text for every reason. */
+ * work is done. key_udf, signer: the entry must be for that key of the member's and under that signature key; NULL = any. ERR_ABSENT with one text for every reason. */
 int grant_one(struct grants *g, struct records *r, const char *keyid, const char *member, const char *key_udf,
-              const struct epk *epk, int allowed, struct json_object **out, struct err *e);
+              const char *signer, const struct epk *epk, int allowed, struct json_object **out, struct err *e);
 
 /* The grants of all entries, padded with dummies to the next power of two (GRANTS_PAD at least), in random order. */
 int grants_all(const struct hot_key *k, const struct epk *epk, struct json_object **out, struct err *e);

@@ -281,8 +281,22 @@ void test_rekey(void)
     struct frame_client *c = client();
     struct expansion x;
     struct sealed m;
-    struct who next;
+    struct who next, thief;
 
+    /* her key, and somebody else's signature key: that one would get her grants, also once she is gone */
+    who_make(&thief, carol.address, "X25519");
+    jwk_free(&thief.key);
+    thief.key = carol.key;
+    who_sign(&thief, NULL, 1);
+    who_make_list(&next, "list@example.com", &alice, "X25519", 2);
+    both[1] = &thief;
+    CU_ASSERT_EQUAL(rekey(&next, 2, 40, 0, both, 2), 400);
+    CU_ASSERT_EQUAL(grant_status(&thief, &list), 404);
+    CU_ASSERT_EQUAL(grant_status(&thief, &next), 404);
+    both[1] = &carol;
+    thief.key = NULL;
+    who_clear(&thief);
+    who_clear(&next);
     who_make_list(&next, "list@example.com", &alice, "X25519", 1);
     CU_ASSERT_EQUAL(rekey(&next, 1, 40, 0, both, 2), 409); /* epoch */
     who_clear(&next);
