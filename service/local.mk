@@ -30,6 +30,7 @@ test_unit_test_records_SOURCES = test/unit/test-records.c
 test_unit_test_records_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
 test_unit_test_auth_SOURCES = test/unit/test-auth.c
 test_unit_test_auth_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
+test_unit_test_auth_LDFLAGS = -Wl,--wrap=jwk_from_json -Wl,--wrap=EVP_DigestVerify
 # Drives the built recryptd over its sockets.
 test_unit_test_recryptd_SOURCES = \
 	test/unit/recryptd-world.h test/unit/recryptd-world.c test/unit/recryptd-tests.h test/unit/test-recryptd.c \

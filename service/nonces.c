@@ -3,32 +3,32 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/b64.h"
 #include "common/buf.h"
 
-enum { TIME_LEN = 4, RANDOM_LEN = 12, BODY_LEN = TIME_LEN + RANDOM_LEN, MAC_LEN = 16, RAW_LEN = BODY_LEN + MAC_LEN };
+enum { TIME_LEN = 4, NUMBER_LEN = 8, BODY_LEN = 16, MAC_LEN = 16, RAW_LEN = BODY_LEN + MAC_LEN, KEY_LEN = 32 };
 
-/* Two generations of used nonces: one that was closed a lifetime ago holds nothing that could still be used. */
 struct nonces {
-    unsigned char key[32];
-    void *used[2];
-    size_t count[2];
-    int64_t opened; /* when generation 0 was */
+    unsigned char mac_key[KEY_LEN], cipher_key[KEY_LEN];
+    uint64_t kept, next; /* the number that is given out next */
+    unsigned char *used; /* a bit for each of the last kept numbers */
 };
 
-int nonces_new(struct nonces **out, struct err *e)
+int nonces_new(uint64_t kept, struct nonces **out, struct err *e)
 {
     struct nonces *n = secret_alloc(sizeof *n);
 
     *out = NULL;
-    if (!n || RAND_priv_bytes(n->key, sizeof n->key) != 1) {
-        secret_free(n, sizeof *n);
+    if (!n || !(n->used = calloc((size_t)(kept + 7) / 8, 1)) || RAND_priv_bytes(n->mac_key, KEY_LEN) != 1 ||
+        RAND_priv_bytes(n->cipher_key, KEY_LEN) != 1) {
+        nonces_free(&n);
         return err_set(e, ERR_SYSTEM, "cannot make a key for nonces");
     }
+    n->kept = kept;
+    n->next = kept; /* so that numbers never run below zero */
     *out = n;
     return 0;
 }
@@ -38,47 +38,75 @@ static int mac(const struct nonces *n, const unsigned char body[BODY_LEN], unsig
     unsigned char full[32];
     size_t len = 0;
 
-    if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, n->key, sizeof n->key, body, BODY_LEN, full, sizeof full, &len))
+    if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, n->mac_key, KEY_LEN, body, BODY_LEN, full, sizeof full, &len))
         return ERR_SYSTEM;
     memcpy(out, full, MAC_LEN);
     return 0;
 }
 
-int nonces_issue(const struct nonces *n, int64_t now, char out[NONCE_SIZE], struct err *e)
+/* One block under AES: time and number, no two of them equal. In clear they would tell how many requests there are. */
+static int block(const struct nonces *n, int encrypt, const unsigned char in[BODY_LEN], unsigned char out[BODY_LEN])
 {
-    unsigned char raw[RAW_LEN];
+    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+    int len = 0, ok;
+
+    ok = ctx && EVP_CipherInit_ex(ctx, EVP_aes_256_ecb(), NULL, n->cipher_key, NULL, encrypt) &&
+         EVP_CIPHER_CTX_set_padding(ctx, 0) && EVP_CipherUpdate(ctx, out, &len, in, BODY_LEN) && len == BODY_LEN;
+    EVP_CIPHER_CTX_free(ctx);
+    return ok ? 0 : ERR_SYSTEM;
+}
+
+static void put(unsigned char *to, uint64_t value, int len)
+{
+    for (; len > 0; value >>= 8)
+        to[--len] = (unsigned char)value;
+}
+
+static uint64_t take(const unsigned char *from, int len)
+{
+    uint64_t value = 0;
+
+    for (int i = 0; i < len; i++)
+        value = value << 8 | from[i];
+    return value;
+}
+
+int nonces_issue(struct nonces *n, int64_t now, char out[NONCE_SIZE], struct err *e)
+{
+    unsigned char plain[BODY_LEN] = {0}, raw[RAW_LEN];
+    uint64_t at = n->next % n->kept;
     struct buf text = BUF_INIT;
     int rc;
 
-    for (int i = 0; i < TIME_LEN; i++)
-        raw[i] = (unsigned char)((uint32_t)now >> (24 - 8 * i));
-    rc = RAND_bytes(raw + TIME_LEN, RANDOM_LEN) == 1 ? 0 : ERR_SYSTEM;
+    put(plain, (uint32_t)now, TIME_LEN);
+    put(plain + TIME_LEN, n->next, NUMBER_LEN);
+    rc = block(n, 1, plain, raw);
     rc = rc ? rc : mac(n, raw, raw + BODY_LEN);
     rc = rc ? rc : b64url_encode(raw, sizeof raw, &text);
-    if (!rc)
+    if (!rc) {
         memcpy(out, buf_str(&text), NONCE_SIZE);
+        n->used[at / 8] &= (unsigned char)~(1u << at % 8);
+        n->next++;
+    }
     buf_free(&text);
     return rc ? err_set(e, ERR_SYSTEM, "cannot make a nonce") : 0;
 }
 
-static int compare(const void *a, const void *b)
+/* The place of its bit, when the nonce is one of ours and neither expired nor used. */
+static int find(const struct nonces *n, const char *nonce, int64_t now, uint64_t *at)
 {
-    return memcmp(a, b, BODY_LEN);
-}
-
-static int decode(const struct nonces *n, const char *nonce, int64_t now, unsigned char body[BODY_LEN])
-{
+    unsigned char want[MAC_LEN], plain[BODY_LEN];
     struct buf raw = BUF_INIT;
-    unsigned char want[MAC_LEN];
-    uint32_t made = 0;
+    uint64_t number;
     int rc = ERR_STALE;
 
     if (strlen(nonce) == NONCE_SIZE - 1 && !b64url_decode(nonce, NONCE_SIZE - 1, &raw) && raw.len == RAW_LEN &&
-        !mac(n, raw.data, want) && !CRYPTO_memcmp(want, raw.data + BODY_LEN, MAC_LEN)) {
-        for (int i = 0; i < TIME_LEN; i++)
-            made = made << 8 | raw.data[i];
-        memcpy(body, raw.data, BODY_LEN);
-        rc = (uint32_t)now - made <= NONCE_SECONDS ? 0 : ERR_STALE;
+        !mac(n, raw.data, want) && !CRYPTO_memcmp(want, raw.data + BODY_LEN, MAC_LEN) && !block(n, 0, raw.data, plain)) {
+        number = take(plain + TIME_LEN, NUMBER_LEN);
+        *at = number % n->kept;
+        if ((uint32_t)now - (uint32_t)take(plain, TIME_LEN) <= NONCE_SECONDS && number >= n->next - n->kept &&
+            !(n->used[*at / 8] >> *at % 8 & 1))
+            rc = 0;
     }
     buf_free(&raw);
     return rc;
@@ -86,44 +114,18 @@ static int decode(const struct nonces *n, const char *nonce, int64_t now, unsign
 
 int nonces_check(const struct nonces *n, const char *nonce, int64_t now, struct err *e)
 {
-    unsigned char body[BODY_LEN];
+    uint64_t at;
 
-    if (decode(n, nonce, now, body) || tfind(body, &n->used[0], compare) || tfind(body, &n->used[1], compare))
-        return err_set(e, ERR_STALE, "nonce");
-    return 0;
-}
-
-static void turn(struct nonces *n, int64_t now)
-{
-    if (now - n->opened <= NONCE_SECONDS)
-        return;
-    tdestroy(n->used[1], free);
-    n->used[1] = n->used[0];
-    n->count[1] = n->count[0];
-    n->used[0] = NULL;
-    n->count[0] = 0;
-    n->opened = now;
+    return find(n, nonce, now, &at) ? err_set(e, ERR_STALE, "nonce") : 0;
 }
 
 int nonces_use(struct nonces *n, const char *nonce, int64_t now, struct err *e)
 {
-    unsigned char body[BODY_LEN], *kept;
-    int rc = nonces_check(n, nonce, now, e);
+    uint64_t at;
 
-    if (rc)
-        return rc;
-    turn(n, now);
-    if (n->count[0] + n->count[1] >= NONCES_KEPT)
-        return err_set(e, ERR_RETRY, "too many requests at once");
-    kept = decode(n, nonce, now, body) ? NULL : malloc(BODY_LEN);
-    if (!kept)
-        return err_set(e, ERR_SYSTEM, "out of memory");
-    memcpy(kept, body, BODY_LEN);
-    if (!tsearch(kept, &n->used[0], compare)) {
-        free(kept);
-        return err_set(e, ERR_SYSTEM, "out of memory");
-    }
-    n->count[0]++;
+    if (find(n, nonce, now, &at))
+        return err_set(e, ERR_STALE, "nonce");
+    n->used[at / 8] |= (unsigned char)(1u << at % 8);
     return 0;
 }
 
@@ -131,8 +133,7 @@ void nonces_free(struct nonces **n)
 {
     if (!*n)
         return;
-    tdestroy((*n)->used[0], free);
-    tdestroy((*n)->used[1], free);
+    free((*n)->used);
     secret_free(*n, sizeof **n);
     *n = NULL;
 }

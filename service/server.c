@@ -86,7 +86,7 @@ static int open_service(struct server *sv, struct err *e)
     s->settings = sv->settings;
     rc = rc ? rc : audit_open(sv->settings->access_log, &s->audit, e);
     rc = rc ? rc : cache_new(sv->settings->cache_entries, &s->cache, e);
-    rc = rc ? rc : nonces_new(&s->nonces, e);
+    rc = rc ? rc : nonces_new(NONCES_KEPT, &s->nonces, e);
     rc = rc ? rc : auth_new(&s->auth, e);
     rc = rc ? rc : quota_new(&s->quota, e);
     return rc ? rc : grants_new(&s->grants, e);
