@@ -163,6 +163,23 @@ static int check_suite(const struct change *c, const struct entry *en, struct er
     return suite == suite_key_suite(en->r) ? 0 : err_set(e, ERR_SYNTAX, "entry of %s: not of the key's suite", en->member);
 }
 
+/* One signature key stands for one member of a list: who it speaks for is not left to chance, and a list takes one place, not
+ * many, among those that the key is in. */
+static int check_single(const struct change *c, const struct entry *en, const char *signer, struct err *e)
+{
+    const char *account = en->member;
+    int same = 0;
+
+    for (size_t i = 0; !same && i < c->members.count; i++) {
+        const struct member *m = &c->members.list[i];
+
+        same = m->active && strcmp(m->account, account) && !strcmp(m->signer, signer) && roster_find(&c->roster, m->account);
+    }
+    for (size_t i = 0; !same && i < c->entry_count; i++)
+        same = strcmp(c->entries[i].member, account) && jwk_equal(c->entries[i].member_signer, en->member_signer);
+    return same ? err_set(e, ERR_SYNTAX, "%s: another member of the list has the same signature key", account) : 0;
+}
+
 int change_covers(const struct change *c, const struct roster_member *m, const char *const *keys, size_t n,
                   struct err *e)
 {
@@ -193,6 +210,7 @@ int change_covers(const struct change *c, const struct roster_member *m, const c
         if (!rc && stored && !strcmp(stored->key_udf, m->key_udf) && strcmp(stored->signer, signer))
             rc = err_set(e, ERR_SYNTAX, "%s has another signature key on this list: remove and add again", m->account);
         rc = rc || *first ? rc : check_identity(c, en, signer, e);
+        rc = rc || *first ? rc : check_single(c, en, signer, e);
         rc = rc ? rc : check_suite(c, en, e);
         memcpy(first, signer, sizeof first);
         found++;
@@ -225,7 +243,8 @@ static int store_signer(struct change *c, const struct entry *en, const char *ud
     int rc = signer_get(&c->s->records, udf, &sg, e);
 
     if (rc == ERR_ABSENT)
-        rc = jwk_public_copy(en->member_signer, &sg.key, e);
+        /* Without the name that the owner gave it: the key is not hers alone to describe. */
+        rc = jwk_public_copy(en->member_signer, &sg.key, e) || jwk_set_kid(sg.key, NULL) ? err_errno(e, "signer") : 0;
     rc = rc ? rc : signer_join(&sg, c->list.address, en->member, en->key_udf, e);
     rc = rc ? rc : signer_put(&c->s->records, udf, &sg, e);
     signer_clear(&sg);

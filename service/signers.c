@@ -7,6 +7,24 @@
 
 enum { MEMBERSHIPS_MAX = 4096 };
 
+/* The caller knows that the list and member are not there yet. */
+static int append(struct signer *s, const char *group, const char *member, const char *key_udf, struct err *e)
+{
+    struct signer_membership *more;
+
+    if (s->count >= MEMBERSHIPS_MAX)
+        return err_set(e, ERR_LIMIT, "one signature key is in more than %d lists", MEMBERSHIPS_MAX);
+    more = reallocarray(s->memberships, s->count + 1, sizeof *more);
+    if (!more)
+        return err_errno(e, "signer");
+    s->memberships = more;
+    more += s->count++;
+    snprintf(more->group, sizeof more->group, "%s", group);
+    snprintf(more->member, sizeof more->member, "%s", member);
+    snprintf(more->key_udf, sizeof more->key_udf, "%s", key_udf);
+    return 0;
+}
+
 static int read_memberships(struct json_object *obj, struct signer *s, struct err *e)
 {
     struct json_object *list;
@@ -19,7 +37,7 @@ static int read_memberships(struct json_object *obj, struct signer *s, struct er
         rc = records_text(m, "group", one.group, sizeof one.group, e);
         rc = rc ? rc : records_text(m, "member", one.member, sizeof one.member, e);
         rc = rc ? rc : records_text(m, "key", one.key_udf, sizeof one.key_udf, e);
-        rc = rc ? rc : signer_join(s, one.group, one.member, one.key_udf, e);
+        rc = rc ? rc : append(s, one.group, one.member, one.key_udf, e);
     }
     return rc;
 }
@@ -106,20 +124,8 @@ int signer_put(struct records *r, const char *udf, const struct signer *s, struc
 
 int signer_join(struct signer *s, const char *group, const char *member, const char *key_udf, struct err *e)
 {
-    struct signer_membership *more;
-
     signer_leave(s, group, member);
-    if (s->count >= MEMBERSHIPS_MAX)
-        return err_set(e, ERR_LIMIT, "one signature key is in more than %d lists", MEMBERSHIPS_MAX);
-    more = reallocarray(s->memberships, s->count + 1, sizeof *more);
-    if (!more)
-        return err_errno(e, "signer");
-    s->memberships = more;
-    more += s->count++;
-    snprintf(more->group, sizeof more->group, "%s", group);
-    snprintf(more->member, sizeof more->member, "%s", member);
-    snprintf(more->key_udf, sizeof more->key_udf, "%s", key_udf);
-    return 0;
+    return append(s, group, member, key_udf, e);
 }
 
 void signer_leave(struct signer *s, const char *group, const char *member)

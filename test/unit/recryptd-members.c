@@ -10,7 +10,7 @@
 void test_add(void)
 {
     const struct who *keys[] = {&list}, *wrong[] = {&list2}, *twice[] = {&list, &list};
-    struct who unregistered, aliases;
+    struct who unregistered, aliases, second;
 
     put_member(&bob);
     CU_ASSERT_EQUAL(add_member(&bob, keys, 1, 1), 409); /* serial */
@@ -40,6 +40,17 @@ void test_add(void)
     CU_ASSERT_EQUAL(add_member(&carol, keys, 1, 3), 201);
     CU_ASSERT_EQUAL(reads(&carol, &list), 1);
     CU_ASSERT_EQUAL(reads(&bob, &list), 1);
+
+    /* a member's signature key under another name */
+    who_make(&second, "carol2@example.net", "X25519");
+    jwk_free(&second.sign);
+    second.sign = carol.sign;
+    who_sign(&second, NULL, 1);
+    put_member(&second);
+    CU_ASSERT_EQUAL(add_member(&second, keys, 1, 4), 400);
+    CU_ASSERT_EQUAL(roster_remove(&roster, second.address, NULL), 0);
+    second.sign = NULL;
+    who_clear(&second);
     who_clear(&unregistered);
     who_clear(&aliases);
 }
