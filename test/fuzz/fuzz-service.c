@@ -290,7 +290,7 @@ static void set_up(void)
          !jwk_udf(service.keys->key, service.keys->udf) && !jwk_set_kid(service.keys->key, service.keys->udf));
     must(!records_open(&service.records, &store, service.keys->udf, service.keys->storage, 1, NULL));
     must(!audit_open("/dev/null", &service.audit, NULL) && !cache_new(100, &service.cache, NULL) &&
-         !nonces_new(&service.nonces, NULL) && !auth_new(&service.auth, NULL) && !grants_new(&service.grants, NULL) &&
+         !nonces_new(4096, &service.nonces, NULL) && !auth_new(&service.auth, NULL) && !grants_new(&service.grants, NULL) &&
          !quota_new(&service.quota, NULL));
     alice = key_of("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\","
                    "\"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\"}");
@@ -348,6 +348,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     store.pairs = copy_pairs(baseline);
     cache_drop(service.cache, "list@example.com");
     nonces_free(&service.nonces);
-    must(!nonces_new(&service.nonces, NULL));
+    must(!nonces_new(4096, &service.nonces, NULL));
     return 0;
 }
