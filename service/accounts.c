@@ -207,8 +207,7 @@ int roster_put(struct records *r, const char *list, const char *text, struct err
     struct buf key = BUF_INIT;
     int rc = records_key(list, "roster", &key);
 
-    rc = rc ? rc
-            : records_result(r, keystore_put(r->ks, KEYSTORE_ACCOUNTS, key.data, key.len, text, strlen(text), e));
+    rc = rc ? rc : records_result(r, keystore_put(r->ks, KEYSTORE_ACCOUNTS, key.data, key.len, text, strlen(text), e));
     buf_free(&key);
     return rc;
 }

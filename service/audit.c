@@ -66,8 +66,7 @@ int audit_write(struct audit *a, const char *who, const char *request, const cha
     gmtime_r(&now, &tm);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
     len = snprintf(line, sizeof line, "%s %s %s %s %d %s\n", when, column(who, c1, sizeof c1),
-                   column(request, c2, sizeof c2), column(about, c3, sizeof c3), status,
-                   column(detail, c4, sizeof c4));
+                   column(request, c2, sizeof c2), column(about, c3, sizeof c3), status, column(detail, c4, sizeof c4));
     do
         done = write(a->fd, line, (size_t)len);
     while (done < 0 && errno == EINTR);

@@ -15,7 +15,8 @@ struct auth {
     struct buf stand_in[ALGS]; /* encoded signer records */
 };
 
-/* A request has few values but long strings. What is longer than a stranger's may be is not looked into before it verified. */
+/* A request has few values but long strings. What is longer than a stranger's may be is not looked into before it
+ * verified. */
 static const struct sjson_limits limits = {64u << 20, 8, 65536};
 enum { STRANGER_MAX = 64 << 10 };
 
@@ -74,7 +75,7 @@ static int read_header(const struct jws *j, struct header *h, struct err *e)
     rc = rc ? rc : sjson_int(j->header, "iat", &h->iat, e);
     for (h->alg = 0; !rc && h->alg < ALGS; h->alg++)
         if (!strcmp(alg, algs[h->alg]))
-            return strlen(h->kid) < JWK_UDF_SIZE ? 0 : err_set(e, ERR_SYNTAX, "kid: too long");
+            return *h->kid && strlen(h->kid) < JWK_UDF_SIZE ? 0 : err_set(e, ERR_SYNTAX, "kid: not a fingerprint");
     return rc ? rc : err_set(e, ERR_UNSUPPORTED, "alg: \"%s\" is neither EdDSA nor ES256", alg);
 }
 

@@ -24,10 +24,10 @@ struct auth_result {
 };
 void auth_result_clear(struct auth_result *r);
 
-/* Takes text apart and verifies it. A key that no record knows is accepted only when the request is Set Person and its profile
- * brings that very key: the first registration. The nonce is used up only by a request that verified.
- * ERR_SYNTAX, ERR_LIMIT: no request at all. ERR_STALE: the nonce. ERR_DENIED: url or iat, named in the text. ERR_CRYPTO: unknown
- * signer or bad signature, one text, and payload is filled unless it is longer than 64 KiB. */
+/* Takes text apart and verifies it. A key that no record knows is accepted only when the request is Set Person and its
+ * profile brings that very key: the first registration. The nonce is used up only by a request that verified.
+ * ERR_SYNTAX, ERR_LIMIT: no request at all. ERR_STALE: the nonce. ERR_DENIED: url or iat, named in the text.
+ * ERR_CRYPTO: unknown signer or bad signature, one text, and payload is filled unless it is longer than 64 KiB. */
 int auth_verify(struct auth *a, struct records *r, struct nonces *n, const char *url, int64_t now, const void *text,
                 size_t len, struct auth_result *out, struct err *e);
 

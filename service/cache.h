@@ -18,7 +18,7 @@ struct hot_key {
     struct account account;
     struct hot_entry *entries; /* the active ones */
     size_t count;
-    struct hot_key *next;      /* cache's own */
+    struct hot_key *next; /* cache's own */
 };
 
 struct cache;

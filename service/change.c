@@ -27,9 +27,6 @@ int change_open(struct service *s, struct request *rq, int equal, struct change 
     if (!rc && (equal ? c->roster.serial < c->list.serial : c->roster.serial <= c->list.serial))
         rc = err_set(e, ERR_STALE, "serial %lld is not newer than %lld", (long long)c->roster.serial,
                      (long long)c->list.serial);
-    if (!rc && c->roster.count > s->settings->inline_max)
-        rc = err_set(e, ERR_EXISTS, "this service takes at most %zu members in a list (inline_max)",
-                     s->settings->inline_max);
     buf_free(&stored);
     return rc;
 }
@@ -87,6 +84,15 @@ int change_not_quarantined(const struct change *c, struct err *e)
         return 0;
     return err_set(e, ERR_RETRY, "%s is in quarantine after a restore: confirm its roster (recrypt members --confirm)",
                    c->list.address);
+}
+
+int change_fits(const struct change *c, struct err *e)
+{
+    size_t max = c->s->settings->inline_max;
+
+    if (c->roster.count <= max || c->roster.count <= members_active(&c->members))
+        return 0;
+    return err_set(e, ERR_EXISTS, "this service takes at most %zu members in a list (inline_max)", max);
 }
 
 int change_roster_key(const struct change *c, const char *keyid, int64_t epoch, struct err *e)
@@ -160,7 +166,8 @@ static int check_suite(const struct change *c, const struct entry *en, struct er
         return rc;
     suite = jwk_suite(k.key);
     key_clear(&k);
-    return suite == suite_key_suite(en->r) ? 0 : err_set(e, ERR_SYNTAX, "entry of %s: not of the key's suite", en->member);
+    return suite == suite_key_suite(en->r) ? 0
+                                           : err_set(e, ERR_SYNTAX, "entry of %s: not of the key's suite", en->member);
 }
 
 /* One signature key stands for one member of a list: who it speaks for is not left to chance, and a list takes one place, not

@@ -17,11 +17,11 @@ struct change {
     const char *roster_text;
     struct entry *entries;
     size_t entry_count;
-    size_t added, removed;  /* for the log */
+    size_t added, removed; /* for the log */
 };
 
-/* Reads "Group" and "Roster": the signer owns the list, the roster is hers and of this list, its serial is greater than the
- * stored one (or, with equal, the same). */
+/* Reads "Group" and "Roster": the signer owns the list, the roster is hers and of this list, its serial is greater than
+ * the stored one (or, with equal, the same). */
 int change_open(struct service *s, struct request *rq, int equal, struct change *c, struct err *e);
 /* Reads "Entries" under the service's key and the owner's, at most max. Serials in (stored, roster's]. */
 int change_entries(struct change *c, size_t max, struct err *e);
@@ -29,6 +29,8 @@ void change_clear(struct change *c);
 
 /* Refuses, with ERR_RETRY, a change to a list in quarantine. */
 int change_not_quarantined(const struct change *c, struct err *e);
+/* A list does not grow past inline_max; one that is larger already may shrink. ERR_EXISTS. */
+int change_fits(const struct change *c, struct err *e);
 /* The roster is for that key and epoch. */
 int change_roster_key(const struct change *c, const char *keyid, int64_t epoch, struct err *e);
 /* Is that account an active member, as stored? */

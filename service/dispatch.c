@@ -37,7 +37,8 @@ static const struct entry_point *find(struct json_object *message, struct json_o
 
     if (!json_object_is_type(message, json_type_object) || json_object_object_length(message) != 1)
         return NULL;
-    json_object_object_foreach(message, name, value) {
+    json_object_object_foreach(message, name, value)
+    {
         size_t len = strlen(name), end = sizeof suffix - 1;
 
         if (len <= end || strcmp(name + len - end, suffix) || !json_object_is_type(value, json_type_object))
@@ -154,8 +155,7 @@ static struct json_object *refuse(struct service *s, const struct caller *caller
     return response(to ? to->name : "Error", status, text, NULL);
 }
 
-static struct json_object *web_open(struct service *s, const void *text, size_t len, struct caller *caller,
-                                    int *status)
+static struct json_object *web_open(struct service *s, const void *text, size_t len, struct caller *caller, int *status)
 {
     struct json_object *message = NULL, *body, *reply;
     const struct entry_point *to;
@@ -234,8 +234,8 @@ int service_local(struct service *s, struct json_object *request, const struct c
 
     *reply = NULL;
     if (!to || !(to->may & roles)) {
-        log_warn("uid %lu, pid %ld: %s is not for it; connection closed", (unsigned long)caller->uid,
-                 (long)caller->pid, to ? to->name : "an unknown request");
+        log_warn("uid %lu, pid %ld: %s is not for it; connection closed", (unsigned long)caller->uid, (long)caller->pid,
+                 to ? to->name : "an unknown request");
         json_object_put(refuse(s, caller, to, 401, "not permitted"));
         return -1;
     }

@@ -14,8 +14,8 @@ static int request_keyid(struct request *rq, char out[KEYID_SIZE], struct err *e
 
     if (rc)
         return rc;
-    if (strlen(text) >= KEYID_SIZE)
-        return err_set(e, ERR_SYNTAX, "GroupKeyID: too long");
+    if (!*text || strlen(text) >= KEYID_SIZE)
+        return err_set(e, ERR_SYNTAX, "GroupKeyID: not the name of a key");
     for (size_t i = 0; i <= strlen(text); i++)
         out[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] + 32) : text[i];
     snprintf(rq->about, sizeof rq->about, "%s", out);

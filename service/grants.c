@@ -34,7 +34,8 @@ void grants_free(struct grants **g)
     *g = NULL;
 }
 
-/* An entry of that suite that is nobody's, in its stored form, so that reading it costs what reading a real one does. */
+/* An entry of that suite that is nobody's, in its stored form, so that reading it costs what reading a real one does.
+ */
 static int stand_in(struct grants *g, const struct records *r, const struct suite *s, const struct buf **out,
                     struct err *e)
 {

@@ -17,8 +17,9 @@ struct grants; /* stand-ins for entries that are not there */
 int grants_new(struct grants **out, struct err *e);
 void grants_free(struct grants **g);
 
-/* One member's grant for the key: {"t","u","dk"}. allowed 0 means that it is already known that there will be none; the same
- * work is done. key_udf, signer: the entry must be for that key of the member's and under that signature key; NULL = any. ERR_ABSENT with one text for every reason. */
+/* One member's grant for the key: {"t","u","dk"}. allowed 0 means that it is already known that there will be none; the
+ * same work is done. key_udf, signer: the entry must be for that key of the member's and under that signature key; NULL
+ * = any. ERR_ABSENT with one text for every reason. */
 int grant_one(struct grants *g, struct records *r, const char *keyid, const char *member, const char *key_udf,
               const char *signer, const struct epk *epk, int allowed, struct json_object **out, struct err *e);
 

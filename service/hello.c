@@ -70,8 +70,8 @@ int hello_handle(struct service *s, struct request *rq, struct json_object *repl
 }
 
 /* The key record that text stands for: an account's current one, or the one of that key id. */
-static int find_key(struct service *s, struct request *rq, const char *text, char keyid[KEYID_SIZE],
-                    struct account *a, struct key_record *k, struct err *e)
+static int find_key(struct service *s, struct request *rq, const char *text, char keyid[KEYID_SIZE], struct account *a,
+                    struct key_record *k, struct err *e)
 {
     char address[ADDRESS_SIZE], udf[64];
     int rc = 0;

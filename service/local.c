@@ -86,10 +86,12 @@ static int answer(struct client *c, struct json_object *request)
     return rc;
 }
 
-/* One frame at a time; the next is only looked at when the reply has gone out, so that neither buffer grows past one. */
+/* One frame at a time; the next is only looked at when the reply has gone out, so that neither buffer grows past one.
+ */
 static void serve(struct client *c)
 {
-    static const struct timeval partial = {PARTIAL_SECONDS, 0}, writing = {WRITE_SECONDS, 0}, brief = {NOBODY_SECONDS, 0};
+    static const struct timeval partial = {PARTIAL_SECONDS, 0}, writing = {WRITE_SECONDS, 0},
+                                brief = {NOBODY_SECONDS, 0};
     struct evbuffer *in = bufferevent_get_input(c->bev);
 
     while (!evbuffer_get_length(bufferevent_get_output(c->bev))) {

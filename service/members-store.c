@@ -256,8 +256,8 @@ int entry_put(struct records *r, const char *keyid, const struct entry_record *e
     int rc = records_key(keyid, en->member, &key);
 
     rc = rc ? rc : encode(r, &key, en, &value, e);
-    rc = rc ? rc
-            : records_result(r, keystore_put(r->ks, KEYSTORE_ENTRIES, key.data, key.len, value.data, value.len, e));
+    rc =
+        rc ? rc : records_result(r, keystore_put(r->ks, KEYSTORE_ENTRIES, key.data, key.len, value.data, value.len, e));
     buf_free(&key);
     buf_free(&value);
     return rc;

@@ -18,8 +18,8 @@ static void note(struct request *rq, const char *what, const char *name)
 
 /* ---- adding ---- */
 
-/* Who comes in: in the roster, not an active member, with a full set of entries. Somebody whom the stored roster names as well
- * (after a restore) may go on without. */
+/* Who comes in: in the roster, not an active member, with a full set of entries. Somebody whom the stored roster names
+ * as well (after a restore) may go on without. */
 static int check_added(struct change *c, struct err *e)
 {
     const char *const *keys = (const char *const *)c->list.keys;
@@ -64,6 +64,7 @@ int set_members(struct service *s, struct request *rq, struct json_object *reply
     (void)reply;
     snprintf(rq->detail, sizeof rq->detail, "Members");
     rc = rc ? rc : change_not_quarantined(&c, e);
+    rc = rc ? rc : change_fits(&c, e);
     rc = rc ? rc : change_roster_key(&c, c.list.current, c.list.epoch, e);
     rc = rc ? rc : change_keeps(&c, NULL, e);
     rc = rc ? rc : change_entries(&c, c.roster.count * c.list.key_count, e);
@@ -159,7 +160,8 @@ static int read_rekey(struct change *c, struct rekey *k, struct err *e)
     return change_roster_key(c, p->keyid, p->epoch, e);
 }
 
-/* An active member needs an entry for the new key; somebody who has none of the others' (after a restore) one for each. */
+/* An active member needs an entry for the new key; somebody who has none of the others' (after a restore) one for each.
+ */
 static int check_rekeyed(struct change *c, const struct rekey *k, struct err *e)
 {
     const char *fresh = k->profile.keyid;
@@ -201,6 +203,7 @@ int set_rekey(struct service *s, struct request *rq, struct json_object *reply, 
     int rc = change_open(s, rq, 0, &c, e);
 
     (void)reply;
+    rc = rc ? rc : change_fits(&c, e);
     rc = rc ? rc : read_rekey(&c, &k, e);
     if (!rc)
         snprintf(rq->detail, sizeof rq->detail, "Rekey:%s", k.profile.keyid);
@@ -210,8 +213,7 @@ int set_rekey(struct service *s, struct request *rq, struct json_object *reply, 
         rc = rc ? rc : store_rekey(&c, &k, e);
         rc = change_finish(&c, rc, e);
         if (!rc)
-            log_info("list %s: key %s, the former one is %s", c.list.address, c.list.current,
-                     key_state_name(k.former));
+            log_info("list %s: key %s, the former one is %s", c.list.address, c.list.current, key_state_name(k.former));
     }
     profile_clear(&k.profile);
     change_clear(&c);

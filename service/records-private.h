@@ -23,8 +23,8 @@ int records_text(struct json_object *obj, const char *name, char *out, size_t si
 struct json_object *records_object(void);
 
 /* AES-256-GCM under the storage key: nonce, ciphertext, tag; table and key are authenticated. Appended. */
-int records_seal(const struct records *r, enum keystore_table t, const struct buf *key, const void *secret,
-                 size_t len, struct buf *out, struct err *e);
+int records_seal(const struct records *r, enum keystore_table t, const struct buf *key, const void *secret, size_t len,
+                 struct buf *out, struct err *e);
 int records_unseal(const struct records *r, enum keystore_table t, const struct buf *key, const struct buf *sealed,
                    struct buf *out, struct err *e);
 

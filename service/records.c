@@ -187,8 +187,8 @@ static int make_aad(enum keystore_table t, const struct buf *key, struct buf *ou
     return rc ? rc : buf_append(out, key->data, key->len);
 }
 
-int records_seal(const struct records *r, enum keystore_table t, const struct buf *key, const void *secret,
-                 size_t len, struct buf *out, struct err *e)
+int records_seal(const struct records *r, enum keystore_table t, const struct buf *key, const void *secret, size_t len,
+                 struct buf *out, struct err *e)
 {
     unsigned char nonce[NONCE_LEN];
     struct buf aad = BUF_INIT;

@@ -29,8 +29,8 @@ struct records {
     int broken;                   /* keystore_broken: only a restart, which runs recovery, mends it */
 };
 
-/* Checks that the store belongs to the service key (META "service"), or with bind writes that it does from now on. ks and the
- * storage key are borrowed and copied. ERR_KEY: it is another service's. ERR_ABSENT: bound to none yet. */
+/* Checks that the store belongs to the service key (META "service"), or with bind writes that it does from now on. ks
+ * and the storage key are borrowed and copied. ERR_KEY: it is another service's. ERR_ABSENT: bound to none yet. */
 int records_open(struct records *r, struct keystore *ks, const char *service_udf, const unsigned char storage[32],
                  int bind, struct err *e);
 void records_close(struct records *r);
@@ -46,7 +46,7 @@ struct account {
     char owner[ADDRESS_SIZE];
     char signer[JWK_UDF_SIZE]; /* whose signature key speaks for it */
     char current[KEYID_SIZE];
-    char **keys;               /* all key ids, oldest first */
+    char **keys; /* all key ids, oldest first */
     size_t key_count;
     int64_t epoch, created;
     /* lists only */
@@ -84,7 +84,7 @@ const char *key_state_name(enum key_state s);
 /* ---- members of lists ---- */
 struct member {
     char account[ADDRESS_SIZE];
-    int active;                /* 0 = revoked */
+    int active; /* 0 = revoked */
     char key_udf[JWK_UDF_SIZE];
     char signer[JWK_UDF_SIZE];
     int64_t serial; /* of the roster that brought it into this state */
@@ -107,9 +107,9 @@ struct entry_record {
     char key_udf[JWK_UDF_SIZE];
     char signer[JWK_UDF_SIZE];
     int64_t serial, epoch, issued;
-    struct suite_key *r;       /* NULL when revoked */
+    struct suite_key *r; /* NULL when revoked */
     unsigned char tagkey[32];
-    char *statement;           /* NULL when revoked */
+    char *statement; /* NULL when revoked */
 };
 int entry_get(struct records *r, const char *keyid, const char *member, struct entry_record *out, struct err *e);
 int entry_put(struct records *r, const char *keyid, const struct entry_record *en, struct err *e);
@@ -144,8 +144,8 @@ void signer_clear(struct signer *s);
 int signer_encode(const struct signer *s, struct buf *out, struct err *e);
 int signer_decode(const void *value, size_t len, struct signer *out, struct err *e);
 
-/* A pass over everything: each record parses, each reference leads somewhere, each secret opens. Logs every fault (log_error)
- * and counts; returns the first fault's code or 0. */
+/* A pass over everything: each record parses, each reference leads somewhere, each secret opens. Logs every fault
+ * (log_error) and counts; returns the first fault's code or 0. */
 int records_check(struct records *r, size_t *records, size_t *faults, struct err *e);
 
 #endif

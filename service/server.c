@@ -253,8 +253,7 @@ static void shut(struct server *sv)
         close(sv->web_fd);
 }
 
-int server_run(struct settings *settings, const char *config_path, void (*ready)(void *arg), void *arg,
-               struct err *e)
+int server_run(struct settings *settings, const char *config_path, void (*ready)(void *arg), void *arg, struct err *e)
 {
     struct server sv = {.settings = settings, .config_path = config_path, .local_fd = -1, .web_fd = -1};
     int rc;
@@ -272,8 +271,7 @@ int server_run(struct settings *settings, const char *config_path, void (*ready)
     if (!rc) {
         ready(arg);
         notify("READY=1");
-        log_info("serving %s%s%s", settings->listen_local, *settings->listen_web ? " and " : "",
-                 settings->listen_web);
+        log_info("serving %s%s%s", settings->listen_local, *settings->listen_web ? " and " : "", settings->listen_web);
         rc = loop(&sv, e);
         notify("STOPPING=1");
         on_scrub(-1, 0, &sv);

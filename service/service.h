@@ -1,5 +1,5 @@
-/* service.h - recryptd's state and its one table of requests (doc/protocol.md). Single-threaded: every handler runs to its end
- * before the next one begins. */
+/* service.h - recryptd's state and its one table of requests (doc/protocol.md). Single-threaded: every handler runs to
+ * its end before the next one begins. */
 #ifndef RECRYPT_SERVICE_H
 #define RECRYPT_SERVICE_H
 
@@ -35,13 +35,13 @@ struct service {
 
 /* Who asks. */
 struct caller {
-    int local;                 /* over the socket */
-    int milter, delivery;      /* local roles */
+    int local;            /* over the socket */
+    int milter, delivery; /* local roles */
     uid_t uid;
     pid_t pid;
-    char signer[JWK_UDF_SIZE]; /* "" = not signed */
+    char signer[JWK_UDF_SIZE];   /* "" = not signed */
     const struct signer *record; /* of the signer, NULL when there is none yet */
-    char address[64];          /* of a web client */
+    char address[64];            /* of a web client */
 };
 
 /* A request on its way through a handler. */
@@ -54,15 +54,16 @@ struct request {
     int granted;            /* a grant is in the reply: no log line, no grant */
 };
 
-/* Fills reply's members. Returns STATUS_OK, STATUS_UPDATED or a negative err_code with e filled; what reply holds is then
- * dropped. */
+/* Fills reply's members. Returns STATUS_OK, STATUS_UPDATED or a negative err_code with e filled; what reply holds is
+ * then dropped. */
 typedef int handler(struct service *s, struct request *rq, struct json_object *reply, struct err *e);
 handler hello_handle, resolve_handle, key_handle, get_key_handle, expand_handle, grant_handle, recrypt_data_handle,
     set_handle, delete_handle, get_handle, select_handle;
 /* Set's kinds, each with the object that "Set" holds as body. */
 handler set_person, set_group, set_members, set_rekey, set_roster, set_policy;
 
-/* A request over HTTP: signed = flattened JWS, otherwise plain JSON. Appends the reply's JSON; returns HTTP's status. */
+/* A request over HTTP: signed = flattened JWS, otherwise plain JSON. Appends the reply's JSON; returns HTTP's status.
+ */
 unsigned service_web(struct service *s, int is_signed, const void *text, size_t len, const char *address,
                      struct buf *out);
 /* One over the local socket. 0 and *reply, or -1: the client is to be closed. */
@@ -73,7 +74,8 @@ int service_local(struct service *s, struct json_object *request, const struct c
 
 /* The canonical form of a required address member, also into rq->about when about is set. */
 int request_address(struct request *rq, const char *name, int about, char out[ADDRESS_SIZE], struct err *e);
-/* A required member that is a public key of key agreement, checked for use: ERR_KEY or ERR_SYNTAX when it must not be used. */
+/* A required member that is a public key of key agreement, checked for use: ERR_KEY or ERR_SYNTAX when it must not be
+ * used. */
 struct epk {
     const struct suite *suite;
     struct suite_peer *peer;
@@ -87,8 +89,8 @@ int request_owned_list(struct service *s, struct request *rq, struct account *ou
 /* Policy object over the values that are in out. NULL = nothing said. */
 int request_policy(struct json_object *policy, struct policy *out, struct err *e);
 
-/* The profile's key becomes the account's current one, the current one goes into state former: changes a, writes both key
- * records. ERR_EXISTS: a key of that name is there. */
+/* The profile's key becomes the account's current one, the current one goes into state former: changes a, writes both
+ * key records. ERR_EXISTS: a key of that name is there. */
 int service_new_key(struct service *s, struct account *a, const struct profile *p, const char *text,
                     enum key_state former, struct err *e);
 

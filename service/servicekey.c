@@ -164,8 +164,7 @@ static int token_mac(const struct service_keys *k, const char *address, const un
     return hmac(k->invite, data, len + 8, mac, e);
 }
 
-int servicekey_token(const struct service_keys *k, const char *address, int64_t expires, struct buf *out,
-                     struct err *e)
+int servicekey_token(const struct service_keys *k, const char *address, int64_t expires, struct buf *out, struct err *e)
 {
     unsigned char token[TOKEN_LEN];
     int rc;

@@ -12,8 +12,8 @@
 enum { SERVICEKEY_LEN = 32 };
 
 struct service_keys {
-    struct jwk *key;        /* X25519, private, kid = its UDF: entries travel to the service under it */
-    char udf[JWK_UDF_SIZE]; /* of key */
+    struct jwk *key;                       /* X25519, private, kid = its UDF: entries travel to the service under it */
+    char udf[JWK_UDF_SIZE];                /* of key */
     unsigned char storage[SERVICEKEY_LEN]; /* secrets in the keystore */
     unsigned char invite[SERVICEKEY_LEN];  /* registration tokens */
     unsigned char archive[SERVICEKEY_LEN]; /* archive addresses */

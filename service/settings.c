@@ -192,7 +192,9 @@ static int loopback_only(const char *listen, struct err *e)
     for (struct addrinfo *a = found; a; a = a->ai_next)
         yes = yes && is_loopback(a->ai_addr);
     freeaddrinfo(found);
-    return yes ? 0 : err_set(e, ERR_USAGE, "listen_web: %s is not a loopback address, and there is no tls_certificate", listen);
+    return yes ? 0
+               : err_set(e, ERR_USAGE, "listen_web: %s is not a loopback address, and there is no tls_certificate",
+                         listen);
 }
 
 /* Root reads the key at the start; a reload comes later, without root's rights. */

@@ -55,8 +55,9 @@ struct settings {
     size_t cache_entries;
 };
 
-/* Reads and checks the file, and the certificate and key when named. Text of an error names the file and the option. former (NULL at
- * the start): when the same key file may no longer be read, since root's rights are gone, its certificate and key stay. */
+/* Reads and checks the file, and the certificate and key when named. Text of an error names the file and the option.
+ * former (NULL at the start): when the same key file may no longer be read, since root's rights are gone, its
+ * certificate and key stay. */
 int settings_load(const char *path, const struct settings *former, struct settings **out, struct err *e);
 void settings_free(struct settings **s);
 

@@ -15,9 +15,9 @@
 #include "common/sjson.h"
 
 enum {
-    OPEN_BODY_MAX = 64 << 10,       /* a request without signature */
-    BODIES = 4,                     /* times max_body: octets of unfinished requests in all */
-    PER_ADDRESS = 32,               /* connections, unless a reverse proxy makes them all */
+    OPEN_BODY_MAX = 64 << 10, /* a request without signature */
+    BODIES = 4,               /* times max_body: octets of unfinished requests in all */
+    PER_ADDRESS = 32,         /* connections, unless a reverse proxy makes them all */
     HEADER_MEMORY = 16 << 10,
     IDLE_SECONDS = 3600
 };
@@ -58,8 +58,7 @@ static enum MHD_Result send_reply(struct web *w, struct MHD_Connection *c, unsig
     return result;
 }
 
-static enum MHD_Result send_error(struct web *w, struct MHD_Connection *c, unsigned http, int status,
-                                  const char *text)
+static enum MHD_Result send_error(struct web *w, struct MHD_Connection *c, unsigned http, int status, const char *text)
 {
     struct buf body = BUF_INIT;
     enum MHD_Result result;
@@ -92,8 +91,7 @@ static void address_text(struct MHD_Connection *c, char out[64])
         inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)sa)->sin6_addr, out, 64);
 }
 
-static enum MHD_Result begin(struct web *w, struct MHD_Connection *c, const char *url, const char *method,
-                             void **state)
+static enum MHD_Result begin(struct web *w, struct MHD_Connection *c, const char *url, const char *method, void **state)
 {
     struct transfer *t;
 
@@ -211,7 +209,7 @@ static struct MHD_Daemon *start(struct web *w, const struct settings *s)
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, s->tls_certificate_pem.data},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, s->tls_key_pem.data},
-        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)"SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t) "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
         {MHD_OPTION_END, 0, NULL},
     };
     int secure = s->tls_certificate_pem.len > 0, fd = fcntl(w->fd, F_DUPFD_CLOEXEC, 0);
@@ -221,9 +219,8 @@ static struct MHD_Daemon *start(struct web *w, const struct settings *s)
         return NULL;
     d = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, w,
                          MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, w, MHD_OPTION_CONNECTION_LIMIT,
-                         s->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-                         secure ? (unsigned)PER_ADDRESS : s->max_connections,
+                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, w, MHD_OPTION_CONNECTION_LIMIT, s->max_connections,
+                         MHD_OPTION_PER_IP_CONNECTION_LIMIT, secure ? (unsigned)PER_ADDRESS : s->max_connections,
                          MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)s->timeout, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
                          (size_t)HEADER_MEMORY, MHD_OPTION_ARRAY, secure ? tls : tls + 3, MHD_OPTION_END);
     if (!d)

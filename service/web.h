@@ -10,7 +10,8 @@
 struct web;
 /* fd: listening; web_free closes it. TLS when the settings have a certificate. */
 int web_new(struct service *s, struct event_base *base, int fd, struct web **out, struct err *e);
-/* Takes a changed certificate, key or limit of the new settings into use, on the same socket. On failure the old go on. */
+/* Takes a changed certificate, key or limit of the new settings into use, on the same socket. On failure the old go on.
+ */
 int web_reload(struct web *w, const struct settings *old, const struct settings *now, struct err *e);
 void web_free(struct web **w);
 

@@ -1,6 +1,6 @@
-/* recryptd's requests, from both fronts, over a keystore in memory with a list, its owner and a member. The first octet says
- * how the rest arrives: unsigned, as a JWS, over the socket, or signed here by the owner or the member, so that what is
- * behind the signature is reached as well.
+/* recryptd's requests, from both fronts, over a keystore in memory with a list, its owner and a member. The first octet
+ * says how the rest arrives: unsigned, as a JWS, over the socket, or signed here by the owner or the member, so that
+ * what is behind the signature is reached as well.
  *
  * fuzz-sources: service/settings.c service/servicekey.c service/records.c service/accounts.c service/members-store.c
  * fuzz-sources: service/signers.c service/nonces.c service/auth.c service/audit.c service/cache.c service/grants.c
@@ -121,6 +121,7 @@ int keystore_get(struct keystore *ks, enum keystore_table t, const void *key, si
     struct pair *p = *find(t, key, len);
 
     (void)ks;
+    must(len > 0);
     if (len > KEYSTORE_KEY_MAX)
         return err_set(e, ERR_LIMIT, "key");
     if (!is(p, t, key, len))
@@ -241,8 +242,9 @@ static void make_list(const struct jwk *key, const struct buf *member)
 {
     struct profile p = {.kind = PROFILE_LIST, .epoch = 1, .issued = 1}, who;
     struct roster ro = {.serial = 1, .epoch = 1, .issued = 1};
-    struct jwk *group = key_of("{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo\","
-                               "\"d\":\"dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo\"}");
+    struct jwk *group =
+        key_of("{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo\","
+               "\"d\":\"dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo\"}");
     struct buf text = BUF_INIT, roster = BUF_INIT, entry = BUF_INIT, payload = BUF_INIT;
     char udf[JWK_UDF_SIZE];
 
@@ -262,9 +264,10 @@ static void make_list(const struct jwk *key, const struct buf *member)
     buf_reset(&roster);
     must(!roster_add(&ro, who.account, udf, NULL) && !roster_sign(&ro, alice, &roster, NULL));
     must(!entry_make(group, &who, 2, 1, alice, service.keys->key, &entry, NULL));
-    must(!buf_printf(&payload,
-                     "{\"SetRequest\":{\"Members\":{\"Group\":\"list@example.com\",\"Roster\":\"%s\",\"Entries\":[\"%s\"]}}}",
-                     buf_str(&roster), buf_str(&entry)));
+    must(!buf_printf(
+        &payload,
+        "{\"SetRequest\":{\"Members\":{\"Group\":\"list@example.com\",\"Roster\":\"%s\",\"Entries\":[\"%s\"]}}}",
+        buf_str(&roster), buf_str(&entry)));
     ask_text(alice, &payload);
     profile_clear(&who);
     roster_clear(&ro);
@@ -279,11 +282,17 @@ static void set_up(void)
     static char domain[] = "example.com", owner[] = "alice@example.com", url[] = URL;
     static char *domains[] = {domain}, *owners[] = {owner};
     struct buf profile = BUF_INIT;
-    struct jwk *key = key_of("{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08\","
-                             "\"d\":\"XasIfmJKikt54X-Lg4AO5m87sSkmGLb9HC-LJ_-I4Os\"}");
+    struct jwk *key =
+        key_of("{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08\","
+               "\"d\":\"XasIfmJKikt54X-Lg4AO5m87sSkmGLb9HC-LJ_-I4Os\"}");
 
-    conf = (struct settings){.domains = {domains, 1}, .administrators = {owners, 1}, .url = url, .registration_open = 1,
-                             .inline_max = 4, .max_body = 1 << 20, .cache_entries = 100};
+    conf = (struct settings){.domains = {domains, 1},
+                             .administrators = {owners, 1},
+                             .url = url,
+                             .registration_open = 1,
+                             .inline_max = 4,
+                             .max_body = 1 << 20,
+                             .cache_entries = 100};
     service.settings = &conf;
     service.keys = calloc(1, sizeof *service.keys);
     must(service.keys && !jwk_generate("X25519", &service.keys->key, NULL) &&

@@ -16,7 +16,7 @@ void test_add(void)
     CU_ASSERT_EQUAL(add_member(&bob, keys, 1, 1), 409); /* serial */
     CU_ASSERT_EQUAL(add_member(&bob, keys, 0, 2), 400); /* no entry */
     CU_ASSERT_EQUAL(add_member(&bob, twice, 2, 2), 400);
-    CU_ASSERT_EQUAL(add_member(&bob, wrong, 1, 2), 400); /* another list's key */
+    CU_ASSERT_EQUAL(add_member(&bob, wrong, 1, 2), 400);  /* another list's key */
     CU_ASSERT_EQUAL(add_member(&carol, keys, 1, 2), 400); /* not in the roster */
     CU_ASSERT_EQUAL(add_member(&bob, keys, 1, 2), 201);
     CU_ASSERT_EQUAL(add_member(&bob, keys, 1, 3), 409); /* a member already */
@@ -86,10 +86,10 @@ void test_inline_max(void)
         sign_roster(&next, 10 + i, &text);
         /* only the last removal leaves exactly what the roster says */
         snprintf(address, sizeof address, "m%d@example.net", i);
-        CU_ASSERT_EQUAL(world_status(&w, alice.sign, "Delete",
-                                     J("{'Group':'list@example.com','Member':'%s','Roster':'%s'}", address,
-                                       buf_str(&text))),
-                        400);
+        CU_ASSERT_EQUAL(
+            world_status(&w, alice.sign, "Delete",
+                         J("{'Group':'list@example.com','Member':'%s','Roster':'%s'}", address, buf_str(&text))),
+            400);
         roster_clear(&next);
         buf_free(&text);
     }
@@ -100,7 +100,8 @@ void test_inline_max(void)
 
         sign_roster(&roster, 20, &text);
         CU_ASSERT_EQUAL(world_call(&w, alice.sign, "Set",
-                                   J("{'Roster':{'Group':'list@example.com','Roster':'%s'}}", buf_str(&text)), NULL, &a),
+                                   J("{'Roster':{'Group':'list@example.com','Roster':'%s'}}", buf_str(&text)), NULL,
+                                   &a),
                         0);
         CU_ASSERT_EQUAL(a.status, 202);
         CU_ASSERT(!sjson_array(a.body, "Missing", &missing, NULL) && json_object_array_length(missing) == 0);
@@ -150,6 +151,8 @@ void test_bad_epk(void)
         CU_ASSERT_EQUAL(status, 400);
         CU_ASSERT_EQUAL(epk_status(&dave, bad[i]), 400); /* who is no member hears the same */
     }
+    CU_ASSERT_EQUAL(
+        world_status(&w, bob.sign, "RecryptData", J("{'GroupKeyID':'','MemberKeyUDF':'','EphemeralKey':{}}")), 400);
     /* a good key of another suite; a private key */
     CU_ASSERT_EQUAL(jwk_generate("P-256", &p256, NULL), 0);
     CU_ASSERT_EQUAL(jwk_to_json(p256, 0, &obj, NULL), 0);
@@ -235,8 +238,9 @@ void test_remove(void)
     CU_ASSERT_EQUAL(delete_member("erin@example.com", 31), 404);
     CU_ASSERT_EQUAL(roster_remove(&roster, "dave@example.com", NULL), 0);
     CU_ASSERT_EQUAL(delete_member("dave@example.com", 30), 409); /* serial */
-    CU_ASSERT_EQUAL(world_status(&w, bob.sign, "Delete", J("{'Group':'list@example.com','Member':'dave@example.com',"
-                                                           "'Roster':'x'}")),
+    CU_ASSERT_EQUAL(world_status(&w, bob.sign, "Delete",
+                                 J("{'Group':'list@example.com','Member':'dave@example.com',"
+                                   "'Roster':'x'}")),
                     401);
     CU_ASSERT_EQUAL(delete_member("dave@example.com", 31), 201);
     CU_ASSERT_EQUAL(delete_member("dave@example.com", 32), 404);
@@ -277,10 +281,11 @@ static int rekey(const struct who *next, int64_t epoch, int64_t serial, int reti
     sign_roster(&roster, serial, &text);
     for (size_t i = 0; i < n; i++)
         json_object_array_add(entries, entry_for(next, members[i], serial, epoch));
-    status = world_status(&w, alice.sign, "Set",
-                          with_entries(J("{'Rekey':{'Group':'list@example.com','Profile':'%s','Retire':%s,'Roster':'%s'}}",
-                                         buf_str(&next->text), retire ? "true" : "false", buf_str(&text)),
-                                       "Rekey", entries));
+    status =
+        world_status(&w, alice.sign, "Set",
+                     with_entries(J("{'Rekey':{'Group':'list@example.com','Profile':'%s','Retire':%s,'Roster':'%s'}}",
+                                    buf_str(&next->text), retire ? "true" : "false", buf_str(&text)),
+                                  "Rekey", entries));
     buf_free(&text);
     return status;
 }

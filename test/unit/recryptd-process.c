@@ -114,7 +114,8 @@ void test_quota(void)
     CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
 }
 
-/* A dump of the time before a removal is loaded: nobody is served until the owner confirmed, and who was removed stays so. */
+/* A dump of the time before a removal is loaded: nobody is served until the owner confirmed, and who was removed stays
+ * so. */
 void test_restore(void)
 {
     char store[256], aside[256], dump[256];
@@ -145,11 +146,11 @@ void test_restore(void)
         put_member(p);
         sign_roster(&roster, 2 + i, &text);
         json_object_array_add(entries, entry_for(keys[0], p, 2 + i, 1));
-        CU_ASSERT_EQUAL(world_status(&w, alice.sign, "Set",
-                                     with_entries(J("{'Members':{'Group':'second@example.com','Roster':'%s'}}",
-                                                    buf_str(&text)),
-                                                  "Members", entries)),
-                        201);
+        CU_ASSERT_EQUAL(
+            world_status(&w, alice.sign, "Set",
+                         with_entries(J("{'Members':{'Group':'second@example.com','Roster':'%s'}}", buf_str(&text)),
+                                      "Members", entries)),
+            201);
     }
     CU_ASSERT_EQUAL(buf_puts(&stale, buf_str(&text)), 0);
     CU_ASSERT_EQUAL(reads(&dave, &list2), 1);
@@ -167,10 +168,10 @@ void test_restore(void)
     /* dave goes, after the backup */
     CU_ASSERT_EQUAL(roster_remove(&roster, dave.address, NULL), 0);
     sign_roster(&roster, 4, &text);
-    CU_ASSERT_EQUAL(world_status(&w, alice.sign, "Delete",
-                                 J("{'Group':'second@example.com','Member':'dave@example.com','Roster':'%s'}",
-                                   buf_str(&text))),
-                    201);
+    CU_ASSERT_EQUAL(
+        world_status(&w, alice.sign, "Delete",
+                     J("{'Group':'second@example.com','Member':'dave@example.com','Roster':'%s'}", buf_str(&text))),
+        201);
     CU_ASSERT_EQUAL(grant_status(&dave, &list2), 404);
 
     CU_ASSERT_EQUAL(world_stop(&w), 0);
@@ -188,13 +189,13 @@ void test_restore(void)
     CU_ASSERT_EQUAL(world_call(&w, alice.sign, "Get", J("{'Group':'second@example.com'}"), NULL, &a), 0);
     CU_ASSERT(!sjson_bool(a.body, "Quarantine", &yes, NULL) && yes);
     answer_clear(&a);
-    CU_ASSERT_EQUAL(world_status(&w, alice.sign, "Delete",
-                                 J("{'Group':'second@example.com','Member':'dave@example.com','Roster':'%s'}",
-                                   buf_str(&text))),
-                    503);
-    CU_ASSERT_EQUAL(world_status(&w, bob.sign, "Set",
-                                 J("{'Roster':{'Group':'second@example.com','Roster':'%s'}}", buf_str(&text))),
-                    401);
+    CU_ASSERT_EQUAL(
+        world_status(&w, alice.sign, "Delete",
+                     J("{'Group':'second@example.com','Member':'dave@example.com','Roster':'%s'}", buf_str(&text))),
+        503);
+    CU_ASSERT_EQUAL(
+        world_status(&w, bob.sign, "Set", J("{'Roster':{'Group':'second@example.com','Roster':'%s'}}", buf_str(&text))),
+        401);
     CU_ASSERT_EQUAL(world_call(&w, alice.sign, "Set",
                                J("{'Roster':{'Group':'second@example.com','Roster':'%s'}}", buf_str(&text)), NULL, &a),
                     0);
@@ -215,9 +216,9 @@ void test_restore(void)
     roster_clear(&roster);
     memcpy(&roster, &before, sizeof roster);
     sign_roster(&roster, 60, &text);
-    CU_ASSERT_EQUAL(world_status(&w, alice.sign, "Set",
-                                 J("{'Roster':{'Group':'list@example.com','Roster':'%s'}}", buf_str(&text))),
-                    202);
+    CU_ASSERT_EQUAL(
+        world_status(&w, alice.sign, "Set", J("{'Roster':{'Group':'list@example.com','Roster':'%s'}}", buf_str(&text))),
+        202);
     CU_ASSERT_EQUAL(reads(&bob, &list), 1);
     sealed_clear(&m);
     frame_client_free(&c);
@@ -246,6 +247,32 @@ void test_missing(void)
     CU_ASSERT_EQUAL(roster_remove(&roster, dave.address, NULL), 0);
     CU_ASSERT_EQUAL(delete_member("dave@example.com", 62), 201); /* off the roster again */
     buf_free(&text);
+}
+
+/* The limit was lowered under a list: it waits, does not grow, and can shrink. */
+void test_over_limit(void)
+{
+    struct frame_client *c;
+    struct expansion x;
+    struct sealed m;
+
+    CU_ASSERT_EQUAL(world_stop(&w), 0);
+    world_configure(&w, "inline_max = 1");
+    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    c = client();
+    CU_ASSERT_EQUAL_FATAL(seal(&list, "x", &m), 0);
+    CU_ASSERT_EQUAL(rclient_expand(c, list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), ERR_RETRY);
+    CU_ASSERT_EQUAL(reads(&bob, &list), 1);
+    put_member(&dave);
+    CU_ASSERT_EQUAL(add_member(&dave, NULL, 0, 70), 409);
+    CU_ASSERT_EQUAL(roster_remove(&roster, dave.address, NULL), 0);
+    CU_ASSERT_EQUAL(roster_remove(&roster, erin.address, NULL), 0);
+    CU_ASSERT_EQUAL(delete_member("erin@example.com", 70), 201);
+    CU_ASSERT_EQUAL(rclient_expand(c, list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), 0);
+    CU_ASSERT_EQUAL(x.grant_count, 8);
+    expansion_clear(&x);
+    sealed_clear(&m);
+    frame_client_free(&c);
 }
 
 static void set_raw(const char *store, enum keystore_table t, const void *key, size_t key_len, const char *value)

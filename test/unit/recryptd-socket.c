@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/conf.h"
@@ -92,8 +92,7 @@ void test_expand(void)
     for (int i = 0; i < 12; i++) {
         int at;
 
-        CU_ASSERT_EQUAL_FATAL(
-            rclient_expand(c, list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, &e), 0);
+        CU_ASSERT_EQUAL_FATAL(rclient_expand(c, list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, &e), 0);
         CU_ASSERT_EQUAL(x.state, KEY_CURRENT);
         CU_ASSERT_STRING_EQUAL(x.account, "list@example.com");
         CU_ASSERT_STRING_EQUAL(x.current, list.profile.keyid);
@@ -137,14 +136,15 @@ void test_local_grant_and_key(void)
     struct err e;
 
     CU_ASSERT_EQUAL_FATAL(seal(&list, "by delivery", &m), 0);
-    CU_ASSERT_EQUAL(rclient_grant(c, "carol@example.net", list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &g, &e),
-                    0);
+    CU_ASSERT_EQUAL(
+        rclient_grant(c, "carol@example.net", list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &g, &e), 0);
     CU_ASSERT_EQUAL(grant_to_json(&g, &json, NULL), 0);
     CU_ASSERT_EQUAL(opens(&carol, &list, json, &m, "by delivery"), 1);
     json_object_put(json);
     grant_clear(&g);
-    CU_ASSERT_EQUAL(rclient_grant(c, "dave@example.com", list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &g, &e),
-                    ERR_ABSENT);
+    CU_ASSERT_EQUAL(
+        rclient_grant(c, "dave@example.com", list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &g, &e),
+        ERR_ABSENT);
     CU_ASSERT_EQUAL(rclient_grant(c, "bob@example.com", bob.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &g, &e),
                     ERR_ABSENT);
     CU_ASSERT_EQUAL(rclient_key(c, "bob@example.com", &key, &state, account, &e), 0);
@@ -299,7 +299,8 @@ void test_mutated_requests(void)
     buf_puts(&seeds[0], "{\"HelloRequest\":{}}");
     buf_puts(&seeds[1], "{\"ResolveRequest\":{\"Address\":\"list+owner@example.com\"}}");
     buf_printf(&seeds[2], "{\"ExpandRequest\":{\"GroupKeyID\":\"%s\",\"EphemeralKey\":%s}}", list.profile.keyid, epk);
-    buf_printf(&seeds[3], "{\"GrantRequest\":{\"Account\":\"bob@example.com\",\"GroupKeyID\":\"%s\",\"EphemeralKey\":%s}}",
+    buf_printf(&seeds[3],
+               "{\"GrantRequest\":{\"Account\":\"bob@example.com\",\"GroupKeyID\":\"%s\",\"EphemeralKey\":%s}}",
                list.profile.keyid, epk);
     buf_printf(&seeds[4], "{\"KeyRequest\":{\"Key\":\"%s\"}}", list.profile.keyid);
     for (int i = 0; i < 1500; i++)

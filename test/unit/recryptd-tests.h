@@ -17,7 +17,8 @@ int register_person(const struct who *p);
 void sign_roster(struct roster *r, int64_t serial, struct buf *out);
 struct json_object *entry_for(const struct who *l, const struct who *member, int64_t serial, int64_t epoch);
 struct json_object *with_entries(struct json_object *kind, const char *name, struct json_object *entries);
-/* Set Members to list with the roster as it is and an entry of the member for each of n keys; the member into the roster. */
+/* Set Members to list with the roster as it is and an entry of the member for each of n keys; the member into the
+ * roster. */
 int add_member(const struct who *member, const struct who *const *keys, size_t n, int64_t serial);
 void put_member(const struct who *member);
 /* RecryptData: the whole answer, its status, and whether the member then reads a message to l. */
@@ -35,11 +36,12 @@ void first_roster(const struct who *l, struct roster *r);
 int delete_member(const char *member, int64_t serial);
 
 /* The tests, in the order of test-recryptd.c. */
-void test_configuration(void), test_start(void), test_http(void), test_registration(void),
-    test_new_person_key(void), test_signatures(void), test_new_list(void), test_get_and_select(void),
-    test_add(void), test_inline_max(void), test_bad_epk(void), test_refusals_are_one(void), test_resolve(void),
-    test_expand(void), test_local_grant_and_key(void), test_local_misuse(void), test_roles(void), test_mutated_requests(void),
+void test_configuration(void), test_start(void), test_http(void), test_registration(void), test_new_person_key(void),
+    test_signatures(void), test_new_list(void), test_get_and_select(void), test_add(void), test_inline_max(void),
+    test_bad_epk(void), test_refusals_are_one(void), test_resolve(void), test_expand(void),
+    test_local_grant_and_key(void), test_local_misuse(void), test_roles(void), test_mutated_requests(void),
     test_remove(void), test_rekey(void), test_reload(void), test_log_rotation(void), test_second(void),
-    test_restart(void), test_quota(void), test_restore(void), test_missing(void), test_store_faults(void);
+    test_restart(void), test_quota(void), test_restore(void), test_missing(void), test_over_limit(void),
+    test_store_faults(void);
 
 #endif

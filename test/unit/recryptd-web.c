@@ -238,7 +238,7 @@ void test_new_list(void)
     first_roster(&list, &roster);
     who_make_list(&other, "bobs@example.com", &bob, "X25519", 1);
     first_roster(&other, &r);
-    CU_ASSERT_EQUAL(set_group(&other, bob.sign, &r, ""), 401); /* no administrator */
+    CU_ASSERT_EQUAL(set_group(&other, bob.sign, &r, ""), 401);     /* no administrator */
     CU_ASSERT_EQUAL(set_group(&list, bob.sign, &roster, ""), 401); /* not the owner */
     r = roster;
     r.serial = 2;

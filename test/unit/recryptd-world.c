@@ -329,7 +329,8 @@ static int read_answer(struct buf *in, struct answer *out)
     body += 4;
     if (sjson_parse(body, in->len - (size_t)(body - buf_str(in)), &limits, &out->all, NULL))
         return -1;
-    json_object_object_foreach(out->all, name, inner) {
+    json_object_object_foreach(out->all, name, inner)
+    {
         snprintf(out->name, sizeof out->name, "%s", name);
         out->body = inner;
     }

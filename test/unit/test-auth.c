@@ -127,9 +127,9 @@ static void make(const struct jwk *key, const char *header_extra, const char *ur
 
     buf_reset(out);
     CU_ASSERT_EQUAL(nonces_issue(nonces, NOW, nonce, &e), 0);
-    CU_ASSERT_EQUAL(buf_printf(&text, "{\"nonce\":\"%s\",\"url\":\"%s\",\"iat\":%lld%s}", nonce, url, (long long)iat,
-                               header_extra),
-                    0);
+    CU_ASSERT_EQUAL(
+        buf_printf(&text, "{\"nonce\":\"%s\",\"url\":\"%s\",\"iat\":%lld%s}", nonce, url, (long long)iat, header_extra),
+        0);
     CU_ASSERT_EQUAL_FATAL(sjson_parse(text.data, text.len, NULL, &header, &e), 0);
     CU_ASSERT_EQUAL_FATAL(jws_sign_flattened(key, header, payload, strlen(payload), out, &e), 0);
     json_object_put(header);
@@ -172,7 +172,7 @@ static void test_bad(void)
     struct buf b = BUF_INIT;
     char *sig;
 
-    make(known, "", "http://elsewhere" , NOW, "{}", &b);
+    make(known, "", "http://elsewhere", NOW, "{}", &b);
     CU_ASSERT_EQUAL(verify(&b), ERR_DENIED);
     make(known, "", URL "/", NOW, "{}", &b);
     CU_ASSERT_EQUAL(verify(&b), ERR_DENIED);

@@ -97,7 +97,12 @@ static void test_binding(void)
 
 static void test_account(void)
 {
-    struct account a = {.kind = PROFILE_LIST, .epoch = 3, .created = 4, .serial = 5, .policy = {PLAINTEXT_ENCRYPT, 1, 6}}, b;
+    struct account a = {.kind = PROFILE_LIST,
+                        .epoch = 3,
+                        .created = 4,
+                        .serial = 5,
+                        .policy = {PLAINTEXT_ENCRYPT, 1, 6}},
+                   b;
     struct buf text = BUF_INIT;
 
     strcpy(a.address, LIST);
@@ -184,7 +189,8 @@ static void test_entry(void)
         CU_ASSERT_EQUAL(records_commit(&r, &e), 0);
         CU_ASSERT_EQUAL_FATAL(entry_get(&r, KEYID, "bob@example.com", &got, &e), 0);
         CU_ASSERT_EQUAL(memcmp(suite_key_private(got.r), suite_key_private(en.r), len), 0);
-        CU_ASSERT_EQUAL(memcmp(suite_key_public(got.r), suite_key_public(en.r), suite_pub_len(suite_key_suite(en.r))), 0);
+        CU_ASSERT_EQUAL(memcmp(suite_key_public(got.r), suite_key_public(en.r), suite_pub_len(suite_key_suite(en.r))),
+                        0);
         CU_ASSERT_EQUAL(memcmp(got.tagkey, en.tagkey, 32), 0);
         CU_ASSERT_STRING_EQUAL(got.statement, "a.b.c");
         CU_ASSERT_STRING_EQUAL(got.key_udf, en.key_udf);

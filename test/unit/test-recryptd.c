@@ -1,5 +1,5 @@
-/* Drives a real recryptd over loopback and its socket: every request and every refusal of doc/protocol.md. The tests build
- * on each other, in the order of the table at the end. */
+/* Drives a real recryptd over loopback and its socket: every request and every refusal of doc/protocol.md. The tests
+ * build on each other, in the order of the table at the end. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,9 +75,9 @@ int add_member(const struct who *member, const struct who *const *keys, size_t n
     sign_roster(&roster, serial, &text);
     for (size_t i = 0; i < n; i++)
         json_object_array_add(entries, entry_for(keys[i], member, serial, (int64_t)i + 1));
-    status = world_status(&w, alice.sign, "Set",
-                          with_entries(J("{'Members':{'Group':'%s','Roster':'%s'}}", list.address, buf_str(&text)),
-                                       "Members", entries));
+    status = world_status(
+        &w, alice.sign, "Set",
+        with_entries(J("{'Members':{'Group':'%s','Roster':'%s'}}", list.address, buf_str(&text)), "Members", entries));
     buf_free(&text);
     return status;
 }
@@ -213,6 +213,7 @@ int main(void)
         {"quota", test_quota},
         {"a restored store is in quarantine and revives nobody", test_restore},
         {"who is missing after a restore is named", test_missing},
+        {"a list over the limit waits, and can shrink", test_over_limit},
         {"faults of store and service key are named", test_store_faults},
     };
     int status;
