@@ -102,8 +102,8 @@ static int key_of_registration(struct json_object *payload, const char *kid, str
     return rc;
 }
 
-/* Verifies under the signer's key; an unknown signer costs what a known one does, with a key that signed nothing: two records
- * decoded, one signature verified. */
+/* Verifies under the signer's key; an unknown signer costs what a known one does, with a key that signed nothing: two
+ * records decoded, one signature verified. */
 static int verify(struct auth *a, struct records *r, const struct jws *j, const struct header *h,
                   struct auth_result *out, struct err *e)
 {

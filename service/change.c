@@ -170,8 +170,8 @@ static int check_suite(const struct change *c, const struct entry *en, struct er
                                            : err_set(e, ERR_SYNTAX, "entry of %s: not of the key's suite", en->member);
 }
 
-/* One signature key stands for one member of a list: who it speaks for is not left to chance, and a list takes one place, not
- * many, among those that the key is in. */
+/* One signature key stands for one member of a list: who it speaks for is not left to chance, and a list takes one
+ * place, not many, among those that the key is in. */
 static int check_single(const struct change *c, const struct entry *en, const char *signer, struct err *e)
 {
     const char *account = en->member;
@@ -180,7 +180,8 @@ static int check_single(const struct change *c, const struct entry *en, const ch
     for (size_t i = 0; !same && i < c->members.count; i++) {
         const struct member *m = &c->members.list[i];
 
-        same = m->active && strcmp(m->account, account) && !strcmp(m->signer, signer) && roster_find(&c->roster, m->account);
+        same = m->active && strcmp(m->account, account) && !strcmp(m->signer, signer) &&
+               roster_find(&c->roster, m->account);
     }
     for (size_t i = 0; !same && i < c->entry_count; i++)
         same = strcmp(c->entries[i].member, account) && jwk_equal(c->entries[i].member_signer, en->member_signer);

@@ -64,8 +64,8 @@ static int one_grant(struct service *s, struct request *rq, const char *member, 
     for (size_t i = 0; known && !member && sg && i < sg->count; i++)
         if (!strcmp(sg->memberships[i].group, a.address) && !strcmp(sg->memberships[i].key_udf, key_udf))
             member = sg->memberships[i].member;
-    rc = grant_one(s->grants, &s->records, keyid, member ? member : "", key_udf, signer, &epk, allowed && member, &grant,
-                   e);
+    rc = grant_one(s->grants, &s->records, keyid, member ? member : "", key_udf, signer, &epk, allowed && member,
+                   &grant, e);
     if (!rc && !rq->caller->local)
         rc = quota_take(s->quota, a.address, member, s->settings->quota, rq->now, e);
     if (rc) {

@@ -89,7 +89,8 @@ int grant_one(struct grants *g, struct records *r, const char *keyid, const char
     /* Another's entry, a revoked one, none at all, and one that is refused for other reasons: all do the rest of the
      * work. What is not there to be decoded is made up for with the stand-in. */
     usable = !rc && en.active && suite_key_suite(en.r) == epk->suite;
-    allowed = allowed && usable && (!key_udf || !strcmp(key_udf, en.key_udf)) && (!signer || !strcmp(signer, en.signer));
+    allowed =
+        allowed && usable && (!key_udf || !strcmp(key_udf, en.key_udf)) && (!signer || !strcmp(signer, en.signer));
     rc = usable ? 0 : entry_decode(r, stand_in_key, stand_in_member, nobody->data, nobody->len, &other, e);
     if (rc)
         goto out;

@@ -101,7 +101,8 @@ static int find(const struct nonces *n, const char *nonce, int64_t now, uint64_t
     int rc = ERR_STALE;
 
     if (strlen(nonce) == NONCE_SIZE - 1 && !b64url_decode(nonce, NONCE_SIZE - 1, &raw) && raw.len == RAW_LEN &&
-        !mac(n, raw.data, want) && !CRYPTO_memcmp(want, raw.data + BODY_LEN, MAC_LEN) && !block(n, 0, raw.data, plain)) {
+        !mac(n, raw.data, want) && !CRYPTO_memcmp(want, raw.data + BODY_LEN, MAC_LEN) &&
+        !block(n, 0, raw.data, plain)) {
         number = take(plain + TIME_LEN, NUMBER_LEN);
         *at = number % n->kept;
         if ((uint32_t)now - (uint32_t)take(plain, TIME_LEN) <= NONCE_SECONDS && number >= n->next - n->kept &&

@@ -1,7 +1,8 @@
 /* nonces.h - what a signed request must repeat: random, single use, 300 seconds (doc/protocol.md section 1).
  *
- * A nonce carries its own proof and a number under encryption with a key of this process. One bit tells whether it was used:
- * no client's requests take memory or another's place. One that NONCES_KEPT others were given out behind is as good as expired.
+ * A nonce carries its own proof and a number under encryption with a key of this process. One bit tells whether it was
+ * used: no client's requests take memory or another's place. One that NONCES_KEPT others were given out behind is as
+ * good as expired.
  */
 #ifndef RECRYPT_NONCES_H
 #define RECRYPT_NONCES_H
