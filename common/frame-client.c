@@ -178,7 +178,7 @@ static int exchange(struct frame_client *c, const struct buf *request, struct js
     return r;
 }
 
-static int status_code(int64_t status)
+int frame_status_error(int64_t status)
 {
     switch (status) {
     case 400:
@@ -208,7 +208,7 @@ static int unwrap(struct json_object *outer, const char *name, struct json_objec
         sjson_int(inner, "Status", &status, NULL) < 0 ||
         (sjson_has(inner, "StatusDescription") && sjson_string(inner, "StatusDescription", &text, NULL) < 0))
         return err_set(e, ERR_RETRY, "recryptd: answer without %s or Status", member);
-    if ((r = status_code(status)) < 0)
+    if ((r = frame_status_error(status)) < 0)
         return err_set(e, r, "%s", *text ? text : "recryptd refused");
     *reply = json_object_get(inner);
     return 0;

@@ -7,6 +7,7 @@
 
 #include <json-c/json.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "buf.h"
 #include "err.h"
@@ -18,6 +19,9 @@ int frame_put(struct json_object *obj, size_t max, struct buf *out, struct err *
 /* Takes the first frame off data: 1 and *out, *used = octets consumed; 0 = more is needed; ERR_LIMIT as soon as the
  * length says so, ERR_SYNTAX. */
 int frame_take(const void *data, size_t len, size_t max, struct json_object **out, size_t *used, struct err *e);
+
+/* The error that a Status of the protocol stands for (doc/protocol.md), 0 for success; what is not known there is ERR_RETRY. */
+int frame_status_error(int64_t status);
 
 /* The client's end: one connection, opened at need, reopened once when the service was restarted between two calls. Not for
  * use by two threads at once. */

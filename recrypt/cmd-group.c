@@ -93,27 +93,6 @@ out:
     return r;
 }
 
-/* An answer that was lost: the service may have the list already. */
-static int made_already(struct tool *t, const struct profile *p, struct err *e)
-{
-    struct buf text = BUF_INIT;
-    struct profile there;
-    char state[16];
-    int r;
-
-    memset(&there, 0, sizeof there);
-    r = services_get_key(t->services, p->account, &text, state, e);
-    if (r == ERR_ABSENT)
-        r = 0;
-    else if (r == 0 && (r = profile_read(text.data, text.len, &there, e)) == 0)
-        r = strcmp(there.keyid, p->keyid) == 0 && jwk_equal(there.signer, p->signer)
-                ? 1
-                : err_set(e, ERR_EXISTS, "%s is taken: its key there is %s", p->account, there.keyid);
-    profile_clear(&there);
-    buf_free(&text);
-    return r;
-}
-
 int command_newgroup(struct tool *t, struct err *e)
 {
     char address[ADDRESS_SIZE], account[ADDRESS_SIZE];
@@ -129,7 +108,7 @@ int command_newgroup(struct tool *t, struct err *e)
     if ((r = set_policy(t, checked, e)) < 0 || (r = tool_address(t->args->words[0], address, e)) < 0 ||
         (r = home_account(t->home, t->args->value[OPT_ACCOUNT], account, e)) < 0 || (r = home_lock(t->home, e)) < 0 ||
         (r = person_open(t->home, account, &owner, e)) < 0 ||
-        (r = first_profile(t, &owner, address, &text, &p, e)) < 0 || (r = made_already(t, &p, e)) < 0 ||
+        (r = first_profile(t, &owner, address, &text, &p, e)) < 0 || (r = services_has(t->services, &p, e)) < 0 ||
         (r == 0 && (r = set_group(t, &owner, &p, &text, e)) < 0) ||
         (r = list_profile_done(t->home, "lists", address, &text, e)) < 0)
         goto out;

@@ -59,28 +59,6 @@ out:
     return r;
 }
 
-/* 1 = the service has this very key already, 0 = it has none, ERR_EXISTS = another one. */
-static int already_there(struct tool *t, const struct profile *p, struct err *e)
-{
-    struct buf text = BUF_INIT;
-    struct profile there;
-    char state[16];
-    int r;
-
-    memset(&there, 0, sizeof there);
-    r = services_get_key(t->services, p->account, &text, state, e);
-    if (r == ERR_ABSENT)
-        r = 0;
-    else if (r == 0 && (r = profile_read(text.data, text.len, &there, e)) == 0)
-        r = strcmp(there.keyid, p->keyid) == 0 && jwk_equal(there.signer, p->signer)
-                ? 1
-                : err_set(e, ERR_EXISTS, "the service has another key for %s (%s): the address is taken", p->account,
-                          there.keyid);
-    profile_clear(&there);
-    buf_free(&text);
-    return r;
-}
-
 static int set_person(struct tool *t, const struct profile *p, const struct buf *text, struct err *e)
 {
     const char *token = t->args->value[OPT_TOKEN];
@@ -118,7 +96,7 @@ int command_personal(struct tool *t, struct err *e)
 
     memset(&p, 0, sizeof p);
     if ((r = tool_address(t->args->words[0], account, e)) < 0 || (r = home_lock(t->home, e)) < 0 ||
-        (r = own_profile(t, account, &text, &p, e)) < 0 || (r = already_there(t, &p, e)) < 0 ||
+        (r = own_profile(t, account, &text, &p, e)) < 0 || (r = services_has(t->services, &p, e)) < 0 ||
         (r == 0 && (r = set_person(t, &p, &text, e)) < 0))
         goto out;
     if ((r = list_profile_done(t->home, "persons", account, &text, e)) < 0 || (r = jwk_udf(p.signer, udf)) < 0)

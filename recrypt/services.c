@@ -171,6 +171,27 @@ static int ephemeral_key(const struct jwe_recipient *to, struct json_object **ou
     return bad ? err_errno(e, "out of memory") : 0;
 }
 
+int services_has(struct services *s, const struct profile *p, struct err *e)
+{
+    struct buf text = BUF_INIT;
+    struct profile there;
+    char state[16];
+    int r;
+
+    memset(&there, 0, sizeof there);
+    r = services_get_key(s, p->account, &text, state, e);
+    if (r == ERR_ABSENT)
+        r = 0;
+    else if (r == 0 && (r = profile_read(text.data, text.len, &there, e)) == 0)
+        r = strcmp(there.keyid, p->keyid) == 0 && jwk_equal(there.signer, p->signer)
+                ? 1
+                : err_set(e, ERR_EXISTS, "the address %s is taken: its key at the service is %s", p->account,
+                          there.keyid);
+    profile_clear(&there);
+    buf_free(&text);
+    return r;
+}
+
 int services_grant(struct services *s, const char *keyid, const struct jwe_recipient *to, const char *member_udf,
                    const struct jwk *signer, struct grant *out, struct err *e)
 {

@@ -6,6 +6,7 @@
 #include "common/err.h"
 #include "common/jwe.h"
 #include "common/jwk.h"
+#include "common/statement.h"
 #include "common/udf.h"
 #include "home.h"
 #include "web.h"
@@ -27,6 +28,10 @@ int services_encryption_key(struct services *s, const char *address, const struc
  * "retired". */
 int services_get_key(struct services *s, const char *account_or_keyid, struct buf *profile, char state[16],
                      struct err *e);
+
+/* Whether the service has this very profile already, as after an answer that was lost: 1; 0 = none for that account;
+ * ERR_EXISTS = one with another key or signer. */
+int services_has(struct services *s, const struct profile *p, struct err *e);
 
 /* RecryptData: a grant with dk for one message to keyid, asked for with the member's signature key. */
 int services_grant(struct services *s, const char *keyid, const struct jwe_recipient *to, const char *member_udf,

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "common/frame.h"
 #include "common/jws.h"
 #include "common/sjson.h"
 
@@ -97,22 +98,6 @@ out:
     return r;
 }
 
-static int status_error(int64_t status)
-{
-    switch (status) {
-    case 400:
-        return ERR_SYNTAX;
-    case 401:
-        return ERR_DENIED;
-    case 404:
-        return ERR_ABSENT;
-    case 409:
-        return ERR_EXISTS;
-    default:
-        return ERR_RETRY;
-    }
-}
-
 int web_reply(const char *name, const void *text, size_t len, struct json_object **reply, struct err *e)
 {
     static const struct sjson_limits limits = {WEB_REPLY_MAX, 16, 1 << 18};
@@ -130,7 +115,7 @@ int web_reply(const char *name, const void *text, size_t len, struct json_object
         goto out;
     }
     if (status != 201 && status != 202) {
-        r = err_set(e, status_error(status), "%s", why);
+        r = err_set(e, frame_status_error(status), "%s", why);
         goto out;
     }
     *reply = json_object_get(inner);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds one fuzz target with clang, libFuzzer, ASan and UBSan and runs it: fuzz.sh SRCDIR NAME SECONDS
 set -eu
-src=$1 name=${2:?which target: make fuzz T=name} seconds=$3
+src=$1 name=${2:?which target: make fuzz T=name} seconds=${3:-60}
 top=$(cd "$src" && pwd)
 out=${FUZZ_DIR:-fuzz-build}
 mkdir -p "$out/corpus-$name"
