@@ -206,5 +206,14 @@ story_marker() {
   say "The plaintext holds the word $marker; so do none of the servers' files: queues, mailboxes, archive, keystores, logs."
   # shellcheck disable=SC2086
   "$python" "$SRC/contrib/demo/search.py" "$marker" "Übergabe am Dienstag" -- $seen || return
-  grep -q "$marker" "$WORLD/home/bob/opened.eml" && echo "and Bob's opened copy does hold it."
+  say "What the readers have, opened on their own machines:"
+  for d in bob carol erin; do
+    "$python" - "$WORLD/home/$d/opened.eml" <<'EOF' >"$WORLD/home/$d/text" || return
+import email, email.policy, sys
+m = email.message_from_binary_file(open(sys.argv[1], "rb"), policy=email.policy.default)
+print(f"{m['Subject']}: {' / '.join(m.get_body(('plain',)).get_content().split(chr(10)))}")
+EOF
+    echo "$d: $(cat "$WORLD/home/$d/text")"
+    grep -q "$marker" "$WORLD/home/$d/text" || return
+  done
 }
