@@ -114,6 +114,28 @@ void test_quota(void)
     CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
 }
 
+/* What cannot be logged is not given; what is no grant is answered all the same. */
+void test_log_full(void)
+{
+    struct frame_client *c;
+    struct expansion x;
+    struct sealed m;
+
+    CU_ASSERT_EQUAL(world_stop(&w), 0);
+    world_configure(&w, "access_log = \"/dev/full\"");
+    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    CU_ASSERT_EQUAL(grant_status(&bob, &list), 503);
+    CU_ASSERT_EQUAL(grant_status(&dave, &list), 404);
+    c = client();
+    CU_ASSERT_EQUAL_FATAL(seal(&list, "x", &m), 0);
+    CU_ASSERT_EQUAL(rclient_expand(c, list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), ERR_RETRY);
+    sealed_clear(&m);
+    frame_client_free(&c);
+    CU_ASSERT_EQUAL(world_stop(&w), 0);
+    world_configure(&w, "");
+    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+}
+
 /* A dump of the time before a removal is loaded: nobody is served until the owner confirmed, and who was removed stays
  * so. */
 void test_restore(void)

@@ -211,6 +211,7 @@ int main(void)
         {"a second recryptd is refused", test_second},
         {"a restart keeps everything", test_restart},
         {"quota", test_quota},
+        {"no grant without a line in the access log", test_log_full},
         {"a restored store is in quarantine and revives nobody", test_restore},
         {"who is missing after a restore is named", test_missing},
         {"a list over the limit waits, and can shrink", test_over_limit},
