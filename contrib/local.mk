@@ -1,6 +1,7 @@
 # Sample configuration, the demonstration, what the tests share with it.
 EXTRA_DIST += \
 	contrib/demo/world.sh contrib/demo/story.sh contrib/demo/compose.py contrib/demo/foreign.py contrib/demo/search.py \
-	contrib/postfix/main.cf contrib/postfix/master.cf contrib/postfix/lmtp.cf test/integration/mailtest.sh
+	contrib/postfix/main.cf contrib/postfix/master.cf contrib/postfix/lmtp.cf contrib/postfix/local.cf contrib/recrypt-lda-local.conf \
+	test/integration/mailtest.sh
 dist_noinst_SCRIPTS += contrib/demo.sh contrib/packages.sh test/run.sh test/integration/tap.sh test/integration/story.sh \
 	test/integration/postfix.sh

@@ -8,7 +8,7 @@
 #include "common/sjson.h"
 #include "service.h"
 
-enum { OPEN = 1, SIGNED = 2, MILTER = 4, DELIVERY = 8, LOCAL = 16 };
+enum { OPEN = 1, SIGNED = 2, MILTER = 4, DELIVERY = 8, LOCAL = 16, OWN = 32 };
 
 static const struct entry_point {
     const char *name;
@@ -22,10 +22,10 @@ static const struct entry_point {
     {"Get", SIGNED, get_handle},
     {"Select", SIGNED, select_handle},
     {"RecryptData", SIGNED, recrypt_data_handle},
-    {"Resolve", MILTER | DELIVERY, resolve_handle},
+    {"Resolve", MILTER | DELIVERY | OWN, resolve_handle},
     {"Expand", MILTER, expand_handle},
-    {"Grant", DELIVERY, grant_handle},
-    {"Key", MILTER | DELIVERY, key_handle},
+    {"Grant", DELIVERY | OWN, grant_handle},
+    {"Key", MILTER | DELIVERY | OWN, key_handle},
 };
 
 static const struct sjson_limits open_limits = {64 << 10, 8, 1024};
@@ -224,10 +224,42 @@ unsigned service_web(struct service *s, int is_signed, const void *text, size_t 
     return status == STATUS_OK || status == STATUS_UPDATED ? 200 : (unsigned)status;
 }
 
+/* May a caller without a role ask this? Not about others: whether they are members is told to nobody. */
+static int about_herself(const struct caller *caller, const struct entry_point *to, struct json_object *body)
+{
+    char address[ADDRESS_SIZE], base[ADDRESS_SIZE];
+    const char *asked, *ext;
+    size_t ext_len;
+
+    if (!*caller->own || to->handle == key_handle || !(to->may & OWN))
+        return 1;
+    if (sjson_string(body, to->handle == grant_handle ? "Account" : "Address", &asked, NULL) ||
+        address_canonical(asked, strlen(asked), address, NULL))
+        return 0;
+    address_split(address, base, &ext, &ext_len);
+    return !strcmp(base, caller->own);
+}
+
+/* As if nobody had that address. */
+static struct json_object *about_others(struct service *s, const struct caller *caller, const struct entry_point *to)
+{
+    struct json_object *fields;
+
+    if (to->handle != resolve_handle)
+        return refuse(s, caller, to, 404, "no grant");
+    fields = json_object_new_object();
+    if (!fields || sjson_set_string(fields, "Kind", "none")) {
+        json_object_put(fields);
+        return NULL;
+    }
+    return response(to->name, STATUS_OK, "done", fields);
+}
+
 int service_local(struct service *s, struct json_object *request, const struct caller *caller,
                   struct json_object **reply)
 {
-    unsigned roles = LOCAL | (caller->milter ? MILTER : 0) | (caller->delivery ? DELIVERY : 0);
+    unsigned roles = LOCAL | (caller->milter ? MILTER : 0) | (caller->delivery ? DELIVERY : 0) |
+                     (*caller->own ? OWN : 0);
     struct json_object *body;
     const struct entry_point *to = find(request, &body);
     int status;
@@ -239,6 +271,6 @@ int service_local(struct service *s, struct json_object *request, const struct c
         json_object_put(refuse(s, caller, to, 401, "not permitted"));
         return -1;
     }
-    *reply = run(s, to, body, caller, &status);
+    *reply = about_herself(caller, to, body) ? run(s, to, body, caller, &status) : about_others(s, caller, to);
     return *reply ? 0 : -1;
 }

@@ -64,6 +64,8 @@ static void set_roles(struct client *c)
 
     c->caller.milter = all || uids_have(&s->milter, uid);
     c->caller.delivery = all || uids_have(&s->delivery, uid);
+    if (c->caller.milter || c->caller.delivery || !settings_user_address(s, uid, c->caller.own))
+        *c->caller.own = 0;
 }
 
 static int answer(struct client *c, struct json_object *request)

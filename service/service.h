@@ -35,8 +35,9 @@ struct service {
 
 /* Who asks. */
 struct caller {
-    int local;            /* over the socket */
-    int milter, delivery; /* local roles */
+    int local;                /* over the socket */
+    int milter, delivery;     /* local roles */
+    char own[ADDRESS_SIZE];   /* of a local user without a role: what she may ask about; "" = nothing */
     uid_t uid;
     pid_t pid;
     char signer[JWK_UDF_SIZE];   /* "" = not signed */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,6 +283,16 @@ static int read_limits(cfg_t *cfg, struct settings *s, struct err *e)
     return rc;
 }
 
+static int read_user_domain(cfg_t *cfg, struct settings *s, struct err *e)
+{
+    const char *text = cfg_getstr(cfg, "user_domain");
+
+    if (*text)
+        return canonical("user_domain", text, 1, &s->user_domain, e);
+    s->user_domain = strdup("");
+    return s->user_domain ? 0 : err_errno(e, "user_domain");
+}
+
 static int read_people(cfg_t *cfg, struct settings *s, struct err *e)
 {
     const char *registration = cfg_getstr(cfg, "registration"), *user = cfg_getstr(cfg, "user");
@@ -290,6 +301,7 @@ static int read_people(cfg_t *cfg, struct settings *s, struct err *e)
     rc = rc ? rc : read_names(cfg, "administrators", 0, &s->administrators, e);
     rc = rc ? rc : read_uids(cfg, "milter_users", &s->milter, e);
     rc = rc ? rc : read_uids(cfg, "delivery_users", &s->delivery, e);
+    rc = rc ? rc : read_user_domain(cfg, s, e);
     if (rc)
         return rc;
     if (!s->domains.count)
@@ -340,6 +352,7 @@ int settings_load(const char *path, const struct settings *former, struct settin
         CFG_STR("user", "", CFGF_NONE),
         CFG_STR_LIST("milter_users", none, CFGF_NONE),
         CFG_STR_LIST("delivery_users", none, CFGF_NONE),
+        CFG_STR("user_domain", "", CFGF_NONE),
         CFG_STR("registration", "token", CFGF_NONE),
         CFG_STR("list_plaintext", "reject", CFGF_NONE),
         CFG_BOOL("list_archive", cfg_false, CFGF_NONE),
@@ -408,6 +421,7 @@ void settings_free(struct settings **sp)
     free(s->keystore_location);
     free(s->milter.list);
     free(s->delivery.list);
+    free(s->user_domain);
     free(s->access_log);
     free(s);
     *sp = NULL;
@@ -429,6 +443,15 @@ int settings_serves(const struct settings *s, const char *address)
 int settings_administrator(const struct settings *s, const char *address)
 {
     return names_have(&s->administrators, address);
+}
+
+int settings_user_address(const struct settings *s, uid_t uid, char out[ADDRESS_SIZE])
+{
+    const struct passwd *pw = *s->user_domain ? getpwuid(uid) : NULL;
+    char text[ADDRESS_SIZE];
+    int n = pw ? snprintf(text, sizeof text, "%s@%s", pw->pw_name, s->user_domain) : 0;
+
+    return n > 0 && n < ADDRESS_SIZE && !address_canonical(text, (size_t)n, out, NULL);
 }
 
 int uids_have(const struct uids *u, uid_t uid)

@@ -43,6 +43,7 @@ struct settings {
     uid_t uid;
     gid_t gid;
     struct uids milter, delivery;
+    char *user_domain; /* a user of this host may ask as NAME@user_domain; "" = no */
     int registration_open;
     struct policy list_policy;
     enum plaintext_policy person_plaintext;
@@ -65,6 +66,8 @@ void settings_free(struct settings **s);
 int settings_serves(const struct settings *s, const char *address);
 int settings_administrator(const struct settings *s, const char *address);
 int uids_have(const struct uids *u, uid_t uid);
+/* The address of a user of this host; 0 when she has none. */
+int settings_user_address(const struct settings *s, uid_t uid, char out[ADDRESS_SIZE]);
 
 /* What differs from old and takes a restart to come into effect; NULL when nothing. Static text. */
 const char *settings_fixed(const struct settings *old, const struct settings *s);

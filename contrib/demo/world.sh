@@ -97,6 +97,7 @@ error     unix  -       -       n       -       -       error
 retry     unix  -       -       n       -       -       error
 discard   unix  -       -       n       -       -       discard
 virtual   unix  -       n       n       -       -       virtual
+local     unix  -       n       n       -       -       local
 lmtp      unix  -       -       n       -       -       lmtp
 anvil     unix  -       -       n       -       1       anvil
 scache    unix  -       -       n       -       1       scache
@@ -116,6 +117,16 @@ world_mailbox() {
   for a in "$@"; do echo "$a recrypt" >>"$map"; done
   while [ "$(date +%s)" = "$(stat -c %Y "$map.db")" ]; do sleep 0.1; done
   postmap -c "$WORLD/$d/postfix/etc" "hash:$map"
+}
+# Lines for main.cf, in force when this returns; and those of a sample.
+world_postconf() { # DOMAIN LINE...
+  local c=$WORLD/$1/postfix/etc; shift
+  postconf -c "$c" -e "$@" && postfix -c "$c" reload >/dev/null 2>&1 && sleep 1
+}
+world_postfix_sample() { # DOMAIN SAMPLE
+  local lines
+  mapfile -t lines < <(world_config "$1" "$SRC/contrib/postfix/$2" | grep -v '^#')
+  world_postconf "$1" "${lines[@]}"
 }
 # The sender's queue: how many messages wait; and a run through it now.
 world_queue() { postqueue -c "$WORLD/$1/postfix/etc" -j | wc -l; }

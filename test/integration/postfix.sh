@@ -78,6 +78,70 @@ ok "carol's copy went by SMTP, with her grant alone, and she reads it" onwards_s
 ok "the next server's refusal bounces" onwards_refused
 ok "back to Maildirs" onwards_end
 
+# ---- mailbox_command: a member who is a system user of the host; games is one on every Debian
+host=host.example.com
+local_start() {
+  local w=$T/$com
+  install -d -o games -g games -m 700 "$w/local"
+  # Her home is not ours to write to.
+  { world_config $com "$SRC/contrib/recrypt-lda-local.conf" | sed 's|%h/Maildir|%n/Maildir|'; echo "mail_root = \"$w/local\""; } \
+    >"$w/etc/recrypt-lda-local.conf"
+  echo "user_domain = \"$host\"" >>"$(world_conf $com recryptd)"
+  recryptd_set $com domains "{\"$com\", \"$host\"}" && world_postconf $com "mydestination=$host" && world_postfix_sample $com local.cf || return
+  world_home games
+  head -n 3 "$WORLD/home/alice/recrypt.conf" | sed "s|\"$com\"|\"$host\"|" >"$T/section"
+  cat "$T/section" >>"$WORLD/home/games/recrypt.conf"; cat "$T/section" >>"$WORLD/home/alice/recrypt.conf"
+  as games "$recrypt" personal games@$host --token "$(world_invite $com games@$host)" || return
+  as alice "$recrypt" add $list games@$host
+}
+local_files() { find "$T/$com/local" -type f | wc -l; }
+local_reads() {
+  sealed "To a system user" 50000
+  submit $com dave@example.net $list "$sealed" && world_wait 10 test -d "$T/$com/local/games/Maildir/new" && sleep 0.5 || return
+  same "$(local_files)" 1 && cp "$T"/$com/local/games/Maildir/new/* "$T/home/games/got.eml" && same "$(grants_in "$T/home/games/got.eml")" 1 || return
+  same "$(stat -c %U "$T"/$com/local/games/Maildir/new/*)" games || return
+  as games "$recrypt" open "$T/home/games/got.eml" >"$T/home/games/opened.eml" && cmp "$T/home/games/opened.eml" "$letter"
+}
+local_bounce() { # the null sender, and an address extension
+  letter "To a system user" 100 "games+news@$host"
+  submit $com "" "games+news@$host" "$letter" && world_wait 10 eval '[ "$(local_files)" = 2 ]' && grep -q '^Return-Path: <>' "$T"/$com/local/games/Maildir/new/*
+}
+asks() { # ACCOUNT: what recryptd tells games about it
+  setpriv --reuid=games --regid=games --clear-groups "$python" - "$T/$com/run/recryptd.sock" "$sealed" "$1" <<'PY'
+import base64, email, json, socket, struct, sys
+def ask(request):
+    s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.settimeout(10)
+    data = json.dumps(request).encode(); s.sendall(struct.pack(">I", len(data)) + data)
+    head = s.recv(4)
+    if len(head) < 4:  # closed: not permitted
+        return "closed"
+    n, got = struct.unpack(">I", head)[0], b""
+    while len(got) < n:
+        got += s.recv(n - len(got))
+    body = list(json.loads(got).values())[0]
+    return body.get("Kind", body["Status"])
+part1 = json.loads(email.message_from_bytes(open(sys.argv[2], "rb").read()).get_payload()[0].get_payload(decode=True))
+head = json.loads(base64.urlsafe_b64decode(part1["protected"] + "=="))
+head.update(part1["recipients"][0].get("header", {}))
+print(ask({"ResolveRequest": {"Address": sys.argv[3]}}),
+      ask({"GrantRequest": {"Account": sys.argv[3], "GroupKeyID": head["kid"], "EphemeralKey": head["epk"]}}),
+      ask({"ExpandRequest": {"GroupKeyID": head["kid"], "EphemeralKey": head["epk"]}}))
+PY
+}
+local_others() { # members and others alike: nothing; games herself: hers
+  same "$(asks bob@example.com)" "none 404 closed" && same "$(asks $list)" "none 404 closed" && same "$(asks nobody@example.com)" "none 404 closed" &&
+    same "$(asks games@$host)" "person 201 closed"
+}
+local_end() {
+  as alice "$recrypt" remove $list games@$host && world_postconf $com mydestination= mailbox_command= && recryptd_set $com user_domain '""' || return
+  same "$(asks games@$host)" "closed closed closed"
+}
+ok "mailbox_command, with the sample's lines: a system user joins" local_start
+ok "her own copy, in her own mailbox, which she reads" local_reads
+ok "also from the null sender, with an extension" local_bounce
+ok "recryptd tells her about herself and about nobody else" local_others
+ok "without user_domain nothing at all" local_end
+
 # ---- a list and others in one transaction
 mixed() { # RECIPIENT...
   sealed "To a list and others"

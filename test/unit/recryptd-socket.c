@@ -228,6 +228,15 @@ void test_roles(void)
     CU_ASSERT_EQUAL(raw_frame(65532, resolve), 1);
     CU_ASSERT_EQUAL(raw_frame(65532, expand), 0);
     CU_ASSERT_EQUAL(raw_frame(65532, grant), 1);
+    /* Any user may ask about herself; what she is told about others, the mail path's test looks at. */
+    world_configure(&w, "milter_users = {\"65533\"}\nuser_domain = \"example.com\"");
+    kill(w.pid, SIGHUP);
+    for (int i = 0; i < 100 && raw_frame(65532, resolve); i++) /* no role any more, and no name */
+        usleep(20000);
+    CU_ASSERT_EQUAL(raw_frame(65532, resolve), 0);
+    CU_ASSERT_EQUAL(raw_frame(65534, resolve), 1);
+    CU_ASSERT_EQUAL(raw_frame(65534, grant), 1);
+    CU_ASSERT_EQUAL(raw_frame(65534, expand), 0);
 }
 
 /* ---- octets at random ---- */
