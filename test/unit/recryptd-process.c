@@ -19,7 +19,7 @@ void test_reload(void)
     struct address_info info;
 
     world_configure(&w, "person_plaintext = \"reject\"");
-    kill(w.pid, SIGHUP);
+    world_signal(&w, SIGHUP);
     for (int i = 0; i < 200; i++) {
         CU_ASSERT_EQUAL(rclient_resolve(c, "bob@example.com", &info, NULL), 0);
         if (info.plaintext == PLAINTEXT_REJECT)
@@ -28,7 +28,7 @@ void test_reload(void)
     }
     CU_ASSERT_EQUAL(info.plaintext, PLAINTEXT_REJECT);
     world_configure(&w, "person_plaintext = \"nonsense\"");
-    kill(w.pid, SIGHUP);
+    world_signal(&w, SIGHUP);
     CU_ASSERT(world_logged(&w, "the former configuration stays in force"));
     CU_ASSERT_EQUAL(rclient_resolve(c, "bob@example.com", &info, NULL), 0);
     CU_ASSERT_EQUAL(info.plaintext, PLAINTEXT_REJECT);
@@ -48,7 +48,7 @@ void test_log_rotation(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&b), " 201 grant:bob@example.com\n"));
     CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&b), " 201 grants:2\n"));
     CU_ASSERT_EQUAL(rename(path, rotated), 0);
-    kill(w.pid, SIGHUP);
+    world_signal(&w, SIGHUP);
     for (int i = 0; i < 200 && access(path, F_OK); i++)
         usleep(10000);
     CU_ASSERT_EQUAL(world_status(&w, NULL, "Hello", J("{}")), 201);
@@ -92,7 +92,7 @@ void test_restart(void)
     CU_ASSERT_EQUAL(reads(&bob, &list), 1);
     CU_ASSERT_EQUAL(grant_status(&carol, &list), 404);
     /* killed, not stopped: what was acknowledged is there */
-    kill(w.pid, SIGKILL);
+    world_signal(&w, SIGKILL);
     world_stop(&w);
     CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
     CU_ASSERT_EQUAL(reads(&bob, &list), 1);

@@ -218,7 +218,7 @@ void test_roles(void)
         return;
     }
     world_configure(&w, "milter_users = {\"65533\"}\ndelivery_users = {\"65532\"}");
-    kill(w.pid, SIGHUP);
+    world_signal(&w, SIGHUP);
     CU_ASSERT(world_logged(&w, "configuration reloaded"));
     CU_ASSERT_EQUAL(raw_frame(65534, "{\"HelloRequest\":{}}"), 1);
     CU_ASSERT_EQUAL(raw_frame(65534, resolve), 0);
@@ -230,7 +230,7 @@ void test_roles(void)
     CU_ASSERT_EQUAL(raw_frame(65532, grant), 1);
     /* Any user may ask about herself; what she is told about others, the mail path's test looks at. */
     world_configure(&w, "milter_users = {\"65533\"}\nuser_domain = \"example.com\"");
-    kill(w.pid, SIGHUP);
+    world_signal(&w, SIGHUP);
     for (int i = 0; i < 100 && raw_frame(65532, resolve); i++) /* no role any more, and no name */
         usleep(20000);
     CU_ASSERT_EQUAL(raw_frame(65532, resolve), 0);

@@ -171,13 +171,21 @@ static int exit_status(int status)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+void world_signal(const struct world *w, int number)
+{
+    if (w->pid > 0) /* 0 would be this test and whoever started it */
+        kill(w->pid, number);
+}
+
 int world_stop(struct world *w)
 {
     pid_t pid = w->pid;
     int status;
 
+    if (!pid)
+        return -1;
+    world_signal(w, SIGTERM);
     w->pid = 0;
-    kill(pid, SIGTERM);
     for (int i = 0; i < TRIES; i++) {
         if (waitpid(pid, &status, WNOHANG) == pid)
             return exit_status(status);

@@ -25,7 +25,8 @@ void world_remove(struct world *w); /* also stops */
 /* Writes the configuration: the usual one with extra lines behind it. */
 void world_configure(const struct world *w, const char *extra);
 int world_start(struct world *w); /* waits until it serves */
-int world_stop(struct world *w);  /* -> exit status, or 128 + signal */
+void world_signal(const struct world *w, int number);
+int world_stop(struct world *w); /* -> exit status, or 128 + signal */
 /* Runs recryptd with these arguments (NULL-ended, -c CONF is put first) to its end. -> exit status; out gets both
  * streams. */
 int world_run(const struct world *w, struct buf *out, ...);
