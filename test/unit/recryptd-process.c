@@ -88,13 +88,13 @@ void test_restart(void)
     if (!strstr(buf_str(&out), "no fault"))
         printf("# %s\n", buf_str(&out));
     world_configure(&w, "");
-    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    must_start();
     CU_ASSERT_EQUAL(reads(&bob, &list), 1);
     CU_ASSERT_EQUAL(grant_status(&carol, &list), 404);
     /* killed, not stopped: what was acknowledged is there */
     world_signal(&w, SIGKILL);
     world_stop(&w);
-    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    must_start();
     CU_ASSERT_EQUAL(reads(&bob, &list), 1);
     buf_free(&out);
 }
@@ -103,7 +103,7 @@ void test_quota(void)
 {
     CU_ASSERT_EQUAL(world_stop(&w), 0);
     world_configure(&w, "quota = 2");
-    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    must_start();
     CU_ASSERT_EQUAL(grant_status(&bob, &list), 201);
     CU_ASSERT_EQUAL(grant_status(&bob, &list), 201);
     CU_ASSERT_EQUAL(grant_status(&bob, &list), 503);
@@ -111,7 +111,7 @@ void test_quota(void)
     CU_ASSERT_EQUAL(grant_status(&dave, &list), 404);
     CU_ASSERT_EQUAL(world_stop(&w), 0);
     world_configure(&w, "");
-    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    must_start();
 }
 
 /* What cannot be logged is not given; what is no grant is answered all the same. */
@@ -123,7 +123,7 @@ void test_log_full(void)
 
     CU_ASSERT_EQUAL(world_stop(&w), 0);
     world_configure(&w, "access_log = \"/dev/full\"");
-    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    must_start();
     CU_ASSERT_EQUAL(grant_status(&bob, &list), 503);
     CU_ASSERT_EQUAL(grant_status(&dave, &list), 404);
     c = client();
@@ -133,7 +133,7 @@ void test_log_full(void)
     frame_client_free(&c);
     CU_ASSERT_EQUAL(world_stop(&w), 0);
     world_configure(&w, "");
-    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    must_start();
 }
 
 /* A dump of the time before a removal is loaded: nobody is served until the owner confirmed, and who was removed stays
@@ -185,7 +185,7 @@ void test_restore(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(f = fopen(dump, "w+"));
     CU_ASSERT_EQUAL(keystore_dump(ks, NULL, f, &count, &e), 0);
     keystore_close(&ks);
-    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    must_start();
 
     /* dave goes, after the backup */
     CU_ASSERT_EQUAL(roster_remove(&roster, dave.address, NULL), 0);
@@ -201,7 +201,7 @@ void test_restore(void)
     rewind(f);
     CU_ASSERT_EQUAL_FATAL(keystore_load("berkeley", store, f, &count, &e), 0);
     fclose(f);
-    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    must_start();
 
     CU_ASSERT_EQUAL(grant_status(&bob, &list2), 503);
     CU_ASSERT_EQUAL(grant_status(&dave, &list2), 503);
@@ -280,7 +280,7 @@ void test_over_limit(void)
 
     CU_ASSERT_EQUAL(world_stop(&w), 0);
     world_configure(&w, "inline_max = 1");
-    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    must_start();
     c = client();
     CU_ASSERT_EQUAL_FATAL(seal(&list, "x", &m), 0);
     CU_ASSERT_EQUAL(rclient_expand(c, list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), ERR_RETRY);

@@ -9,6 +9,8 @@ extern struct world w;
 extern struct who alice, bob, carol, dave, erin, list, list2;
 extern struct roster roster; /* the owner's own, as last sent */
 
+/* Starts the service, or ends the test program: each test builds on those before it. */
+void must_start(void);
 /* Requests; the answer's status. register_person fetches an invitation first. */
 int set_person(const struct who *p, const char *token);
 void invite(const char *address, char token[128]);

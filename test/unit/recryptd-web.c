@@ -60,7 +60,7 @@ void test_start(void)
     char path[256];
 
     world_configure(&w, "");
-    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    must_start();
     world_path(&w, "state/service.key", path);
     CU_ASSERT_EQUAL(stat(path, &st), 0);
     CU_ASSERT_EQUAL(st.st_mode & 0777, 0600);

@@ -50,6 +50,7 @@ struct json_object *entry_for(const struct who *l, const struct who *member, int
     struct json_object *text;
     struct err e = {0};
 
+    CU_ASSERT_PTR_NOT_NULL_FATAL(w.service_key);
     CU_ASSERT_EQUAL_FATAL(entry_make(l->key, &member->profile, serial, epoch, alice.sign, w.service_key, &b, &e), 0);
     text = json_object_new_string(buf_str(&b));
     buf_free(&b);
@@ -181,6 +182,16 @@ void first_roster(const struct who *l, struct roster *r)
     memcpy(r->keyid, l->profile.keyid, sizeof r->keyid);
     r->serial = r->epoch = 1;
     r->issued = 1700000000;
+}
+
+void must_start(void)
+{
+    if (!world_start(&w))
+        return;
+    printf("not ok - recryptd: starts\nBail out! Without it the rest means nothing\n");
+    fflush(stdout);
+    world_remove(&w);
+    exit(1);
 }
 
 int main(void)
