@@ -5,3 +5,5 @@ EXTRA_DIST += \
 	test/integration/mailtest.sh
 dist_noinst_SCRIPTS += contrib/demo.sh contrib/packages.sh test/run.sh test/integration/tap.sh test/integration/story.sh \
 	test/integration/postfix.sh
+EXTRA_DIST += contrib/sendmail/sendmail.mc contrib/sendmail/instance.sh test/integration/sendmail-tool.py
+dist_noinst_SCRIPTS += contrib/sendmail/unpack.sh test/integration/sendmail.sh

@@ -14,6 +14,9 @@ WORLD=
 world_domains="example.com example.net"
 world_net_example_com=127.0.0.1
 world_net_example_net=127.0.0.2
+# Each domain's mail server: "postfix", or one that a file sourced after this one brings (contrib/sendmail/instance.sh).
+world_mta_example_com=postfix
+world_mta_example_net=postfix
 
 # The loopback address of a domain, and a port of one of its servers: world_port example.com smtp|imap|web
 world_ip() { eval "echo \$world_net_$(echo "$1" | tr . _)"; }
@@ -21,6 +24,12 @@ world_port() { cat "$WORLD/$1/port.$2"; }
 world_pick_port() {
   "$python" -c 'import socket, sys; s = socket.socket(); s.bind((sys.argv[1], 0)); print(s.getsockname()[1])' "$(world_ip "$1")" \
     >"$WORLD/$1/port.$2"
+}
+# world_mta DOMAIN VERB ARGUMENT...: the mail server's own way to start, stop, queue, flush, mailbox.
+world_mta() {
+  local d=$1 verb=$2 kind; shift 2
+  eval "kind=\$world_mta_$(echo "$d" | tr . _)"
+  "world_${kind}_$verb" "$d" "$@"
 }
 world_other() { case $1 in example.com) echo example.net ;; *) echo example.com ;; esac; }
 
@@ -39,7 +48,7 @@ world_config() { # DOMAIN SAMPLE
     -e "s|@INTERNAL_USER@|dovecot|g; s|@INTERNAL_GROUP@|dovecot|g; s|@LOGIN_USER@|dovenull|g" "$2"
 }
 
-world_postfix() { # DOMAIN
+world_postfix_start() { # DOMAIN
   local d=$1 w=$WORLD/$1/postfix ip other
   ip=$(world_ip "$d") other=$(world_other "$d")
   mkdir -p "$w/etc" "$w/queue" "$w/data"
@@ -110,9 +119,14 @@ EOF
   postfix -c "$w/etc" start >>"$WORLD/$d/log/postfix-start" 2>&1
 }
 
-# world_mailbox DOMAIN ADDRESS...: Postfix accepts mail for these from now on (the administrator's line in the map).
+# world_mailbox DOMAIN ADDRESS...: the mail server accepts mail for these from now on (the administrator's line in the map).
+world_mailbox() { local d=$1; shift; world_mta "$d" mailbox "$@"; }
+# The mail server's queue: how many messages wait; and a run through it now.
+world_queue() { world_mta "$1" queue; }
+world_flush() { world_mta "$1" flush; }
+
 # A running smtpd sees a new map by its time, in whole seconds: so never two in the same second.
-world_mailbox() {
+world_postfix_mailbox() {
   local d=$1 map=$WORLD/$1/postfix/etc/recrypt_mailboxes a; shift
   for a in "$@"; do echo "$a recrypt" >>"$map"; done
   while [ "$(date +%s)" = "$(stat -c %Y "$map.db")" ]; do sleep 0.1; done
@@ -128,9 +142,11 @@ world_postfix_sample() { # DOMAIN SAMPLE
   mapfile -t lines < <(world_config "$1" "$SRC/contrib/postfix/$2" | grep -v '^#')
   world_postconf "$1" "${lines[@]}"
 }
-# The sender's queue: how many messages wait; and a run through it now.
-world_queue() { postqueue -c "$WORLD/$1/postfix/etc" -j | wc -l; }
-world_flush() { postqueue -c "$WORLD/$1/postfix/etc" -f; }
+world_postfix_queue() { postqueue -c "$WORLD/$1/postfix/etc" -j | wc -l; }
+world_postfix_flush() { postqueue -c "$WORLD/$1/postfix/etc" -f; }
+world_postfix_stop() {
+  [ ! -e "$WORLD/$1/postfix/etc/main.cf" ] || postfix -c "$WORLD/$1/postfix/etc" stop >/dev/null 2>&1
+}
 
 # Stops the process whose pid is in a file; waits until it is gone.
 world_kill() {
@@ -195,7 +211,7 @@ world_domain() { # DOMAIN
   install -d -o nobody -g postfix -m 750 "$w/milter"
   install -d -o mail -g mail -m 700 "$w/mail"
   install -d -o mail -g postfix -m 2750 "$w/lda"
-  world_service_start "$d" && world_milter_start "$d" && world_dovecot_start "$d" && world_postfix "$d" &&
+  world_service_start "$d" && world_milter_start "$d" && world_dovecot_start "$d" && world_mta "$d" start &&
     world_wait 10 world_listens "$(world_ip "$d")" "$(world_port "$d" smtp)"
 }
 
@@ -229,8 +245,7 @@ world_stop() {
   local d s p pids=
   [ -n "$WORLD" ] || return 0
   for d in $world_domains; do
-    [ -e "$WORLD/$d/postfix/etc/main.cf" ] || continue
-    postfix -c "$WORLD/$d/postfix/etc" stop >/dev/null 2>&1 &
+    world_mta "$d" stop &
     pids="$pids $!"
   done
   for p in $pids; do wait "$p"; done

@@ -1,0 +1,149 @@
+#!/bin/bash
+# Sendmail instead of Postfix as example.com's mail server, with contrib/sendmail/sendmail.mc: the same story, the same results;
+# then what is Sendmail's own. Debian's packages of the two exclude each other, so Sendmail is unpacked beside Postfix.
+. "$(dirname "$0")/tap.sh"
+. "$SRC/contrib/demo/world.sh"
+. "$SRC/contrib/demo/story.sh"
+. "$SRC/contrib/sendmail/instance.sh"
+tool=$SRC/test/integration/sendmail-tool.py
+SENDMAIL=${RECRYPT_SENDMAIL:-$SRC/build/sendmail}
+world_mta_example_com=sendmail
+
+needs() { # REASON COMMAND...: or the whole test is skipped
+  local reason=$1; shift
+  "$@" >"$T/.out" 2>&1 || { skip "the story under Sendmail" "$reason"; tap_done; }
+}
+enough_room() { [ "$(df -Pk "$T" | awk 'NR == 2 { print $4 }')" -gt 200000 ]; }
+needs "Sendmail, Postfix and Dovecot need root to start" [ "$(id -u)" = 0 ]
+needs "less than 200 MB of room in ${TMPDIR:-/tmp}" enough_room
+needs "no m4" m4 --version
+needs "no host name of its own: unshare is not permitted" unshare --uts hostname mail.example.com
+needs "Debian's Sendmail is not in $SENDMAIL and cannot be downloaded" "$SRC/contrib/sendmail/unpack.sh" "$SENDMAIL"
+
+ip=$(world_ip example.com)
+port() { world_port example.com smtp; }
+got() { echo "$WORLD/$1.got"; }
+
+unknown() {
+  "$python" "$tool" hard dave@example.net nobody@example.com >"$WORLD/hard.eml"
+  ! submit example.com dave@example.net nobody@example.com "$WORLD/hard.eml" && grep -q '^< 550 5\.1\.1' "$WORLD/smtp"
+}
+# Two recipients who need different bodies: the second is asked to come alone.
+alone() {
+  curl -sv --max-time 60 --url "smtp://$ip:$(port)/client.example" --mail-from dave@example.net --mail-rcpt $list --mail-rcpt frank@example.com \
+    --upload-file "$WORLD/sealed3.eml" >"$WORLD/smtp" 2>&1
+  cat "$WORLD/smtp"
+  grep -q '^< 452 4\.5\.3' "$WORLD/smtp"
+}
+hard() { # FROM-SERVER TO
+  local n; n=$(imap "$2" INBOX)
+  "$python" "$tool" hard dave@example.net "$2" >"$WORLD/hard.eml"
+  submit "$1" dave@example.net "$2" "$WORLD/hard.eml" && arrives "$2" $((n + 1)) || return
+  imap "$2" INBOX $((n + 1)) >"$(got hard)"
+  head -n 20 "$(got hard)"
+  "$python" "$tool" body "$WORLD/hard.eml" "$(got hard)"
+}
+through_sendmail() { world_mailbox example.net erin@example.net && hard example.com erin@example.net; }
+# Mail in the clear for a person is encrypted at the door; she opens what was sent.
+door() {
+  local n; n=$(imap bob@example.com INBOX)
+  "$python" "$SRC/contrib/demo/compose.py" dave@example.net bob@example.com "Grüße" "$marker" 50000 >"$WORLD/clear.eml"
+  submit example.net dave@example.net bob@example.com "$WORLD/clear.eml" && arrives bob@example.com $((n + 1)) || return
+  imap bob@example.com INBOX $((n + 1)) >"$(got door)"
+  ! grep -q "$marker" "$(got door)" && as bob "$recrypt" open "$(got door)" >"$WORLD/clear.opened" &&
+    "$python" "$tool" body "$WORLD/clear.eml" "$WORLD/clear.opened"
+}
+forged() {
+  local n; n=$(imap bob@example.com INBOX)
+  "$python" "$tool" forged "$WORLD/sealed3.eml" >"$WORLD/forged.eml"
+  submit example.com dave@example.net $list "$WORLD/forged.eml" && arrives bob@example.com $((n + 1)) || return
+  imap bob@example.com INBOX $((n + 1)) >"$(got forged)"
+  "$python" "$tool" clean "$(got forged)" && as bob "$recrypt" open "$(got forged)" | cmp - "$WORLD/home/dave/second.eml"
+}
+owner() {
+  local n; n=$(imap alice@example.com INBOX)
+  submit example.net dave@example.net list+owner@example.com "$WORLD/clear.eml" && arrives alice@example.com $((n + 1)) || return
+  imap alice@example.com INBOX $((n + 1)) >"$(got owner)"
+  ! grep -q "$marker" "$(got owner)" && as alice "$recrypt" open "$(got owner)" >"$WORLD/clear.opened" &&
+    "$python" "$tool" body "$WORLD/clear.eml" "$WORLD/clear.opened"
+}
+# Dave becomes a member, and his own server does not know him any more: one bounce, to the owner; the others have their copies.
+bounce() {
+  local a b map=$WORLD/example.net/postfix/etc/recrypt_mailboxes
+  a=$(imap alice@example.com INBOX) b=$(imap bob@example.com INBOX)
+  as alice "$recrypt" add $list dave@example.net || return
+  sed -i /^dave@/d "$map" && world_mailbox example.net || return
+  submit example.com carol@example.net $list "$WORLD/sealed3.eml" && arrives bob@example.com $((b + 1)) && arrives alice@example.com $((a + 1)) || return
+  world_mailbox example.net dave@example.net
+  imap alice@example.com INBOX $((a + 1)) >"$(got bounce)"
+  as alice "$recrypt" open "$(got bounce)" >"$(got opened)" || return
+  cat "$(got bounce)" "$(got opened)"
+  grep -qi '^Return-Path: <>' "$(got bounce)" && ! grep -q 'dave@' "$(got bounce)" && grep -q 'Final-Recipient:.*dave@example.net' "$(got opened)" &&
+    ! grep -q 'bob@' "$(got opened)" && ! grep -q 'encrypted_key' "$(got opened)"
+}
+# Mlocal: the host's own users, after aliases.
+local_user() {
+  "$python" "$tool" hard dave@example.net postmaster@mail.example.com >"$WORLD/hard.eml"
+  submit example.com dave@example.net postmaster@mail.example.com "$WORLD/hard.eml" || return
+  world_wait 10 test -n "$(ls "$WORLD/example.com/mail/mail.example.com/root/Maildir/new" 2>/dev/null)" ||
+    world_wait 10 sh -c "ls $WORLD/example.com/mail/mail.example.com/root/Maildir/new/*" || return
+  "$python" "$tool" body "$WORLD/hard.eml" "$(echo "$WORLD"/example.com/mail/mail.example.com/root/Maildir/new/*)"
+}
+milter_gone() {
+  local n; n=$(imap bob@example.com INBOX)
+  world_milter_stop example.com
+  ! submit example.com dave@example.net bob@example.com "$WORLD/clear.eml" && grep -q '^< 4[0-9][0-9] ' "$WORLD/smtp" || return
+  tail -n 3 "$WORLD/smtp"
+  world_milter_start example.com && arrives bob@example.com "$n"
+}
+# The message is in Sendmail's queue, the next server having no recryptd; then it goes out, once.
+sending() {
+  local n; n=$(imap carol@example.net INBOX)
+  world_service_stop example.net
+  submit example.com dave@example.net carol@example.net "$WORLD/sealed3.eml" || return
+  sleep 1
+  [ "$(world_queue example.com)" = 1 ] && arrives carol@example.net "$n" || return
+  world_service_start example.net && world_flush example.com && arrives carol@example.net $((n + 1)) || return
+  world_wait 5 queue_is 0
+}
+queue_is() { [ "$(world_queue example.com)" = "$1" ]; }
+# A mailbox that cannot be written: recrypt-lda's EX_TEMPFAIL keeps the message in the queue.
+full() {
+  local n d=$WORLD/example.com/mail/example.com/frank/Maildir
+  n=$(imap frank@example.com INBOX)
+  chmod 000 "$d/tmp"
+  submit example.com dave@example.net frank@example.com "$WORLD/hard.eml" || return
+  sleep 1
+  [ "$(world_queue example.com)" = 1 ] && arrives frank@example.com "$n" || return
+  chmod 700 "$d/tmp"
+  world_flush example.com && arrives frank@example.com $((n + 1)) && world_wait 5 queue_is 0
+}
+smuggling() {
+  local n; n=$(imap frank@example.com INBOX)
+  same "$("$python" "$tool" smuggle "$ip" "$(port)" frank@example.com 2>"$WORLD/smuggle")" 0
+  local status=$?
+  cat "$WORLD/smuggle"
+  return $status
+}
+
+ok "two domains start, one with Sendmail" world_start "$T"
+for step in $story_steps; do
+  title=story_title_$step
+  [ "$step" != marker ] || continue
+  ok "${!title}" "story_$step"
+done
+ok "an unknown address is refused in the dialogue" unknown
+ok "a list and another recipient: one of them is to come again alone" alone
+ok "ordinary mail keeps every octet" hard example.net frank@example.com
+ok "on its way to another server, too" through_sendmail
+ok "mail in the clear is encrypted at the door" door
+ok "forged fields are gone, 1, 2 or 5 of them; the list's own stand there once" forged
+ok "mail for a list's owner reaches her, encrypted" owner
+ok "a member who is refused: the owner has one bounce, the others their mail" bounce
+ok "users of the host get theirs through Mlocal" local_user
+ok "without the milter mail is put off" milter_gone
+ok "Sendmail as sender keeps mail while the next server has no recryptd" sending
+ok "a mailbox that cannot be written: the mail waits in Sendmail's queue" full
+ok "no false end of a message makes two of one" smuggling
+ok "$story_title_marker" story_marker
+tap_done
