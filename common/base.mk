@@ -6,7 +6,8 @@ libcommon_a_SOURCES = \
 	common/log.h common/log.c \
 	common/conf.h common/conf.c common/conf-socket.c common/file.c \
 	common/frame.h common/frame.c common/frame-client.c \
-	common/rclient.h common/rclient.c
+	common/rclient.h common/rclient.c \
+	common/sandbox.h common/sandbox.c
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-conf
 test_unit_test_conf_SOURCES = test/unit/test-conf.c
@@ -14,8 +15,12 @@ test_unit_test_conf_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 check_PROGRAMS += test/unit/test-frame
 test_unit_test_frame_SOURCES = test/unit/test-frame.c test/unit/frame-server.h test/unit/frame-server.c
 test_unit_test_frame_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
+check_PROGRAMS += test/unit/test-sandbox
+test_unit_test_sandbox_SOURCES = test/unit/test-sandbox.c
+test_unit_test_sandbox_LDADD = $(UNIT_LIBS) $(BASE_LIBS) $(SECCOMP_LIBS)
 check_PROGRAMS += test/unit/test-rclient
 test_unit_test_rclient_SOURCES = test/unit/test-rclient.c test/unit/frame-server.h test/unit/frame-server.c
 test_unit_test_rclient_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 endif
 EXTRA_DIST += test/fuzz/fuzz-frame.c test/fuzz/corpus/frame
+dist_noinst_SCRIPTS += test/integration/sandbox.sh

@@ -9,6 +9,7 @@
 
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/sandbox.h"
 #include "deliver.h"
 #include "lmtpd.h"
 #include "message.h"
@@ -123,6 +124,8 @@ static int run(struct settings *s, const struct options *o)
         r = err_set(&e, ERR_USAGE, "maildir: %%h would be one mailbox for all");
     else if ((r = become_user(s, &e)) == 0 && o->mode == MODE_LMTP)
         r = lmtpd_listen(s, &fd, &path, &e);
+    if (r == 0 && s->sandbox)
+        r = sandbox_lda(&e);
     if (r == 0 && o->mode == MODE_DELIVER)
         return run_deliver(s, o, &e);
     if (r == 0)

@@ -169,6 +169,7 @@ static int read_rest(cfg_t *cfg, struct settings *s, struct err *e)
     if (strcmp(log, "syslog") != 0 && strcmp(log, "stderr") != 0)
         return err_set(e, ERR_USAGE, "log: \"syslog\" or \"stderr\"");
     s->log_stderr = strcmp(log, "stderr") == 0;
+    s->sandbox = cfg_getbool(cfg, "sandbox");
     if (strcmp(fields, "never") == 0)
         s->fields = FIELDS_NEVER;
     else if (strcmp(fields, "lmtp") == 0)
@@ -202,6 +203,7 @@ int settings_load(const char *path, struct settings *out, struct err *e)
         CFG_INT("lmtp_connections", 20, CFGF_NONE),
         CFG_STR("lmtp_timeout", "5m", CFGF_NONE),
         CFG_STR("log", "syslog", CFGF_NONE),
+        CFG_BOOL("sandbox", cfg_true, CFGF_NONE),
         CFG_END(),
     };
     cfg_t *cfg;

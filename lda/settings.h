@@ -44,6 +44,7 @@ struct settings {
     int lmtp_connections;  /* at one time */
     int lmtp_timeout;      /* seconds of silence */
     int log_stderr;
+    int sandbox;
 };
 
 /* Reads and checks path. ERR_USAGE names the line or the option; ERR_ABSENT; ERR_SYSTEM. */

@@ -10,6 +10,7 @@
 #include "callbacks.h"
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/sandbox.h"
 #include "run.h"
 #include "settings.h"
 #include "socket.h"
@@ -114,7 +115,7 @@ int main(int argc, char **argv)
     struct options o = {0};
     struct settings *s;
     struct err e;
-    int r;
+    int r, sandbox;
 
     if ((r = read_options(argc, argv, &o)))
         return r - 1;
@@ -134,6 +135,7 @@ int main(int argc, char **argv)
         settings_release(&s);
         return r == ERR_USAGE ? EX_CONFIG : EX_UNAVAILABLE;
     }
+    sandbox = s->sandbox;
     settings_replace(s);
     if (!o.foreground) {
         if (daemon(0, 0) < 0) {
@@ -141,6 +143,10 @@ int main(int argc, char **argv)
             return EX_OSERR;
         }
         log_open("recrypt-milter", 0, o.verbose);
+    }
+    if (sandbox && sandbox_milter(&e) < 0) {
+        log_error("%s", e.text);
+        return EX_OSERR;
     }
     return milter_run(o.config);
 }

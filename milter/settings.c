@@ -151,6 +151,7 @@ int settings_load(const char *path, struct settings **out, struct err *e)
                         CFG_STR("timeout", "10s", CFGF_NONE),
                         CFG_STR("max_message", "50M", CFGF_NONE),
                         CFG_STR("outer_subject", "[...]", CFGF_NONE),
+                        CFG_BOOL("sandbox", cfg_true, CFGF_NONE),
                         CFG_STR_LIST("help", no_lines, CFGF_NONE),
                         CFG_END()};
     struct settings *s = NULL;
@@ -169,6 +170,7 @@ int settings_load(const char *path, struct settings **out, struct err *e)
         goto out;
     }
     s->refs = 1;
+    s->sandbox = cfg_getbool(cfg, "sandbox");
     if ((r = fill(cfg, s, e)) < 0) {
         err_prefix(e, "%s", path ? path : SETTINGS_PATH);
         settings_free(s);

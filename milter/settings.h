@@ -17,6 +17,7 @@ struct settings {
     mode_t socket_mode;
     char *socket_group; /* NULL = as it comes */
     char *user;         /* NULL = stay */
+    int sandbox;
     /* Reloaded. */
     char *recryptd;     /* its local socket */
     int timeout_ms;     /* for one answer of recryptd */

@@ -12,6 +12,7 @@
 
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/sandbox.h"
 #include "local.h"
 #include "service.h"
 #include "web.h"
@@ -268,6 +269,8 @@ int server_run(struct settings *settings, const char *config_path, void (*ready)
     rc = rc ? rc : open_service(&sv, e);
     rc = rc ? rc : open_fronts(&sv, e);
     rc = rc ? rc : start_events(&sv, e);
+    if (!rc && settings->sandbox)
+        rc = sandbox_recryptd(e);
     if (!rc) {
         ready(arg);
         notify("READY=1");

@@ -280,6 +280,7 @@ static int read_limits(cfg_t *cfg, struct settings *s, struct err *e)
     s->max_connections = (unsigned)connections;
     s->max_clients = (unsigned)clients;
     s->cache_entries = (size_t)entries;
+    s->sandbox = cfg_getbool(cfg, "sandbox");
     return rc;
 }
 
@@ -366,6 +367,7 @@ int settings_load(const char *path, const struct settings *former, struct settin
         CFG_INT("max_clients", 1024, CFGF_NONE),
         CFG_STR("timeout", "30s", CFGF_NONE),
         CFG_INT("cache_entries", 20000, CFGF_NONE),
+        CFG_BOOL("sandbox", cfg_true, CFGF_NONE),
         CFG_END(),
     };
     struct settings *s = NULL;
@@ -476,5 +478,7 @@ const char *settings_fixed(const struct settings *old, const struct settings *s)
         return "user";
     if (old->max_connections != s->max_connections || old->max_body != s->max_body || old->timeout != s->timeout)
         return "max_connections, max_body or timeout";
+    if (old->sandbox != s->sandbox)
+        return "sandbox";
     return NULL;
 }

@@ -54,6 +54,7 @@ struct settings {
     unsigned max_connections, max_clients;
     int64_t timeout; /* seconds */
     size_t cache_entries;
+    int sandbox;
 };
 
 /* Reads and checks the file, and the certificate and key when named. Text of an error names the file and the option.

@@ -1,0 +1,292 @@
+/* What each program's sandbox refuses and what it leaves: each call in a process of its own. */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <netdb.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "common/sandbox.h"
+
+typedef int enter(struct err *e);
+typedef long act(void); /* negative with errno = refused */
+
+static enter *const programs[] = {sandbox_recryptd, sandbox_milter, sandbox_lda};
+enum { RECRYPTD = 1, MILTER = 2, LDA = 4, ALL = 7 };
+
+enum outcome { DONE, REFUSED, ENDED, BROKEN };
+
+static enum outcome run(enter *confine, act *what, int wanted_errno)
+{
+    struct err e;
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        if (confine(&e) < 0)
+            _exit(99);
+        errno = 0;
+        _exit(what() >= 0 ? 0 : errno == wanted_errno ? 1 : 2);
+    }
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        return BROKEN;
+    if (WIFSIGNALED(status))
+        return WTERMSIG(status) == SIGSYS ? ENDED : BROKEN;
+    return WEXITSTATUS(status) == 0 ? DONE : WEXITSTATUS(status) == 1 ? REFUSED : BROKEN;
+}
+
+/* The programs of the set do it; to the others it is forbidden. */
+static void allowed(const char *name, act *what, unsigned set)
+{
+    for (size_t i = 0; i < 3; i++) {
+        enum outcome got = run(programs[i], what, EPERM);
+#ifdef SECCOMP_ERRNO
+        enum outcome forbidden = REFUSED;
+#else
+        enum outcome forbidden = ENDED;
+#endif
+        if (got != (set >> i & 1 ? DONE : forbidden))
+            printf("# %s, program %zu: %d\n", name, i, (int)got);
+        CU_ASSERT_EQUAL(got, set >> i & 1 ? DONE : forbidden);
+    }
+}
+
+/* To the programs outside of the set it fails as on a machine that does not have it. */
+static void absent(act *what, int error, unsigned set)
+{
+    for (size_t i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(run(programs[i], what, error), set >> i & 1 ? DONE : REFUSED);
+}
+
+static long do_execve(void)
+{
+    char *const argv[] = {(char *)(uintptr_t) "/bin/true", NULL}, *const env[] = {NULL};
+
+    return execve(argv[0], argv, env);
+}
+static long do_ptrace(void)
+{
+    return ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+}
+static long do_mount(void)
+{
+    return mount("none", "/nowhere", "tmpfs", 0, NULL);
+}
+static long do_setuid(void)
+{
+    return setuid(getuid());
+}
+static long do_chroot(void)
+{
+    return chroot("/");
+}
+static long do_unshare(void)
+{
+    return syscall(SYS_unshare, CLONE_NEWUSER);
+}
+static long do_peek(void)
+{
+    return syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0);
+}
+static long do_uring(void)
+{
+    return syscall(SYS_io_uring_setup, 1, NULL);
+}
+static long do_bpf(void)
+{
+    return syscall(SYS_bpf, 0, NULL, 0);
+}
+static long do_keyctl(void)
+{
+    return syscall(SYS_keyctl, 0, 0, 0, 0, 0);
+}
+static long do_memfd(void)
+{
+    return syscall(SYS_memfd_create, "x", 0);
+}
+static long do_personality(void)
+{
+    return syscall(SYS_personality, 0xffffffff);
+}
+static long do_fork(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(0);
+    return pid < 0 ? -1 : waitpid(pid, NULL, 0);
+}
+static long do_namespace(void)
+{
+    return syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
+}
+static long do_kill(void)
+{
+    return kill(getpid(), 0);
+}
+static long do_chown(void)
+{
+    return chown("/nowhere/at/all", (uid_t)-1, (gid_t)-1) < 0 && errno == ENOENT ? 0 : -1;
+}
+static long do_fsync(void)
+{
+    return fsync(-1) < 0 && errno == EBADF ? 0 : -1;
+}
+static long do_epoll(void)
+{
+    return syscall(SYS_epoll_create1, 0);
+}
+
+static void *thread(void *arg)
+{
+    return arg;
+}
+static long do_thread(void)
+{
+    pthread_t t;
+
+    return pthread_create(&t, NULL, thread, NULL) == 0 ? -pthread_join(t, NULL) : (errno = EPERM, -1);
+}
+
+static long do_writable_code(void)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1
+                                                                                                                  : 0;
+}
+static long do_made_code(void)
+{
+    void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return mprotect(p, 4096, PROT_READ | PROT_EXEC);
+}
+
+static long do_inet(void)
+{
+    return socket(AF_INET, SOCK_STREAM, 0);
+}
+static long do_inet6(void)
+{
+    return socket(AF_INET6, SOCK_DGRAM, 0) < 0 && errno == EAFNOSUPPORT ? -1 : 0;
+}
+static long do_packet(void)
+{
+    return socket(AF_PACKET, SOCK_RAW, 0);
+}
+static long do_vsock(void)
+{
+    return socket(AF_VSOCK, SOCK_STREAM, 0);
+}
+static long do_unix(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
+/* What the programs do of themselves and by their libraries. */
+static long do_ordinary(void)
+{
+    unsigned char random[16];
+    char *big = malloc(64 << 20), name[] = "/tmp/recrypt-sandbox.XXXXXX";
+    struct addrinfo *found = NULL;
+    int fd;
+
+    if (!big || RAND_bytes(random, sizeof random) != 1 || !getpwnam("root"))
+        return -1;
+    memset(big, 1, 64 << 20);
+    free(big);
+    if (getaddrinfo("127.0.0.1", "25", NULL, &found) == 0)
+        freeaddrinfo(found);
+    openlog("test", 0, LOG_USER);
+    closelog();
+    if ((fd = mkostemp(name, O_CLOEXEC)) < 0)
+        return -1;
+    close(fd);
+    return unlink(name);
+}
+static long do_names(void)
+{
+    struct addrinfo *found = NULL;
+
+    if (getaddrinfo("localhost", "25", NULL, &found) == 0)
+        freeaddrinfo(found);
+    return 0;
+}
+
+static void test_forbidden(void)
+{
+    allowed("execve", do_execve, 0);
+    allowed("ptrace", do_ptrace, 0);
+    allowed("mount", do_mount, 0);
+    allowed("setuid", do_setuid, 0);
+    allowed("chroot", do_chroot, 0);
+    allowed("unshare", do_unshare, 0);
+    allowed("process_vm_readv", do_peek, 0);
+    allowed("io_uring_setup", do_uring, 0);
+    allowed("bpf", do_bpf, 0);
+    allowed("keyctl", do_keyctl, 0);
+    allowed("memfd_create", do_memfd, 0);
+    allowed("personality", do_personality, 0);
+    allowed("clone into a namespace", do_namespace, 0);
+}
+
+static void test_memory(void)
+{
+    allowed("writable code", do_writable_code, 0);
+    allowed("code made of data", do_made_code, 0);
+}
+
+static void test_by_program(void)
+{
+    allowed("fork", do_fork, LDA);
+    allowed("threads", do_thread, MILTER);
+    allowed("kill", do_kill, MILTER | LDA);
+    allowed("chown", do_chown, LDA);
+    allowed("fsync", do_fsync, RECRYPTD | LDA);
+    allowed("epoll", do_epoll, RECRYPTD);
+}
+
+static void test_sockets(void)
+{
+    absent(do_inet, EAFNOSUPPORT, LDA);
+    absent(do_packet, EAFNOSUPPORT, 0);
+    absent(do_vsock, EAFNOSUPPORT, 0);
+    allowed("unix", do_unix, ALL);
+    if (do_inet6() == 0)
+        absent(do_inet6, EAFNOSUPPORT, LDA);
+}
+
+static void test_ordinary(void)
+{
+    allowed("what libraries do", do_ordinary, ALL);
+    allowed("names of hosts", do_names, ALL);
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        {"forbidden to all", test_forbidden},
+        {"memory is written or executed, not both", test_memory},
+        {"each program has its own list", test_by_program},
+        {"sockets by family", test_sockets},
+        {"what libraries need is left", test_ordinary},
+    };
+
+    if (!sandbox_available()) {
+        printf("1..1\nok 1 - sandbox # SKIP built without libseccomp, or with sanitizers\n");
+        return 0;
+    }
+    return unit_main("sandbox", tests, sizeof tests / sizeof *tests);
+}
