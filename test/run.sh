@@ -3,13 +3,21 @@
 #
 # Built twice, out of tree: build/plain as it would be installed, with warnings as errors, and build/asan with
 # AddressSanitizer and UBSan. Unit tests run from both, the integration tests (real Postfix, Dovecot, recryptd) from
-# build/plain. RUN=word runs only the integration tests whose name has that word; logs stay in build/test-logs.
+# build/plain. Logs stay in build/test-logs.
+#   --long    the full form of the tests that have a short one (faults, load, fuzzing): an hour and more
+#   RUN=word  in the environment: only the integration tests whose name has that word
 set -u
+case ${1:-} in
+  "") ;;
+  --long) export LONG=1 ;;
+  *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; [ "$1" = --help ] && exit 0; exit 64 ;;
+esac
 cd "$(dirname "$0")/.." || exit 1
 SRC=$PWD
 logs=$SRC/build/test-logs
 passed=0 failed=0 skipped=0
-jobs=$(nproc)
+jobs=$(nproc) limit=${LONG:+7200}
+limit=${limit:-900}
 export RUN=${RUN:-} CCACHE_DISABLE=1
 
 note() { printf '== %s\n' "$*"; }
@@ -29,7 +37,7 @@ tap() { # NAME COMMAND...
   local name=$1 log status good bad skip planned ran
   shift
   log=$logs/$(echo "$name" | tr -c 'A-Za-z0-9\n' -).log
-  timeout -k 10 900 "$@" </dev/null >"$log" 2>&1; status=$?
+  timeout -k 10 "$limit" "$@" </dev/null >"$log" 2>&1; status=$?
   bad=$(grep -c '^not ok' "$log")
   skip=$(grep -c '^ok .*# SKIP' "$log")
   good=$(($(grep -c '^ok' "$log") - skip))
