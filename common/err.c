@@ -1,15 +1,51 @@
 #include "err.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
-static void printable(char *s)
+/* The character at s, UTF-8 of two to four octets, and its length; 0 when it is none. */
+static size_t character(const unsigned char *s, uint32_t *out)
 {
-    for (; *s; s++)
-        if ((unsigned char)*s < 0x20 || (unsigned char)*s == 0x7f)
+    size_t len = *s >= 0xf0 && *s <= 0xf4 ? 4 : *s >= 0xe0 && *s < 0xf0 ? 3 : *s >= 0xc2 && *s < 0xe0 ? 2 : 0;
+
+    *out = *s & (0xffu >> (len + 1));
+    for (size_t i = 1; i < len; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+        *out = *out << 6 | (s[i] & 0x3f);
+    }
+    return len;
+}
+
+/* C1 controls, of which U+009B begins what U+001B begins, and what turns the direction of text. */
+static int obeyed(uint32_t c)
+{
+    return c < 0xa0 || c == 0x61c || (c >= 0x200e && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+           (c >= 0x2066 && c <= 0x2069);
+}
+
+void err_printable(char *text)
+{
+    unsigned char *s = (unsigned char *)text;
+    size_t len;
+    uint32_t c;
+
+    for (; *s; s += len) {
+        len = 1;
+        if (*s < 0x20 || *s == 0x7f) {
             *s = '?';
+        } else if (*s >= 0x80) {
+            if (!(len = character(s, &c))) {
+                *s = '?';
+                len = 1;
+            } else if (obeyed(c)) {
+                memset(s, '?', len);
+            }
+        }
+    }
 }
 
 static void fill(struct err *e, int code, const char *fmt, va_list ap)
@@ -18,7 +54,7 @@ static void fill(struct err *e, int code, const char *fmt, va_list ap)
         return;
     e->code = code;
     vsnprintf(e->text, sizeof e->text, fmt, ap);
-    printable(e->text);
+    err_printable(e->text);
 }
 
 int err_set(struct err *e, int code, const char *fmt, ...)
@@ -60,7 +96,7 @@ int err_prefix(struct err *e, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    printable(text);
+    err_printable(text);
     used = strlen(text);
     snprintf(text + used, sizeof text - used, ": %s", e->text);
     memcpy(e->text, text, sizeof text);

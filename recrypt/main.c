@@ -44,9 +44,7 @@ void tool_note(const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     /* Much of it quotes what others wrote: nothing that a terminal would obey. */
-    for (char *s = text; *s; s++)
-        if ((unsigned char)*s < 0x20 || *s == 0x7f)
-            *s = '?';
+    err_printable(text);
     fprintf(stderr, "recrypt: %s\n", text);
 }
 

@@ -52,6 +52,11 @@ static void test_error_text(void)
     CU_ASSERT_STRING_EQUAL(e.text, "bad a?b?");
     CU_ASSERT_EQUAL(err_prefix(&e, "line %d", 3), ERR_SYNTAX);
     CU_ASSERT_STRING_EQUAL(e.text, "line 3: bad a?b?");
+    /* U+009B is an escape sequence's beginning in one character; U+202E turns what follows around */
+    err_set(&e, ERR_SYNTAX, "%s", "a\xc2\x9b" "2Jb\xe2\x80\xae" "c\x9b" "d\xf0\x9f\x98");
+    CU_ASSERT_STRING_EQUAL(e.text, "a??2Jb???c?d???");
+    err_set(&e, ERR_SYNTAX, "%s", "J\xc3\xbcrgen \xe2\x82\xac \xf0\x9f\x98\x80");
+    CU_ASSERT_STRING_EQUAL(e.text, "J\xc3\xbcrgen \xe2\x82\xac \xf0\x9f\x98\x80");
     CU_ASSERT_EQUAL(err_sysexit(ERR_RETRY), 75);
     CU_ASSERT_EQUAL(err_sysexit(-999), 75);
     CU_ASSERT_EQUAL(err_sysexit(ERR_DENIED), 77);
