@@ -63,13 +63,6 @@ int stream_put(int fd, const void *data, size_t len, struct err *e)
     return 0;
 }
 
-int stream_write(const char *path, int force, const struct buf *data, struct err *e)
-{
-    if (!path || strcmp(path, "-") == 0)
-        return stream_put(STDOUT_FILENO, data->data, data->len, e);
-    return force ? file_write(path, data->data, data->len, 0600, e) : file_create(path, data->data, data->len, 0600, e);
-}
-
 static char *directory_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -126,40 +119,51 @@ static int sync_directory(const char *path, struct err *e)
     return r;
 }
 
-/* Gives a nameless file a name beside its place. */
-static int name_it(struct stream_file *f)
+/* Gives a nameless file its name. */
+static int link_fd(int fd, const char *path)
 {
     char self[64];
-    unsigned char random[8];
 
-    snprintf(self, sizeof self, "/proc/self/fd/%d", f->fd);
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
+}
+
+/* To replace another file it takes a name beside that one's first: a link replaces nothing, and a rename needs a name. */
+static int name_it(struct stream_file *f)
+{
+    unsigned char random[6];
+
     if (getentropy(random, sizeof random) < 0 || asprintf(&f->tmp, "%s.%02x%02x%02x%02x%02x%02x", f->path, random[0],
                                                           random[1], random[2], random[3], random[4], random[5]) < 0) {
         f->tmp = NULL;
         return -1;
     }
-    if (linkat(AT_FDCWD, self, AT_FDCWD, f->tmp, AT_SYMLINK_FOLLOW) == 0)
+    if (link_fd(f->fd, f->tmp) == 0)
         return 0;
     free(f->tmp);
     f->tmp = NULL;
     return -1;
 }
 
+static int put_in_place(struct stream_file *f)
+{
+    if (f->force)
+        return !f->tmp && name_it(f) < 0 ? -1 : rename(f->tmp, f->path);
+    if (!f->tmp)
+        return link_fd(f->fd, f->path);
+    if (link(f->tmp, f->path) < 0)
+        return -1;
+    unlink(f->tmp);
+    return 0;
+}
+
 int stream_finish(struct stream_file *f, struct err *e)
 {
     if (fsync(f->fd) < 0)
         return err_errno(e, "%s", f->path);
-    if (!f->tmp && name_it(f) < 0)
-        return err_errno(e, "%s", f->path);
-    if (f->force) {
-        if (rename(f->tmp, f->path) < 0)
-            return err_errno(e, "%s", f->path);
-    } else {
-        if (link(f->tmp, f->path) < 0)
-            return errno == EEXIST ? err_set(e, ERR_EXISTS, "%s is there already; --force replaces it", f->path)
-                                   : err_errno(e, "%s", f->path);
-        unlink(f->tmp);
-    }
+    if (put_in_place(f) < 0)
+        return errno == EEXIST ? err_set(e, ERR_EXISTS, "%s is there already; --force replaces it", f->path)
+                               : err_errno(e, "%s", f->path);
     free(f->tmp);
     f->tmp = NULL;
     return sync_directory(f->path, e);
@@ -175,4 +179,17 @@ void stream_abandon(struct stream_file *f)
     free(f->path);
     memset(f, 0, sizeof *f);
     f->fd = -1;
+}
+
+int stream_write(const char *path, int force, const struct buf *data, struct err *e)
+{
+    struct stream_file file;
+    int r;
+
+    if (!path || strcmp(path, "-") == 0)
+        return stream_put(STDOUT_FILENO, data->data, data->len, e);
+    if ((r = stream_begin(path, force, &file, e)) == 0 && (r = stream_put(file.fd, data->data, data->len, e)) == 0)
+        r = stream_finish(&file, e);
+    stream_abandon(&file);
+    return r;
 }

@@ -509,6 +509,22 @@ if strace -o /dev/null true 2>/dev/null; then
     same "$(ls "$T" | grep '^plan\.bin' | tr '\n' ' ')" "plan.bin.jcd "
   }
   ok "no piece of a plaintext file is left" killed_decrypt
+  killed_open() {
+    local n call deaths=0
+    for call in write fsync linkat link; do
+      for n in 1 2 3 4 5 6; do
+        rm -f "$T/opened".*
+        RECRYPT_HOME=$T/bob strace -f -qq -o /dev/null -e trace=$call -e inject=$call:signal=SIGKILL:when=$n \
+          "$recrypt" open --out "$T/opened.eml" "$T/sealed.eml" 2>/dev/null && break
+        deaths=$((deaths + 1))
+        [ -z "$(ls "$T" | grep '^opened\.' | grep -v '^opened\.eml$')" ] || { ls "$T" | grep '^opened\.'; echo "after $call $n"; return 1; }
+        [ ! -e "$T/opened.eml" ] || cmp -s "$T/opened.eml" "$T/letter.eml" || { echo "half a message after $call $n"; return 1; }
+      done
+    done
+    rm -f "$T/opened.eml"
+    echo "$deaths deaths"; [ $deaths -ge 4 ]
+  }
+  ok "nor of an opened message" killed_open
 else
   skip "killed anywhere" "strace does not work here"
 fi
