@@ -113,17 +113,25 @@ static enum MHD_Result begin(struct web *w, struct MHD_Connection *c, const char
     return MHD_YES;
 }
 
+/* What of a request counts as large. The rest is bounded by the number of connections. */
+static size_t excess(size_t len)
+{
+    return len > OPEN_BODY_MAX ? len - OPEN_BODY_MAX : 0;
+}
+
 static void take(struct web *w, struct transfer *t, const char *data, size_t len)
 {
+    size_t more = excess(t->body.len + len) - excess(t->body.len);
+
     if (t->too_large || t->overloaded)
         return;
-    if (w->buffered + len > BODIES * w->service->settings->max_body) {
+    if (more && w->buffered + more > BODIES * w->service->settings->max_body) {
         t->overloaded = 1;
     } else if (buf_append(&t->body, data, len)) {
         t->too_large = 1;
     } else {
-        w->buffered += len;
-        t->charged += len;
+        w->buffered += more;
+        t->charged += more;
     }
     if (t->too_large || t->overloaded)
         buf_free(&t->body);

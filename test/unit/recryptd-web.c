@@ -2,8 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "common/conf.h"
 #include "recryptd-tests.h"
 
 /* ---- configuration and start ---- */
@@ -83,6 +86,41 @@ static void http(const char *method, const char *path, const char *type, const c
     answer_clear(&a);
 }
 
+/* Starts a request of the largest size and leaves out its last octet. */
+static int unfinished(void)
+{
+    enum { BODY = 16 << 20 };
+    char head[256], address[64], *body = calloc(1, BODY);
+    int fd = -1, n;
+
+    snprintf(address, sizeof address, "inet:127.0.0.1:%d", w.port);
+    n = snprintf(head, sizeof head, "POST /.well-known/meshrecrypt HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                 "Content-Type: application/jose+json\r\nContent-Length: %d\r\n\r\n", BODY);
+    if (!body || conf_connect(address, 2000, &fd, NULL) || send(fd, head, (size_t)n, MSG_NOSIGNAL) != n)
+        CU_FAIL("connection");
+    for (int sent = 0; fd >= 0 && sent < BODY - 1; sent += n)
+        if ((n = (int)send(fd, body, (size_t)(BODY - 1 - sent), MSG_NOSIGNAL)) <= 0) {
+            CU_FAIL("send");
+            break;
+        }
+    free(body);
+    return fd;
+}
+
+/* Who sends much and never ends takes the room for large requests, not that for the others. */
+static void large_and_small(void)
+{
+    int fds[4];
+
+    for (int i = 0; i < 4; i++)
+        fds[i] = unfinished();
+    usleep(200000);
+    for (int i = 0; i < 3; i++)
+        http("POST", "/.well-known/meshrecrypt", "application/json", "{\"HelloRequest\":{}}", 200);
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
+}
+
 void test_http(void)
 {
     static const char p[] = "/.well-known/meshrecrypt", json[] = "application/json", jose[] = "application/jose+json";
@@ -114,6 +152,7 @@ void test_http(void)
     http("POST", p, json, big, 413);
     http("POST", p, jose, big, 400);
     free(big);
+    large_and_small();
 }
 
 /* ---- registration ---- */
