@@ -16,7 +16,7 @@
 /* A client that does not take its reply for so long is gone. An idle one may stay: a milter keeps its connection. */
 enum { WRITE_SECONDS = 60, PARTIAL_SECONDS = 30, ACCEPT_BATCH = 16 };
 /* Whoever has no role gets little: the socket is open to every user of the host. */
-enum { NOBODIES_MAX = 32, NOBODY_SECONDS = 10 };
+enum { NOBODIES_MAX = 32, USER_MAX = 8, NOBODY_SECONDS = 10 };
 
 struct client {
     struct local *local;
@@ -134,6 +134,22 @@ static void on_end(struct bufferevent *bev, short what, void *arg)
     drop(arg);
 }
 
+/* Too many who have no role? Users who may ask about themselves are counted each for herself: one must not keep the others'
+ * mail waiting. */
+static int crowded(const struct local *l, const struct client *c)
+{
+    const struct client *other;
+    unsigned mine = 0;
+
+    if (!c->nobody)
+        return 0;
+    if (!*c->caller.own)
+        return l->nobodies >= NOBODIES_MAX;
+    LIST_FOREACH(other, &l->clients, link)
+        mine += other->nobody && other->caller.uid == c->caller.uid;
+    return mine >= USER_MAX;
+}
+
 static int take_client(struct local *l, int fd)
 {
     struct client *c = calloc(1, sizeof *c);
@@ -151,7 +167,7 @@ static int take_client(struct local *l, int fd)
     c->caller.pid = peer.pid;
     set_roles(c);
     c->nobody = !c->caller.milter && !c->caller.delivery;
-    if (c->nobody && l->nobodies >= NOBODIES_MAX) {
+    if (crowded(l, c)) {
         free(c);
         close(fd);
         return 0;

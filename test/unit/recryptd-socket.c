@@ -208,8 +208,29 @@ void test_local_misuse(void)
     CU_ASSERT_EQUAL(raw_local(0, empty, 4), 0);
 }
 
+/* A user who opens connections and says nothing. Kill and wait for it. */
+static pid_t silent_crowd(uid_t uid)
+{
+    pid_t pid = fork();
+    int fd;
+
+    if (!pid) {
+        alarm(30);
+        if (setuid(uid))
+            _exit(2);
+        for (int i = 0; i < 64; i++)
+            if (conf_connect(w.socket, 2000, &fd, NULL))
+                _exit(2);
+        pause();
+        _exit(0);
+    }
+    usleep(300000);
+    return pid;
+}
+
 void test_roles(void)
 {
+    pid_t crowd;
     static const char resolve[] = "{\"ResolveRequest\":{\"Address\":\"list@example.com\"}}";
     static const char expand[] = "{\"ExpandRequest\":{}}", grant[] = "{\"GrantRequest\":{}}";
 
@@ -237,6 +258,10 @@ void test_roles(void)
     CU_ASSERT_EQUAL(raw_frame(65534, resolve), 1);
     CU_ASSERT_EQUAL(raw_frame(65534, grant), 1);
     CU_ASSERT_EQUAL(raw_frame(65534, expand), 0);
+    crowd = silent_crowd(65534);
+    CU_ASSERT_EQUAL(raw_frame(1, resolve), 1);
+    kill(crowd, SIGKILL);
+    waitpid(crowd, NULL, 0);
 }
 
 /* ---- octets at random ---- */
