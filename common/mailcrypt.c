@@ -99,6 +99,18 @@ out:
     return r;
 }
 
+/* parts are those of body, each behind its delimiter line. */
+static struct span delimited(struct span body, const struct span parts[2])
+{
+    const unsigned char *from = parts[0].data - 1, *to = parts[1].data + parts[1].len, *end = body.data + body.len;
+
+    while (from > body.data && from[-1] != '\n')
+        from--;
+    for (int lines = 0; to < end && lines < 2; to++) /* the last part's line end, then the last delimiter's */
+        lines += *to == '\n';
+    return (struct span){from, (size_t)(to - from)};
+}
+
 static int find_two_part(struct span content_type, struct span transfer_encoding, struct span body, struct mailcrypt *m,
                          struct err *e)
 {
@@ -119,6 +131,7 @@ static int find_two_part(struct span content_type, struct span transfer_encoding
     buf_free(&boundary);
     if (r < 0)
         return r;
+    m->multipart = delimited(body, parts);
     m->part1 = parts[0];
     if ((r = part1_read(m, e)) < 0)
         return r;

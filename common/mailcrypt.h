@@ -19,6 +19,7 @@ enum mailcrypt_kind {
 struct mailcrypt {
     enum mailcrypt_kind kind;
     struct jwe *jwe;
+    struct span multipart; /* TWO_PART: from the first delimiter line to the last, so without what stands around them */
     struct span part1;     /* TWO_PART: the octets of part 1's entity, header and body, that a rewrite replaces */
     struct span part2;     /* TWO_PART: part 2's body, still transfer-encoded */
     int part2_base64;      /* 1 base64, 0 as is */

@@ -16,9 +16,9 @@ int new_body_build(const struct jwe *jwe, const struct buf *ciphertext, struct n
     return 0;
 }
 
-int new_body_from(struct mailcrypt *m, struct span body, struct new_body *out, struct err *e)
+int new_body_from(struct mailcrypt *m, struct new_body *out, struct err *e)
 {
-    const unsigned char *end = m->part1.data + m->part1.len;
+    const unsigned char *begin = m->multipart.data, *end = m->part1.data + m->part1.len;
     int r;
 
     if (m->kind == MAILCRYPT_WHOLE)
@@ -28,9 +28,9 @@ int new_body_from(struct mailcrypt *m, struct span body, struct new_body *out, s
         new_body_clear(out);
         return r;
     }
-    out->run[0] = (struct span){body.data, (size_t)(m->part1.data - body.data)};
+    out->run[0] = (struct span){begin, (size_t)(m->part1.data - begin)};
     out->run[1] = (struct span){out->made.data, out->made.len};
-    out->run[2] = (struct span){end, (size_t)(body.data + body.len - end)};
+    out->run[2] = (struct span){end, (size_t)(begin + m->multipart.len - end)};
     out->runs = 3;
     return 0;
 }

@@ -12,9 +12,9 @@ struct new_body {
     size_t runs;
 };
 
-/* The body with m->jwe as it is now. body is the one that m was found in. TWO_PART: only part 1 is new, the rest is
- * where it was. WHOLE: all of it is new. */
-int new_body_from(struct mailcrypt *m, struct span body, struct new_body *out, struct err *e);
+/* The body with m->jwe as it is now. TWO_PART: part 1 is new, the rest is where it was in the body that m was found in, less
+ * what stands before and behind the two parts: that was never encrypted. WHOLE: all of it is new. */
+int new_body_from(struct mailcrypt *m, struct new_body *out, struct err *e);
 /* All of it new. */
 int new_body_build(const struct jwe *jwe, const struct buf *ciphertext, struct new_body *out, struct err *e);
 int new_body_send(const struct new_body *b, const struct mta *m);

@@ -52,14 +52,13 @@ static int change(const struct session *s, const struct work *w)
 static sfsistat encrypted(struct session *s, struct work *w)
 {
     sfsistat result = grants_add(s, w->found.jwe, &w->to);
-    struct span body = message_body(s->msg);
     struct err e;
 
     if (result != SMFIS_CONTINUE)
         return result;
     if (w->found.kind == MAILCRYPT_WHOLE) /* found.ciphertext has all that is needed */
         buf_free(&s->msg->text);
-    if (new_body_from(&w->found, body, &w->body, &e) < 0)
+    if (new_body_from(&w->found, &w->body, &e) < 0)
         return reply_later(s, &e);
     buf_free(&w->found.ciphertext);
     return SMFIS_CONTINUE;

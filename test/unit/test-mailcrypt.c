@@ -271,6 +271,41 @@ static void test_frames(void)
 }
 
 /* Every bit of part 1's JSON flipped: an error by name, or still a JWE (which then does not open). */
+/* What stands around the two parts is not of the message. */
+static void test_multipart(void)
+{
+    static const struct {
+        const char *before, *after, *end;
+    } cases[] = {{"", "", "--b--\n"},
+                 {"read this\n\n", "and that\n--b--\n\n", "--b--\n"},
+                 {"\n", "", "--b--"},
+                 {"--c\r\n", "--b\n", "--b--\r\n"}};
+    struct buf json = BUF_INIT, cipher = BUF_INIT, inner = BUF_INIT, whole = BUF_INIT;
+    struct jwe *jwe = NULL;
+    struct err e;
+
+    encrypt("X25519", "x", 1, &jwe, &cipher);
+    CU_ASSERT_EQUAL_FATAL(jwe_write(jwe, NULL, &json, &e), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mailcrypt m;
+
+        buf_reset(&inner);
+        buf_reset(&whole);
+        CU_ASSERT_EQUAL_FATAL(buf_printf(&inner, P1 "--b\nContent-Type: application/octet-stream\n\nx\n%s", buf_str(&json),
+                                         cases[i].end), 0);
+        CU_ASSERT_EQUAL_FATAL(buf_printf(&whole, "%s%s%s", cases[i].before, buf_str(&inner), cases[i].after), 0);
+        CU_ASSERT_EQUAL_FATAL(mailcrypt_find((struct span){(const unsigned char *)TYPE, strlen(TYPE)}, (struct span){NULL, 0},
+                                             (struct span){whole.data, whole.len}, &m, &e), 0);
+        CU_ASSERT(m.multipart.len == inner.len && !memcmp(m.multipart.data, inner.data, inner.len));
+        mailcrypt_clear(&m);
+    }
+    jwe_free(&jwe);
+    buf_free(&json);
+    buf_free(&cipher);
+    buf_free(&inner);
+    buf_free(&whole);
+}
+
 static void test_flips(void)
 {
     struct buf json = BUF_INIT, cipher = BUF_INIT;
@@ -472,6 +507,7 @@ int main(void)
         {"build, find, rewrite, find: the same in all suites, CRLF and LF", test_build_find},
         {"a string over 900 octets puts part 1 in base64", test_long_string},
         {"frames: ours, plain, broken", test_frames},
+        {"what stands around the two parts", test_multipart},
         {"part 1 with each bit flipped, and cut short", test_flips},
         {"25 MB are not copied; part 1 has a limit", test_sizes},
         {"a whole JWE as body", test_whole},
