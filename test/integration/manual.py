@@ -32,7 +32,7 @@ def help_of(*command):
 
 def options_in(text):
     """-x and --long of a text; -fnv are three."""
-    text = re.sub(r"'[^']*'", "", text)  # another program's
+    text = re.sub(r"'recrypt [^'\n]*'", "", text)  # another program's
     long = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", text))
     short = set()
     for word in re.findall(r"(?<![\w-])-([a-zA-Z]+)(?![\w-])", text):
