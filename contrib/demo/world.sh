@@ -10,7 +10,7 @@
 
 # Debian's own, which has Debian's python3-jwcrypto.
 python=/usr/bin/python3
-WORLD=
+WORLD= world_starting=
 world_domains="example.com example.net"
 world_net_example_com=127.0.0.1
 world_net_example_net=127.0.0.2
@@ -158,7 +158,7 @@ world_kill() {
 }
 world_wait() { # SECONDS COMMAND...
   local n=$(($1 * 20)); shift
-  while [ "$n" -gt 0 ]; do "$@" >/dev/null 2>&1 && return 0; sleep 0.05; n=$((n - 1)); done
+  while [ "$n" -gt 0 ] && [ ! -e "$WORLD/stopping" ]; do "$@" >/dev/null 2>&1 && return 0; sleep 0.05; n=$((n - 1)); done
   echo "world.sh: gave up waiting for: $*" >&2
   return 1
 }
@@ -225,7 +225,7 @@ world_home() { # PERSON
 }
 
 world_start() { # FOLDER
-  local d p pids= status=0
+  local d p status=0
   WORLD=$1
   for d in $world_domains; do
     mkdir -p "$WORLD/$d/log" "$WORLD/$d/etc"
@@ -235,15 +235,20 @@ world_start() { # FOLDER
   for p in alice bob carol dave erin; do world_home $p; done
   for d in $world_domains; do
     world_domain "$d" &
-    pids="$pids $!"
+    world_starting="$world_starting $!"
   done
-  for p in $pids; do wait "$p" || status=1; done
+  for p in $world_starting; do wait "$p" || status=1; done
+  world_starting=
   [ $status = 0 ] || { world_show_logs; return 1; }
 }
 
 world_stop() {
   local d s p pids=
-  [ -n "$WORLD" ] || return 0
+  [ -d "$WORLD" ] || return 0
+  # Interrupted while it starts: whoever starts servers must have ended before they are stopped.
+  touch "$WORLD/stopping"
+  for p in $world_starting; do wait "$p"; done
+  world_starting=
   for d in $world_domains; do
     world_mta "$d" stop &
     pids="$pids $!"
