@@ -21,7 +21,7 @@ static const char usage[] =
     "       recrypt-lda [-c CONFIG] -n\n"
     "Delivers a message with its recipient's own recryption grant to a Maildir, by LMTP or by SMTP.\n"
     "  -c, --config FILE    default " SYSCONFDIR "/recrypt/recrypt-lda.conf\n"
-    "  -f SENDER            envelope sender; empty for the null sender\n"
+    "  -f SENDER            envelope sender; empty, <> or MAILER-DAEMON for the null sender\n"
     "  -d RECIPIENT         envelope recipient\n"
     "  -a ORIGINAL          recipient as the sender wrote it\n"
     "  -i QUEUE-ID          the mail server's, so that a delivery tried again is not made twice\n"
@@ -47,6 +47,12 @@ static int fail(const char *text)
     return EX_TEMPFAIL;
 }
 
+/* What mail servers hand over for the null sender: Sendmail "<>" or this name, pipe(8) this name unless it is told otherwise. */
+static const char *sender_given(const char *text)
+{
+    return !strcmp(text, "<>") || !strcmp(text, "MAILER-DAEMON") ? "" : text;
+}
+
 /* Negative = go on, else the exit status. */
 static int read_options(int argc, char **argv, struct options *o)
 {
@@ -61,7 +67,7 @@ static int read_options(int argc, char **argv, struct options *o)
     while ((c = getopt_long(argc, argv, "c:f:d:a:i:nv", names, NULL)) != -1) {
         switch (c) {
         case 'c': o->config = optarg; break;
-        case 'f': o->env.sender = optarg; break;
+        case 'f': o->env.sender = sender_given(optarg); break;
         case 'd': o->env.recipient = optarg; break;
         case 'a': o->env.original = optarg; break;
         case 'i': o->env.queue_id = optarg; break;

@@ -58,8 +58,27 @@ world_sendmail_start() { # DOMAIN
       -e "/no_default_msa/r $w/etc/private.m4" >"$w/etc/sendmail.mc"
   m4 -DMAIL_SETTINGS_DIR="$w/etc/" "$w/etc/sendmail.mc" >"$w/etc/sendmail.cf" || return
   world_sendmail "$d" newaliases -C "$w/etc/sendmail.cf" >>"$WORLD/$d/log/sendmail" 2>&1
-  world_sendmail_mailbox "$d" || return
-  world_server "$d" sendmail world_sendmail_exec "$d" sendmail -bD -q5s -C "$w/etc/sendmail.cf"
+  world_sendmail_mailbox "$d" && world_sendmail_submission "$d" || return
+  world_server "$d" sendmail world_sendmail_exec "$d" sendmail -bD -q2s -C "$w/etc/sendmail.cf"
+}
+# Debian's own configuration for sendmail(1), which hands over by SMTP; with this instance's port, and a user that is there.
+world_sendmail_submission() { # DOMAIN
+  local d=$1 w=$WORLD/$1/sendmail
+  install -d -o mail -g mail -m 770 "$w/client"
+  cat >"$w/etc/private-submit.m4" <<END
+define(\`confPID_FILE', \`$w/client.pid')dnl
+undefine(\`confCONTROL_SOCKET_NAME')dnl
+define(\`STATUS_FILE', \`$w/client.statistics')dnl
+define(\`MSP_QUEUE_DIR', \`$w/client')dnl
+define(\`confRUN_AS_USER', \`mail')dnl
+define(\`confTRUSTED_USER', \`mail')dnl
+define(\`RELAY_MAILER_ARGS', \`TCP \$h $(world_port "$d" smtp)')dnl
+END
+  sed -e "/cf\.m4/a include(\`$SENDMAIL/usr/share/sendmail/cf/debian/autoconf.m4')dnl" \
+    -e "s|/usr/share/sendmail/cf/m4/cf.m4|$SENDMAIL&|; /^DOMAIN/r $w/etc/private-submit.m4" \
+    -e "s|\[127.0.0.1\]|[$(world_ip "$d")]|" \
+    "$SENDMAIL/usr/share/sendmail/cf/debian/submit.mc" >"$w/etc/submit.mc"
+  m4 -DMAIL_SETTINGS_DIR="$w/etc/" "$w/etc/submit.mc" >"$w/etc/submit.cf"
 }
 world_sendmail_stop() { world_kill "$WORLD/$1/sendmail.pid"; }
 
@@ -69,5 +88,7 @@ world_sendmail_mailbox() { # DOMAIN ADDRESS...
   touch "$w/recrypt_mailboxes.txt"
   world_sendmail "$d" makemap -C "$w/sendmail.cf" hash "$w/recrypt_mailboxes" <"$w/recrypt_mailboxes.txt"
 }
+# world_sendmail_submit DOMAIN FROM TO: sendmail(1) with the message on standard input.
+world_sendmail_submit() { world_sendmail "$1" sendmail -Ac -C "$WORLD/$1/sendmail/etc/submit.cf" -i -f "$2" "$3"; }
 world_sendmail_queue() { find "$WORLD/$1/sendmail/queue" -name 'qf*' | wc -l; }
 world_sendmail_flush() { world_sendmail "$1" sendmail -q -C "$WORLD/$1/sendmail/etc/sendmail.cf"; }

@@ -25,7 +25,7 @@ configure() {
 }
 configure pipe
 # deliver MESSAGE RECIPIENT [OPTION...]
-deliver() { local m=$1 to=$2; shift 2; "$lda" -c "${conf:-$T/pipe.conf}" -f dave@example.net -d "$to" "$@" <"$m"; }
+deliver() { local m=$1 to=$2; shift 2; "$lda" -c "${conf:-$T/pipe.conf}" -f "${sender-dave@example.net}" -d "$to" "$@" <"$m"; }
 box() { echo "$mail/example.com/$1/Maildir"; }
 files() { find "$1" -type f 2>/dev/null | wc -l; }
 only() { find "$1" -type f; } # the one file below a folder
@@ -174,6 +174,11 @@ ok "octet for octet, dots doubled" cmp "$T/plain.eml" "$T/unstuffed"
 ok "CRLF only" not grep -qv $'\r$' "$T/sink.out"
 ok "LHLO, sender and recipient" same "$(tr -d '\r' <"$T/sink.out.commands" | cut -d' ' -f1,2 | grep -v -i lhlo | tr '\n' '|')" \
   "MAIL FROM:<dave@example.net>|RCPT TO:<frank@example.com>|DATA|QUIT|"
+for sender in "" "<>" MAILER-DAEMON; do
+  ok "the null sender, given as \"$sender\"" to_sink lmtp "250 ok" "$T/plain.eml" frank@example.com 0
+  ok "is <>" says "MAIL FROM:<>" cat "$T/sink.out.commands"
+done
+unset sender
 ok "by SMTP, the recipient's grant alone" to_sink smtp "250 ok" "$T/sealed.eml" bob@example.com 0
 unstuffed >"$T/unstuffed"
 ok "is in it" same "$($tool grants "$T/unstuffed")" "1 bobs.own.statement"

@@ -7,7 +7,7 @@
 . "$SRC/contrib/sendmail/instance.sh"
 tool=$SRC/test/integration/sendmail-tool.py
 SENDMAIL=${RECRYPT_SENDMAIL:-$SRC/build/sendmail}
-world_mta_example_com=sendmail
+export world_mta_example_com=sendmail # for world.sh
 
 needs() { # REASON COMMAND...: or the whole test is skipped
   local reason=$1; shift
@@ -67,6 +67,37 @@ owner() {
   ! grep -q "$marker" "$(got owner)" && as alice "$recrypt" open "$(got owner)" >"$WORLD/clear.opened" &&
     "$python" "$tool" body "$WORLD/clear.eml" "$WORLD/clear.opened"
 }
+# However the list's address is written, each member has one copy and nothing stays behind.
+forms() {
+  local form n; n=$(imap bob@example.com INBOX)
+  for form in LIST@Example.COM list@example.com. @relay.example:$list '"list"@example.com' list%example.com@mail.example.com 'example.com!list'; do
+    submit example.com dave@example.net "$form" "$WORLD/sealed3.eml" || return
+    n=$((n + 1))
+  done
+  arrives bob@example.com $n && world_wait 5 queue_is 0
+}
+# sendmail(1) hands over by SMTP.
+submission() {
+  local n; n=$(imap bob@example.com INBOX)
+  world_sendmail_submit example.com carol@example.net bob@example.com <"$WORLD/clear.eml" && arrives bob@example.com $((n + 1)) || return
+  imap bob@example.com INBOX $((n + 1)) >"$(got door)"
+  ! grep -q "$marker" "$(got door)" && as bob "$recrypt" open "$(got door)" >"$WORLD/clear.opened" &&
+    "$python" "$tool" body "$WORLD/clear.eml" "$WORLD/clear.opened"
+}
+# Nobody uses this host to reach others; a sender of this domain without a mailbox is no reason to refuse.
+relay() {
+  ! curl -sv --interface 127.0.0.3 --max-time 60 --url "smtp://$ip:$(port)/client.example" --mail-from unknown@example.com \
+    --mail-rcpt somebody@elsewhere.example --upload-file "$WORLD/hard.eml" >"$WORLD/smtp" 2>&1
+  cat "$WORLD/smtp"
+  grep -q '^< 550 5\.7\.1 .*Relaying denied' "$WORLD/smtp"
+}
+# Bob's own mail comes back: as any mail in the clear, it is encrypted before it rests.
+returned() {
+  local n; n=$(imap bob@example.com INBOX)
+  submit example.com bob@example.com gone@example.net "$WORLD/hard.eml" && arrives bob@example.com $((n + 1)) || return
+  imap bob@example.com INBOX $((n + 1)) >"$(got returned)"
+  ! grep -q 'gone@example.net' "$(got returned)" && as bob "$recrypt" open "$(got returned)" | grep -q 'Final-Recipient:.*gone@example.net'
+}
 # Dave becomes a member, and his own server does not know him any more: one bounce, to the owner; the others have their copies.
 bounce() {
   local a b map=$WORLD/example.net/postfix/etc/recrypt_mailboxes
@@ -85,8 +116,7 @@ bounce() {
 local_user() {
   "$python" "$tool" hard dave@example.net postmaster@mail.example.com >"$WORLD/hard.eml"
   submit example.com dave@example.net postmaster@mail.example.com "$WORLD/hard.eml" || return
-  world_wait 10 test -n "$(ls "$WORLD/example.com/mail/mail.example.com/root/Maildir/new" 2>/dev/null)" ||
-    world_wait 10 sh -c "ls $WORLD/example.com/mail/mail.example.com/root/Maildir/new/*" || return
+  world_wait 10 sh -c "ls $WORLD/example.com/mail/mail.example.com/root/Maildir/new/*" || return
   "$python" "$tool" body "$WORLD/hard.eml" "$(echo "$WORLD"/example.com/mail/mail.example.com/root/Maildir/new/*)"
 }
 milter_gone() {
@@ -140,6 +170,10 @@ ok "mail in the clear is encrypted at the door" door
 ok "forged fields are gone, 1, 2 or 5 of them; the list's own stand there once" forged
 ok "mail for a list's owner reaches her, encrypted" owner
 ok "a member who is refused: the owner has one bounce, the others their mail" bounce
+ok "mail of a person's that comes back is encrypted" returned
+ok "however the list's address is written, one copy" forms
+ok "sendmail(1) passes the milter" submission
+ok "relaying is denied, a sender without a mailbox is not" relay
 ok "users of the host get theirs through Mlocal" local_user
 ok "without the milter mail is put off" milter_gone
 ok "Sendmail as sender keeps mail while the next server has no recryptd" sending
