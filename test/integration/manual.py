@@ -123,10 +123,11 @@ def guide(path, build, src, postconf):
             u = u.rstrip(".`")
             u = u if u.endswith((".service", ".socket")) else u + ".service"
             check(os.path.exists(os.path.join(src, "contrib/systemd", u)), f"{path}: no unit {u}")
-    # Settings: ours, or Postfix's.
+    # Settings: ours, Postfix's, or Sendmail's.
     known = set(open(postconf).read().split())
     for d in ("service", "milter", "lda"):
         known |= settings_in(os.path.join(src, d, "settings.c"))
+    known |= set(re.findall(r"\w+", open(os.path.join(src, "contrib/sendmail/sendmail.mc")).read()))
     for name in set(re.findall(r"`([a-z]\w*_\w+)(?: *= *[^`]*)?`", text)):
         check(name in known or name.startswith("recrypt_"), f"{path}: {name} is no setting")
 
