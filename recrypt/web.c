@@ -115,7 +115,8 @@ int web_reply(const char *name, const void *text, size_t len, struct json_object
         goto out;
     }
     if (status != 201 && status != 202) {
-        r = err_set(e, frame_status_error(status), "%s", why);
+        r = frame_status_error(status);
+        r = err_set(e, r < 0 ? r : ERR_RETRY, "%s", why); /* no other success is known here */
         goto out;
     }
     *reply = json_object_get(inner);
