@@ -2,6 +2,7 @@
 #include "protect.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "protect-private.h"
 
@@ -109,6 +110,24 @@ int protect_outer(struct span header, const char *subject, const char *prefix, c
     }
     if ((r = buf_printf(out, "%sSubject: %s%s", prefix, subject, eol)) < 0)
         return err_set(e, r, "the header does not fit");
+    return 0;
+}
+
+int protect_stays_outside(struct span name)
+{
+    /* One that ends in '-' stands for all that begin so. */
+    static const char *const outside[] = {
+        "From", "To", "Cc", "Date", "Message-ID", "In-Reply-To", "References", "Subject", "MIME-Version", "Content-",
+        "Return-Path", "Received", "Received-SPF", "Authentication-Results", "ARC-", "DKIM-Signature", "Delivered-To",
+        "X-Original-To", "Resent-", "List-", "Precedence", "Auto-Submitted", "Sender", "X-Spam-", "X-Virus-"};
+
+    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
+        size_t n = strlen(outside[i]);
+
+        if (name.len >= n && strncasecmp((const char *)name.data, outside[i], n) == 0 &&
+            (name.len == n || outside[i][n - 1] == '-'))
+            return 1;
+    }
     return 0;
 }
 

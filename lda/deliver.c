@@ -12,6 +12,7 @@
 #include "maildir.h"
 #include "message.h"
 #include "remote.h"
+#include "seal.h"
 #include "template.h"
 
 enum { PIECES = 2 }; /* fields of ours, the message */
@@ -24,7 +25,7 @@ struct delivery {
     struct span msg;             /* as it came, less a "From " line */
     char recipient[ADDRESS_SIZE]; /* canonical, as given */
     char mailbox[ADDRESS_SIZE];   /* whose mailbox: without extension; a list's owner */
-    int sealed_only;              /* whose mail must not rest in the clear */
+    const struct address_info *person; /* whose mail it is; NULL = nobody's whom recryptd knows */
     const char *next;             /* whom the next server is told: recipient, or a list's owner */
     struct buf rewritten, fields;
     struct span pieces[PIECES];
@@ -51,10 +52,14 @@ static int prepare(struct delivery *d, const char *account)
     if (!account && kind != GRANTS_ENCRYPTED)
         return stop(d, EX_TEMPFAIL, "4.7.1", "cannot deliver now, try again later",
                     "a message to an archive is not encrypted: recrypt-milter was bypassed");
-    if (d->sealed_only && kind != GRANTS_ENCRYPTED)
+    if (d->person && d->person->plaintext == PLAINTEXT_REJECT && kind != GRANTS_ENCRYPTED)
         return stop(d, EX_TEMPFAIL, "4.7.1", "cannot deliver now, try again later",
                     "the recipient takes encrypted mail only: recrypt-milter was bypassed, the message waits");
-    if (kind == GRANTS_BROKEN)
+    if (d->person && d->person->plaintext == PLAINTEXT_ENCRYPT && kind != GRANTS_ENCRYPTED) {
+        if ((r = seal_message(d->c, d->person, d->msg, &d->rewritten, &d->e)) < 0)
+            return r;
+        log_info("came in the clear by a way past recrypt-milter: encrypted here");
+    } else if (kind == GRANTS_BROKEN)
         log_info("claims to be encrypted and is not well formed (%s): delivered as it is", d->e.text);
     d->pieces[0] = d->rewritten.len ? (struct span){d->rewritten.data, d->rewritten.len} : d->msg;
     d->count = 1;
@@ -177,7 +182,7 @@ static int resolve(struct delivery *d, struct address_info *info)
 static int to_person(struct delivery *d, const struct address_info *info)
 {
     snprintf(d->mailbox, sizeof d->mailbox, "%s", info->account);
-    d->sealed_only = info->plaintext != PLAINTEXT_PASS;
+    d->person = info;
     return to_mailbox(d, d->mailbox);
 }
 

@@ -7,6 +7,7 @@ LDA_SOURCES = \
 	lda/maildir.h lda/maildir.c \
 	lda/message.h lda/message.c \
 	lda/remote.h lda/remote.c \
+	lda/seal.h lda/seal.c \
 	lda/settings.h lda/settings.c \
 	lda/template.h lda/template.c \
 	lda/verdict.h lda/verdict.c
@@ -18,7 +19,7 @@ recrypt_lda_SOURCES = lda/main.c
 recrypt_lda_LDADD = $(LDA_LIBS)
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-lda-template test/unit/test-lda-message test/unit/test-lda-maildir test/unit/test-lda-lmtp \
-	test/unit/test-lda-grants test/unit/test-lda-settings
+	test/unit/test-lda-grants test/unit/test-lda-seal test/unit/test-lda-settings
 test_unit_test_lda_template_SOURCES = test/unit/test-lda-template.c
 test_unit_test_lda_template_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
 test_unit_test_lda_message_SOURCES = test/unit/test-lda-message.c
@@ -29,6 +30,8 @@ test_unit_test_lda_lmtp_SOURCES = test/unit/test-lda-lmtp.c
 test_unit_test_lda_lmtp_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
 test_unit_test_lda_grants_SOURCES = test/unit/test-lda-grants.c
 test_unit_test_lda_grants_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
+test_unit_test_lda_seal_SOURCES = test/unit/test-lda-seal.c
+test_unit_test_lda_seal_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
 test_unit_test_lda_settings_SOURCES = test/unit/test-lda-settings.c
 test_unit_test_lda_settings_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
 endif

@@ -50,7 +50,7 @@ def answer(name, body):
         if a in ("bob@example.com", "alice@example.com"):
             return dict(ok, Kind="person", Account=a, KeyID=a + ".mm--mb2gk-6duf5-ygyyl-jny5e-rwshz-ssqqz", Plaintext="pass")
         if a == "paula@example.com":
-            return dict(ok, Kind="person", Account=a, KeyID=a + ".mm--mb2gk-6duf5-ygyyl-jny5e-rwshz-ssqqz", Plaintext="encrypt")
+            return dict(ok, Kind="person", Account=a, KeyID=a + ".mm--mb2gk-6duf5-ygyyl-jny5e-rwshz-ssqqz", Plaintext="reject")
         return dict(ok, Kind="none")
     if name == "Grant":
         if body["Account"] == "bob@example.com" and body["GroupKeyID"] == KID:
