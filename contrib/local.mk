@@ -5,6 +5,6 @@ EXTRA_DIST += \
 	test/integration/mailtest.sh test/integration/smtp-raw.py test/integration/manual.py
 dist_noinst_SCRIPTS += contrib/demo.sh contrib/packages.sh test/run.sh test/integration/tap.sh test/integration/story.sh \
 	test/integration/postfix.sh test/integration/postfix-faults.sh \
-	test/integration/manual.sh test/integration/demo.sh
+	test/integration/manual.sh test/integration/demo.sh test/integration/full-disk.sh
 EXTRA_DIST += contrib/sendmail/sendmail.mc contrib/sendmail/instance.sh test/integration/sendmail-tool.py
 dist_noinst_SCRIPTS += contrib/sendmail/unpack.sh test/integration/sendmail.sh
