@@ -21,9 +21,19 @@ world_mta_example_net=postfix
 # The loopback address of a domain, and a port of one of its servers: world_port example.com smtp|imap|web
 world_ip() { eval "echo \$world_net_$(echo "$1" | tr . _)"; }
 world_port() { cat "$WORLD/$1/port.$2"; }
+# A free one, below those that the kernel gives to clients: until the server listens, one of theirs could be taken by any.
 world_pick_port() {
-  "$python" -c 'import socket, sys; s = socket.socket(); s.bind((sys.argv[1], 0)); print(s.getsockname()[1])' "$(world_ip "$1")" \
-    >"$WORLD/$1/port.$2"
+  "$python" - "$(world_ip "$1")" >"$WORLD/$1/port.$2" <<'EOF'
+import random, socket, sys
+for _ in range(1000):
+    try:
+        s = socket.socket()
+        s.bind((sys.argv[1], random.randrange(10240, 32000)))
+        print(s.getsockname()[1])
+        break
+    except OSError:
+        pass
+EOF
 }
 # world_mta DOMAIN VERB ARGUMENT...: the mail server's own way to start, stop, queue, flush, mailbox.
 world_mta() {
