@@ -126,7 +126,7 @@ forged_fields() {
   cat "$sealed" >>"$T/forged.eml"
   remember bob@example.com carol@example.net
   submit $com dave@example.net $list "$T/forged.eml" && more bob@example.com 1 && more carol@example.net 1 && signed bob@example.com && signed carol@example.net || return
-  ! grep -i 'evil\|verified' "$WORLD/home/bob/fetched.eml" "$WORLD/home/carol/fetched.eml"
+  ! grep -i 'evil\.example\|X-Recrypt-Status' "$WORLD/home/bob/fetched.eml" "$WORLD/home/carol/fetched.eml"
 }
 own_list_id() {
   { printf 'List-Id: <list.example.com>\r\n'; cat "$sealed"; } >"$T/loop.eml"
