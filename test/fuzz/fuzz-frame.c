@@ -1,4 +1,5 @@
-/* Frames one after another, as a peer sends them: what is taken can be put and taken again, and is the same. */
+/* Frames one after another, as a peer sends them.
+ * identity: what is taken can be put and taken again, and is the same. */
 #include <stdint.h>
 #include <stdlib.h>
 

@@ -1,4 +1,5 @@
-/* Reads the input as a controlled document; and seals it as a file's content, which must come back. */
+/* Reads the input as a controlled document; and seals it as a file's content.
+ * identity: what is sealed opens to the same octets. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
-/* JWE: parse -> write -> parse -> write gives the same text, in each form that the octets are; nothing opens. An input
- * that begins with 'P' is a protected header in clear, so that the fuzzer need not learn base64. */
+/* JWE, in each form that the octets are; nothing opens.
+ * identity: parse, write, parse, write gives the same text.
+ * An input that begins with 'P' is a protected header in clear, so that the fuzzer need not learn base64. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
-/* JWK: a key that is accepted is written and read to the same text again, and has both names. */
+/* JWK; a key that is accepted has both names.
+ * identity: it is written and read to the same text again. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* JWS: what parses gives, put together as compact text, the same parts again. 'P' before a protected header in clear.
- */
+/* JWS. 'P' before a protected header in clear.
+ * identity: what parses gives, put together as compact text, the same parts again. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

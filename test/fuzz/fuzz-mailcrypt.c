@@ -1,5 +1,5 @@
-/* Arbitrary octets are a message in the two-part form; when it is one, its part 1 written anew must be found the same.
- */
+/* Arbitrary octets are a message in the two-part form.
+ * identity: its part 1, written anew, is found the same. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* A whole message through the milter's callbacks, for a list, a list that encrypts at the door, and people. The first
  * octet says for whom and in what pieces; then the header fields and the body. Whatever comes: accepted means changed as it
- * must be, refused means nothing was changed. */
+ * must be, refused means nothing was changed.
+ * identity: what was sealed at the door opens, and is the message that came. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,8 @@ static sfsistat send_header(const uint8_t **p, size_t *n)
     return r;
 }
 
+static struct span sent; /* the body */
+
 static sfsistat send_message(unsigned how, const uint8_t *p, size_t n)
 {
     static const char *const rcpt[] = {"<list@example.com>", "<door@example.com>", "<seal@example.com>", "<refuse@example.com>",
@@ -83,6 +86,7 @@ static sfsistat send_message(unsigned how, const uint8_t *p, size_t n)
     must(on_envrcpt(world_ctx(), argv) == SMFIS_CONTINUE && on_data(world_ctx()) == SMFIS_CONTINUE);
     if ((r = send_header(&p, &n)) != SMFIS_CONTINUE)
         return r;
+    sent = (struct span){p, n};
     while (n && r == SMFIS_CONTINUE) {
         size_t now = n < piece ? n : piece;
 
@@ -91,6 +95,39 @@ static sfsistat send_message(unsigned how, const uint8_t *p, size_t n)
         n -= now;
     }
     return r == SMFIS_CONTINUE || r == SMFIS_SKIP ? on_eom(world_ctx()) : r;
+}
+
+/* The value that a change of the header gave the field. */
+static struct span given(const char *name)
+{
+    const char *did = buf_str(&world.did), *ways[] = {"change ", "add "}, *behind[] = {" 1 ", ": "};
+    char line[64];
+
+    for (int i = 0; i < 2; i++) {
+        const char *at;
+
+        snprintf(line, sizeof line, "%s%s%s", ways[i], name, behind[i]);
+        if ((at = strstr(did, line)) && (at == did || at[-1] == '\n'))
+            return (struct span){(const unsigned char *)at + strlen(line), strcspn(at + strlen(line), "\n")};
+    }
+    return (struct span){NULL, 0};
+}
+
+/* Header and body came in; the body is the end of what opens, octet for octet. */
+static void opens(struct span body)
+{
+    struct span msg = {world.body.data, world.body.len}, none = {NULL, 0};
+    struct buf ciphertext = BUF_INIT, payload = BUF_INIT, plain = BUF_INIT;
+    struct mailcrypt m;
+
+    must(!mailcrypt_find(given("Content-Type"), none, msg, &m, NULL) && m.kind == MAILCRYPT_TWO_PART);
+    must(!mailcrypt_ciphertext(&m, &ciphertext, NULL) && !jwe_decrypt(m.jwe, world.key, &ciphertext, &payload, NULL));
+    must(!protect_unwrap((struct span){payload.data, payload.len}, &plain, NULL) && plain.len >= body.len);
+    must(!body.len || !memcmp(plain.data + plain.len - body.len, body.data, body.len));
+    mailcrypt_clear(&m);
+    buf_free(&ciphertext);
+    buf_free(&payload);
+    buf_free(&plain);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -111,6 +148,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(world.body.len && world_count("recipient+ ") == 3 && world_did("recipient- ") && world_did("sender "));
         must(world_did("add List-Id: ") && world.expanded);
     }
+    if (r == SMFIS_ACCEPT && world.body.len && given("Subject").data)
+        opens(sent);
     on_close(world_ctx());
     must(!world.priv);
     return 0;

@@ -1,4 +1,5 @@
-/* Arbitrary octets are a message that is wrapped and unwrapped again, and a plaintext that is opened. */
+/* Arbitrary octets are a message that is wrapped, and a plaintext that is opened.
+ * identity: what is wrapped is unwrapped, and opened, to the same octets. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

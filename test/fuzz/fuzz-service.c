@@ -1,6 +1,7 @@
 /* recryptd's requests, from both fronts, over a keystore in memory with a list, its owner and a member. The first octet
  * says how the rest arrives: unsigned, as a JWS, over the socket, or signed here by the owner or the member, so that
  * what is behind the signature is reached as well.
+ * identity: every reply is strict JSON of one response, and is the same text when it was read and written again.
  *
  * fuzz-sources: service/settings.c service/servicekey.c service/records.c service/accounts.c service/members-store.c
  * fuzz-sources: service/signers.c service/nonces.c service/auth.c service/audit.c service/cache.c service/grants.c
@@ -206,6 +207,25 @@ static void sign(const struct jwk *key, const char *payload, size_t len, struct 
     json_object_put(header);
 }
 
+static void check_reply(const struct buf *reply)
+{
+    struct json_object *obj = NULL, *inner;
+    struct buf again = BUF_INIT;
+    int64_t status;
+
+    must(!sjson_parse(reply->data, reply->len, NULL, &obj, NULL) && json_object_object_length(obj) == 1);
+    json_object_object_foreach(obj, name, value)
+    {
+        size_t len = strlen(name);
+
+        inner = value;
+        must(len > 8 && !strcmp(name + len - 8, "Response") && !sjson_int(inner, "Status", &status, NULL));
+    }
+    must(!sjson_write(obj, &again) && again.len == reply->len && !memcmp(again.data, reply->data, again.len));
+    json_object_put(obj);
+    buf_free(&again);
+}
+
 static unsigned ask(const struct jwk *key, const char *payload, size_t len)
 {
     struct buf text = BUF_INIT, reply = BUF_INIT;
@@ -213,7 +233,7 @@ static unsigned ask(const struct jwk *key, const char *payload, size_t len)
 
     sign(key, payload, len, &text);
     status = service_web(&service, 1, text.data, text.len, "127.0.0.1", &reply);
-    must(reply.len > 0);
+    check_reply(&reply);
     buf_free(&text);
     buf_free(&reply);
     return status;
@@ -339,11 +359,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     switch (way) {
     case 0:
         service_web(&service, 0, data + 1, len - 1, "::1", &reply);
-        must(reply.len > 0);
+        check_reply(&reply);
         break;
     case 1:
         service_web(&service, 1, data + 1, len - 1, "::1", &reply);
-        must(reply.len > 0);
+        check_reply(&reply);
         break;
     case 2:
         over_the_socket(data + 1, len - 1);

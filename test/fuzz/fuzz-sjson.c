@@ -1,4 +1,5 @@
-/* What the validator passes, json-c takes; and it writes what parses to the same text again. */
+/* What the validator passes, json-c takes.
+ * identity: what parses is written, read and written to the same text. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

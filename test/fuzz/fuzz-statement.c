@@ -1,4 +1,5 @@
-/* Payloads of profiles and rosters, under a good signature; what is read is written and read again to the same. */
+/* Payloads of profiles and rosters, under a good signature.
+ * identity: what is read is written and read again to the same. */
 #include <json-c/json.h>
 #include <stdint.h>
 #include <stdlib.h>

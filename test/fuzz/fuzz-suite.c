@@ -1,9 +1,12 @@
-/* Whatever public value is accepted opens alike for the whole key and for a split one; any two values combine or are
- * refused. First octet: which curve. */
+/* Public values, and values to combine: any two combine or are refused. First octet: which curve.
+ * identity: whatever public value is accepted opens alike for the whole key and for a split one, and is the same again
+ * when it was written as a JWK and read. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/jwk.h"
+#include "common/sjson.h"
 #include "common/suite.h"
 
 enum { CURVES = 3 };
@@ -29,6 +32,23 @@ static void opens_alike(size_t i, const struct suite_peer *p)
         abort();
 }
 
+static void same_as_jwk(size_t i, const uint8_t *data, size_t len)
+{
+    struct json_object *obj = json_object_new_object(), *out = NULL;
+    const char *kty = suite_kty(suite_at(i));
+    size_t half = strcmp(kty, "EC") ? len : len / 2, got;
+    struct jwk *k = NULL;
+
+    if (sjson_set_string(obj, "kty", kty) < 0 || sjson_set_string(obj, "crv", suite_name(suite_at(i))) < 0 ||
+        sjson_set_b64(obj, "x", data, half) < 0 || (half < len && sjson_set_b64(obj, "y", data + half, len - half) < 0) ||
+        jwk_from_json(obj, &k, NULL) < 0 || memcmp(jwk_public(k, &got), data, len) != 0 || got != len ||
+        jwk_to_json(k, 0, &out, NULL) < 0 || !json_object_equal(obj, out))
+        abort();
+    json_object_put(obj);
+    json_object_put(out);
+    jwk_free(&k);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     unsigned char values[2][SUITE_VALUE_MAX] = {{0}}, out[2 * SUITE_VALUE_MAX];
@@ -45,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size--;
     if (suite_peer_new(suite_at(i), data, size, &p, NULL) == 0) {
         opens_alike(i, p);
+        same_as_jwk(i, data, size);
         suite_peer_free(&p);
     }
     len = suite_value_len(suite_at(i));

@@ -1,5 +1,5 @@
-/* Addresses and key identifiers: the canonical form is its own canonical form; what was taken apart goes together
- * again. */
+/* Addresses and key identifiers.
+ * identity: the canonical form is its own canonical form; what was taken apart goes together again. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

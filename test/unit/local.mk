@@ -4,7 +4,12 @@ check_LIBRARIES = libunit.a
 libunit_a_SOURCES = test/unit/unit.h test/unit/unit.c
 UNIT_LIBS = libunit.a $(CUNIT_LIBS)
 TESTS = $(check_PROGRAMS)
-check_PROGRAMS += test/unit/test-buf
+check_PROGRAMS += test/unit/test-buf test/unit/test-vectors test/unit/test-recryptd-equal
 test_unit_test_buf_SOURCES = test/unit/test-buf.c
 test_unit_test_buf_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
+test_unit_test_vectors_SOURCES = test/unit/test-vectors.c $(JOSE_VECTORS)
+test_unit_test_vectors_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
+# Drives the built recryptd, as test-recryptd does.
+test_unit_test_recryptd_equal_SOURCES = test/unit/recryptd-world.h test/unit/recryptd-world.c test/unit/test-recryptd-equal.c
+test_unit_test_recryptd_equal_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)
 endif
