@@ -82,7 +82,7 @@ static int read_header(const struct jws *j, struct header *h, struct err *e)
 /* {"SetRequest":{"Person":{"Profile":...}}}: the key that it brings, when that is the one that signed. */
 static int key_of_registration(struct json_object *payload, const char *kid, struct jwk **out)
 {
-    struct json_object *set, *person;
+    struct json_object *set, *person, *jkey = NULL;
     struct profile p = {0};
     const char *text;
     char udf[JWK_UDF_SIZE];
@@ -92,31 +92,34 @@ static int key_of_registration(struct json_object *payload, const char *kid, str
     rc = rc ? rc : sjson_string(person, "Profile", &text, NULL);
     rc = rc ? rc : profile_read(text, strlen(text), &p, NULL);
     rc = rc ? rc : jwk_udf(p.signer, udf);
-    if (!rc && !strcmp(udf, kid)) {
-        *out = p.signer;
-        p.signer = NULL;
-    } else if (!rc) {
+    if (!rc && strcmp(udf, kid))
         rc = ERR_ABSENT;
-    }
+    /* Read anew: a key that verified before does so again with less work than the one of a record. */
+    rc = rc ? rc : jwk_to_json(p.signer, 0, &jkey, NULL);
+    rc = rc ? rc : jwk_from_json(jkey, out, NULL);
+    json_object_put(jkey);
     profile_clear(&p);
     return rc;
 }
 
 /* Verifies under the signer's key; an unknown signer costs what a known one does, with a key that signed nothing: two
- * records decoded, one signature verified. */
+ * records decoded, one signature verified, what may be a registration looked into. Her lists are read once it is she. */
 static int verify(struct auth *a, struct records *r, const struct jws *j, const struct header *h,
                   struct auth_result *out, struct err *e)
 {
     struct signer stand_in = {0}, second = {0};
     struct jwk *brought = NULL;
     const struct jwk *key;
-    int known = 0, rc = signer_get(r, h->kid, &out->signer, e);
+    int known = 0, rc = signer_get_key(r, h->kid, &out->signer, e);
 
     if (rc && rc != ERR_ABSENT)
         return rc;
     known = !rc;
-    if (!known && out->payload && !key_of_registration(out->payload, h->kid, &brought))
+    if (out->payload && !key_of_registration(out->payload, h->kid, &brought)) {
+        if (known)
+            jwk_free(&brought);
         known = 1;
+    }
     rc = signer_decode(a->stand_in[h->alg].data, a->stand_in[h->alg].len, &stand_in, e);
     if (!rc && !known) /* in place of the record that was not read */
         rc = signer_decode(a->stand_in[h->alg].data, a->stand_in[h->alg].len, &second, e);
@@ -130,6 +133,8 @@ static int verify(struct auth *a, struct records *r, const struct jws *j, const 
         err_set(e, ERR_SYSTEM, "cannot verify");
     else if (rc || !known)
         rc = err_set(e, ERR_CRYPTO, "unauthorized");
+    else if (out->signer.key)
+        rc = signer_get_lists(r, h->kid, &out->signer, e);
 out:
     signer_clear(&stand_in);
     signer_clear(&second);

@@ -136,11 +136,16 @@ struct signer {
     size_t count;
 };
 int signer_get(struct records *r, const char *udf, struct signer *out, struct err *e);
+/* In two steps: key and person, whose record is of one length but for the address; then the lists, however many, which
+ * are for who has proved to hold the key: reading them takes longer the more there are. */
+int signer_get_key(struct records *r, const char *udf, struct signer *out, struct err *e);
+int signer_get_lists(struct records *r, const char *udf, struct signer *s, struct err *e);
 /* A signer that is nothing any more (no person, no membership) is deleted. */
 int signer_put(struct records *r, const char *udf, const struct signer *s, struct err *e);
 int signer_join(struct signer *s, const char *group, const char *member, const char *key_udf, struct err *e);
 void signer_leave(struct signer *s, const char *group, const char *member);
 void signer_clear(struct signer *s);
+/* The stored form, without the lists. */
 int signer_encode(const struct signer *s, struct buf *out, struct err *e);
 int signer_decode(const void *value, size_t len, struct signer *out, struct err *e);
 

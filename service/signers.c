@@ -53,7 +53,6 @@ int signer_decode(const void *value, size_t len, struct signer *out, struct err 
     if (!rc && !jwk_is_signature(out->key))
         rc = err_set(e, ERR_SYNTAX, "key: not a signature key");
     rc = rc ? rc : records_text(obj, "person", out->person, sizeof out->person, e);
-    rc = rc ? rc : read_memberships(obj, out, e);
     json_object_put(obj);
     if (rc) {
         err_prefix(e, "signer");
@@ -62,7 +61,7 @@ int signer_decode(const void *value, size_t len, struct signer *out, struct err 
     return rc;
 }
 
-int signer_get(struct records *r, const char *udf, struct signer *out, struct err *e)
+int signer_get_key(struct records *r, const char *udf, struct signer *out, struct err *e)
 {
     struct buf value = BUF_INIT;
     int rc = records_result(r, keystore_get(r->ks, KEYSTORE_SIGNERS, udf, strlen(udf), &value, e));
@@ -70,6 +69,30 @@ int signer_get(struct records *r, const char *udf, struct signer *out, struct er
     memset(out, 0, sizeof *out);
     rc = rc ? rc : signer_decode(value.data, value.len, out, e);
     buf_free(&value);
+    return rc;
+}
+
+/* Beside the signer, under udf NUL "lists". */
+int signer_get_lists(struct records *r, const char *udf, struct signer *s, struct err *e)
+{
+    struct json_object *obj = NULL;
+    struct buf key = BUF_INIT;
+    int rc = records_key(udf, "lists", &key);
+
+    rc = rc ? rc : records_get(r, KEYSTORE_SIGNERS, key.data, key.len, &obj, e);
+    rc = rc == ERR_ABSENT ? 0 : rc ? rc : read_memberships(obj, s, e);
+    json_object_put(obj);
+    buf_free(&key);
+    return rc ? err_prefix(e, "lists of signer %s", udf) : 0;
+}
+
+int signer_get(struct records *r, const char *udf, struct signer *out, struct err *e)
+{
+    int rc = signer_get_key(r, udf, out, e);
+
+    rc = rc ? rc : signer_get_lists(r, udf, out, e);
+    if (rc)
+        signer_clear(out);
     return rc;
 }
 
@@ -103,20 +126,39 @@ int signer_encode(const struct signer *s, struct buf *out, struct err *e)
     rc = rc ? rc : jwk_to_json(s->key, 0, &jkey, e);
     rc = rc ? rc : sjson_set_object(obj, "key", jkey);
     rc = rc ? rc : sjson_set_string(obj, "person", s->person);
-    rc = rc ? rc : write_memberships(s, obj);
     rc = rc ? rc : sjson_write(obj, out);
     json_object_put(obj);
     return rc ? err_set(e, rc, "signer: out of memory") : 0;
 }
 
+static int put_lists(struct records *r, const char *udf, const struct signer *s, struct err *e)
+{
+    struct json_object *obj = records_object();
+    struct buf key = BUF_INIT;
+    int rc = obj ? records_key(udf, "lists", &key) : ERR_SYSTEM;
+
+    if (!rc && !s->count) {
+        rc = records_result(r, keystore_delete(r->ks, KEYSTORE_SIGNERS, key.data, key.len, e));
+        rc = rc == ERR_ABSENT ? 0 : rc;
+    } else {
+        rc = rc ? rc : write_memberships(s, obj);
+        if (rc)
+            err_set(e, rc, "signer: out of memory");
+        rc = rc ? rc : records_put(r, KEYSTORE_SIGNERS, key.data, key.len, obj, e);
+    }
+    json_object_put(obj);
+    buf_free(&key);
+    return rc;
+}
+
 int signer_put(struct records *r, const char *udf, const struct signer *s, struct err *e)
 {
     struct buf value = BUF_INIT;
-    int rc;
+    int rc = put_lists(r, udf, s, e);
 
-    if (!*s->person && !s->count)
+    if (!rc && !*s->person && !s->count)
         return records_result(r, keystore_delete(r->ks, KEYSTORE_SIGNERS, udf, strlen(udf), e));
-    rc = signer_encode(s, &value, e);
+    rc = rc ? rc : signer_encode(s, &value, e);
     rc = rc ? rc : records_result(r, keystore_put(r->ks, KEYSTORE_SIGNERS, udf, strlen(udf), value.data, value.len, e));
     buf_free(&value);
     return rc;
