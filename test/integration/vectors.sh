@@ -21,11 +21,10 @@ opens() { # what was sealed, beside what went in
     as_tool open "$f" --force --out "$T/opened" 2>"$T/why" && cmp "$T/opened" "${f%.sealed}.sent" || { echo "$f"; cat "$T/why"; return 1; }
     n=$((n + 1))
   done
-  echo "# $n messages"
-  [ "$n" -gt 90 ]
+  [ "$n" -ge "$2" ] || { echo "$n messages"; return 1; }
 }
-ok "and each opens to the same octets" opens bob@example.com
-ok "to a list that encrypts: every message sealed" corpus sealed door@example.com
-ok "and each opens to the same octets for a member" opens door@example.com
+ok "and each opens to the same octets" opens bob@example.com 100
+ok "to a list that encrypts: every message sealed, or refused with the reason listed" corpus sealed door@example.com
+ok "and each opens to the same octets for a member" opens door@example.com 70
 ok "the milter is well" milter_stop
 tap_done
