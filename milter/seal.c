@@ -20,8 +20,10 @@ int seal_message(struct session *s, const struct address_info *info, struct jwe 
     int r;
 
     *jwe = NULL;
-    if ((r = rclient_key(s->client, info->keyid, &key, &state, account, e)) < 0)
-        return err_set(e, ERR_RETRY, "key of %s: %s", info->account, e->text);
+    if ((r = rclient_key(s->client, info->keyid, &key, &state, account, e)) < 0) {
+        err_prefix(e, "key of %s", info->account);
+        return e->code = ERR_RETRY;
+    }
     if (state != KEY_CURRENT || strcmp(account, info->account) || jwk_set_kid(key, info->keyid) < 0)
         r = err_set(e, ERR_RETRY, "key of %s changed meanwhile", info->account);
     if (!r)
