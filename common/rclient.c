@@ -1,4 +1,4 @@
-#include "rclient.h"
+#include "rclient-private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,14 +8,14 @@
 enum { RECIPIENTS_MAX = 100000 };
 
 /* recryptd is trusted to be honest, not to be free of faults: what does not fit is "try again later". */
-static int rubbish(const char *what, struct err *e)
+int rclient_rubbish(const char *what, struct err *e)
 {
     return err_set(e, ERR_RETRY, "recryptd: answer with a bad or missing %s", what);
 }
 
 /* Copies a string member that is no longer than size - 1 and has neither spaces nor control characters. An optional
  * one that is absent gives "". */
-static int take_word(struct json_object *obj, const char *name, int required, char *out, size_t size, struct err *e)
+int rclient_word(struct json_object *obj, const char *name, int required, char *out, size_t size, struct err *e)
 {
     const char *s;
 
@@ -23,10 +23,10 @@ static int take_word(struct json_object *obj, const char *name, int required, ch
     if (!sjson_has(obj, name) && !required)
         return 0;
     if (sjson_string(obj, name, &s, NULL) < 0 || strlen(s) >= size || (required && !*s))
-        return rubbish(name, e);
+        return rclient_rubbish(name, e);
     for (const char *p = s; *p; p++)
         if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f)
-            return rubbish(name, e);
+            return rclient_rubbish(name, e);
     strcpy(out, s);
     return 0;
 }
@@ -37,13 +37,13 @@ static int take_choice(struct json_object *obj, const char *name, const char *co
     const char *s;
 
     if (sjson_string(obj, name, &s, NULL) < 0)
-        return rubbish(name, e);
+        return rclient_rubbish(name, e);
     for (int i = 0; values[i]; i++)
         if (strcmp(s, values[i]) == 0) {
             *out = i;
             return 0;
         }
-    return rubbish(name, e);
+    return rclient_rubbish(name, e);
 }
 
 static int out_of_memory(struct err *e)
@@ -52,7 +52,7 @@ static int out_of_memory(struct err *e)
 }
 
 /* Order as enum address_kind, enum plaintext_policy and enum key_state. */
-static const char *const kinds[] = {"none", "list", "person", "owner", "archive", "reserved", NULL};
+static const char *const kinds[] = {"none", "list", "person", "owner", "archive", "reserved", "fanout", NULL};
 static const char *const policies[] = {"reject", "encrypt", "pass", NULL};
 static const char *const states[] = {"current", "archived", "retired", NULL};
 
@@ -67,9 +67,9 @@ static int read_info(struct json_object *reply, struct address_info *out, struct
     if (out->kind == ADDRESS_NONE || out->kind == ADDRESS_RESERVED)
         return 0;
     has_key = out->kind == ADDRESS_LIST || out->kind == ADDRESS_PERSON;
-    if ((r = take_word(reply, "Account", 1, out->account, sizeof out->account, e)) < 0 ||
-        (r = take_word(reply, "Owner", out->kind == ADDRESS_OWNER, out->owner, sizeof out->owner, e)) < 0 ||
-        (r = take_word(reply, "KeyID", has_key, out->keyid, sizeof out->keyid, e)) < 0)
+    if ((r = rclient_word(reply, "Account", 1, out->account, sizeof out->account, e)) < 0 ||
+        (r = rclient_word(reply, "Owner", out->kind == ADDRESS_OWNER, out->owner, sizeof out->owner, e)) < 0 ||
+        (r = rclient_word(reply, "KeyID", has_key, out->keyid, sizeof out->keyid, e)) < 0)
         return r;
     if (!has_key)
         return 0;
@@ -77,9 +77,9 @@ static int read_info(struct json_object *reply, struct address_info *out, struct
         return r;
     out->plaintext = (enum plaintext_policy)n;
     if (sjson_has(reply, "Archive") && sjson_bool(reply, "Archive", &out->archive, NULL) < 0)
-        return rubbish("Archive", e);
+        return rclient_rubbish("Archive", e);
     if (sjson_has(reply, "MaxSize") && (sjson_int(reply, "MaxSize", &size, NULL) < 0 || size < 0))
-        return rubbish("MaxSize", e);
+        return rclient_rubbish("MaxSize", e);
     out->max_size = (size_t)size;
     return 0;
 }
@@ -124,7 +124,7 @@ static int epk_json(const struct suite *s, const unsigned char *epk, size_t len,
     return 0;
 }
 
-static int epk_request(const char *account, const char *keyid, const struct suite *s, const unsigned char *epk,
+int rclient_epk_request(const char *account, const char *keyid, const struct suite *s, const unsigned char *epk,
                        size_t epk_len, struct json_object **out, struct err *e)
 {
     struct json_object *body, *jwk;
@@ -135,7 +135,8 @@ static int epk_request(const char *account, const char *keyid, const struct suit
         return r;
     if (!(body = json_object_new_object()))
         json_object_put(jwk);
-    if (!body || sjson_set_object(body, "EphemeralKey", jwk) < 0 || sjson_set_string(body, "GroupKeyID", keyid) < 0 ||
+    if (!body || sjson_set_object(body, "EphemeralKey", jwk) < 0 ||
+        (keyid && sjson_set_string(body, "GroupKeyID", keyid) < 0) ||
         (account && sjson_set_string(body, "Account", account) < 0)) {
         json_object_put(body);
         return out_of_memory(e);
@@ -150,7 +151,7 @@ static int read_recipients(struct json_object *reply, struct expansion *out, str
     size_t n;
 
     if (sjson_array(reply, "Recipients", &list, NULL) < 0 || (n = json_object_array_length(list)) > RECIPIENTS_MAX)
-        return rubbish("Recipients", e);
+        return rclient_rubbish("Recipients", e);
     if (!(out->recipients = calloc(n + 1, sizeof *out->recipients)))
         return out_of_memory(e);
     for (size_t i = 0; i < n; i++) {
@@ -158,10 +159,10 @@ static int read_recipients(struct json_object *reply, struct expansion *out, str
         const char *s = json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
 
         if (!*s || strlen(s) >= ADDRESS_SIZE)
-            return rubbish("Recipients", e);
+            return rclient_rubbish("Recipients", e);
         for (const char *p = s; *p; p++)
             if ((unsigned char)*p <= 0x20 || (unsigned char)*p >= 0x7f || *p == '<' || *p == '>')
-                return rubbish("Recipients", e);
+                return rclient_rubbish("Recipients", e);
         if (!(out->recipients[i] = strdup(s)))
             return out_of_memory(e);
         out->recipient_count++;
@@ -176,7 +177,7 @@ static int read_grants(struct json_object *reply, const struct suite *s, struct 
     size_t n;
 
     if (sjson_array(reply, "Grants", &list, NULL) < 0 || (n = json_object_array_length(list)) > JWE_GRANTS_MAX)
-        return rubbish("Grants", e);
+        return rclient_rubbish("Grants", e);
     if (!(out->grants = calloc(n + 1, sizeof *out->grants)))
         return out_of_memory(e);
     for (size_t i = 0; i < n; i++) {
@@ -186,10 +187,10 @@ static int read_grants(struct json_object *reply, const struct suite *s, struct 
         if (r == ERR_SYSTEM)
             return r;
         if (r < 0)
-            return rubbish("Grants", e);
+            return rclient_rubbish("Grants", e);
         out->grant_count++;
         if (g->dk || g->value_len != suite_value_len(s))
-            return rubbish("Grants", e);
+            return rclient_rubbish("Grants", e);
     }
     return 0;
 }
@@ -201,10 +202,10 @@ static int read_expansion(struct json_object *reply, const struct suite *s, stru
     if ((r = take_choice(reply, "State", states, &n, e)) < 0)
         return r;
     out->state = (enum key_state)n;
-    if ((r = take_word(reply, "Account", 1, out->account, sizeof out->account, e)) < 0 ||
-        (r = take_word(reply, "Current", 1, out->current, sizeof out->current, e)) < 0 || out->state == KEY_RETIRED)
+    if ((r = rclient_word(reply, "Account", 1, out->account, sizeof out->account, e)) < 0 ||
+        (r = rclient_word(reply, "Current", 1, out->current, sizeof out->current, e)) < 0 || out->state == KEY_RETIRED)
         return r;
-    if ((r = take_word(reply, "Sender", 1, out->sender, sizeof out->sender, e)) < 0 ||
+    if ((r = rclient_word(reply, "Sender", 1, out->sender, sizeof out->sender, e)) < 0 ||
         (r = read_recipients(reply, out, e)) < 0)
         return r;
     return read_grants(reply, s, out, e);
@@ -217,7 +218,7 @@ int rclient_expand(struct frame_client *c, const char *keyid, const struct suite
     int r;
 
     memset(out, 0, sizeof *out);
-    if ((r = epk_request(NULL, keyid, s, epk, epk_len, &body, e)) == 0 &&
+    if ((r = rclient_epk_request(NULL, keyid, s, epk, epk_len, &body, e)) == 0 &&
         (r = frame_call(c, "Expand", body, &reply, e)) == 0)
         r = read_expansion(reply, s, out, e);
     if (r < 0)
@@ -245,14 +246,14 @@ int rclient_grant(struct frame_client *c, const char *account, const char *keyid
     int r;
 
     memset(out, 0, sizeof *out);
-    if ((r = epk_request(account, keyid, s, epk, epk_len, &body, e)) == 0 &&
+    if ((r = rclient_epk_request(account, keyid, s, epk, epk_len, &body, e)) == 0 &&
         (r = frame_call(c, "Grant", body, &reply, e)) == 0) {
         if (sjson_object(reply, "Grant", &grant, NULL) < 0)
-            r = rubbish("Grant", e);
+            r = rclient_rubbish("Grant", e);
         else if ((r = grant_from_json(grant, out, e)) < 0)
-            r = r == ERR_SYSTEM ? r : rubbish("Grant", e);
+            r = r == ERR_SYSTEM ? r : rclient_rubbish("Grant", e);
         else if (!out->dk || out->value_len != suite_value_len(s))
-            r = rubbish("Grant", e);
+            r = rclient_rubbish("Grant", e);
     }
     if (r < 0)
         grant_clear(out);
@@ -269,16 +270,16 @@ static int read_key(struct json_object *reply, struct jwk **key, enum key_state 
     int r, n = 0;
 
     if ((r = take_choice(reply, "State", states, &n, e)) < 0 ||
-        (r = take_word(reply, "Account", 1, account, ADDRESS_SIZE, e)) < 0 ||
-        (r = take_word(reply, "KeyID", 1, keyid, sizeof keyid, e)) < 0)
+        (r = rclient_word(reply, "Account", 1, account, ADDRESS_SIZE, e)) < 0 ||
+        (r = rclient_word(reply, "KeyID", 1, keyid, sizeof keyid, e)) < 0)
         return r;
     *state = (enum key_state)n;
     if (sjson_object(reply, "Key", &obj, NULL) < 0)
-        return rubbish("Key", e);
+        return rclient_rubbish("Key", e);
     if ((r = jwk_from_json(obj, key, e)) < 0)
-        return r == ERR_SYSTEM ? r : rubbish("Key", e);
+        return r == ERR_SYSTEM ? r : rclient_rubbish("Key", e);
     if (jwk_is_private(*key) || !jwk_suite(*key))
-        return rubbish("Key", e);
+        return rclient_rubbish("Key", e);
     return jwk_set_kid(*key, keyid) < 0 ? out_of_memory(e) : 0;
 }
 

@@ -14,9 +14,10 @@ enum address_kind {
     ADDRESS_NONE,     /* nothing of ours */
     ADDRESS_LIST,
     ADDRESS_PERSON,
-    ADDRESS_OWNER,    /* list+bounce, list+owner, list+request: goes to the owner */
+    ADDRESS_OWNER,    /* list+bounce, list+bounce-<mark>, list+owner, list+request: goes to the owner */
     ADDRESS_ARCHIVE,  /* the archive address only recryptd knows; also LIST's own */
-    ADDRESS_RESERVED  /* looks like an archive address and is not: refuse */
+    ADDRESS_RESERVED, /* looks like an archive address and is not: refuse */
+    ADDRESS_FANOUT    /* where a large list's messages go, one copy a member; only recryptd knows it: refuse from outside */
 };
 enum plaintext_policy { PLAINTEXT_REJECT, PLAINTEXT_ENCRYPT, PLAINTEXT_PASS };
 
@@ -55,6 +56,40 @@ void expansion_clear(struct expansion *x);
  * same answer). */
 int rclient_grant(struct frame_client *c, const char *account, const char *keyid, const struct suite *s,
                   const unsigned char *epk, size_t epk_len, struct grant *out, struct err *e);
+
+/* The fan-out of a large list's message: to each member a copy of her own (doc/protocol.md section 5). All four may be repeated:
+ * what was recorded stays recorded. */
+struct fanout_result {
+    int ended;      /* nobody is left to be sent a copy */
+    size_t total, done, refused, waiting;
+    char **names;   /* of those refused, the first ones */
+    size_t name_count;
+};
+struct fanout_member {
+    int64_t index;  /* her place in the job */
+    char account[ADDRESS_SIZE];
+    char sender[ADDRESS_SIZE]; /* envelope sender of her copy */
+    char copy[24];  /* marks her copy */
+    struct grant grant;
+};
+struct fanout_page {
+    struct fanout_member *list;
+    size_t count;
+    int64_t next;   /* from where to go on; -1 = this was the last */
+    int64_t serial; /* of the membership: another one in a later answer means that this page is out of date */
+};
+/* job: 32 hexadecimal digits, the same for the same message. keyid: the message's. ERR_ABSENT: not a key of that list. */
+int rclient_fanout_begin(struct frame_client *c, const char *account, const char *keyid, const char *job,
+                         struct fanout_result *out, struct err *e);
+int rclient_fanout_next(struct frame_client *c, const char *job, const struct suite *s, const unsigned char *epk,
+                        size_t epk_len, int64_t from, struct fanout_page *out, struct err *e);
+/* Records members by their indices; on disk when it returns 0. */
+int rclient_fanout_done(struct frame_client *c, const char *job, const int64_t *done, size_t done_count,
+                        const int64_t *refused, size_t refused_count, int64_t *serial, struct err *e);
+/* Ends the job when nobody waits; otherwise out->waiting tells how many. */
+int rclient_fanout_end(struct frame_client *c, const char *job, struct fanout_result *out, struct err *e);
+void fanout_result_clear(struct fanout_result *r);
+void fanout_page_clear(struct fanout_page *p);
 
 /* Is it an account or key id that this service serves (of a list or person)? *key is the public key, its jwk_kid the key
  * id; account gets the canonical account. ERR_ABSENT. */

@@ -9,6 +9,7 @@ struct keystore {
     void *state;
     int read_only;
     int in_txn, changed, erased, failed; /* of the running transaction */
+    int progressed;                      /* changed in JOBS */
     uint64_t generation;
 };
 

@@ -29,7 +29,8 @@ int keystore_own_key(enum keystore_table t, const void *key, size_t len)
 
 const char *keystore_table_name(enum keystore_table t)
 {
-    static const char *const names[KEYSTORE_TABLES] = {"meta", "accounts", "keys", "members", "entries", "signers"};
+    static const char *const names[KEYSTORE_TABLES] = {"meta", "accounts", "keys", "members", "entries", "signers",
+                                                         "jobs"};
 
     return (unsigned)t < KEYSTORE_TABLES ? names[t] : NULL;
 }
@@ -260,7 +261,7 @@ int keystore_begin(struct keystore *ks, struct err *e)
     if ((r = ks->backend->begin(ks->state, e)) < 0)
         return r;
     ks->in_txn = 1;
-    ks->changed = ks->erased = ks->failed = 0;
+    ks->changed = ks->erased = ks->failed = ks->progressed = 0;
     return 0;
 }
 
@@ -272,6 +273,10 @@ int keystore_commit(struct keystore *ks, struct err *e)
 
     if (!ks->in_txn)
         return err_set(e, ERR_USAGE, "keystore: no transaction to commit");
+    if (!ks->failed && !ks->changed && ks->progressed) {
+        ks->in_txn = 0;
+        return b->commit(ks->state, e);
+    }
     if (ks->failed || !ks->changed) {
         r = ks->failed ? err_set(e, ERR_USAGE, "keystore: commit after a failure") : 0;
         keystore_abort(ks);
@@ -349,7 +354,7 @@ int keystore_put(struct keystore *ks, enum keystore_table t, const void *key, si
     if (r == 0 && (r = replaces(ks, t, key, key_len, &old, e)) == 0)
         r = ks->backend->put(ks->state, t, key, key_len, value, len, e);
     ks->failed |= r < 0;
-    ks->changed = 1;
+    *(t == KEYSTORE_JOBS ? &ks->progressed : &ks->changed) = 1;
     ks->erased |= old;
     return r;
 }
@@ -361,6 +366,10 @@ int keystore_delete(struct keystore *ks, enum keystore_table t, const void *key,
     if (r == 0)
         r = ks->backend->del(ks->state, t, key, key_len, e);
     ks->failed |= r < 0 && r != ERR_ABSENT;
+    if (t == KEYSTORE_JOBS) {
+        ks->progressed |= r == 0;
+        return r;
+    }
     ks->changed |= r == 0;
     ks->erased |= r == 0;
     return r;

@@ -19,6 +19,7 @@ enum keystore_table {
     KEYSTORE_MEMBERS,  /* group address NUL member address -> member record */
     KEYSTORE_ENTRIES,  /* group key id NUL member address -> entry record */
     KEYSTORE_SIGNERS,  /* UDF of a signature key -> signer record */
+    KEYSTORE_JOBS,     /* job id [NUL page] -> a fan-out's progress; a store made before there was this table gets it at opening */
     KEYSTORE_TABLES
 };
 enum { KEYSTORE_KEY_MAX = 1024, KEYSTORE_VALUE_MAX = 16 << 20, KEYSTORE_FORMAT = 1 };
@@ -35,7 +36,8 @@ int keystore_open(const char *type, const char *location, int create, int read_o
 void keystore_close(struct keystore **ks);
 
 /* One transaction at a time. commit returns 0 only when the change is on disk; it adds one to the generation, in the store and then
- * in the watermark file, when anything was put or deleted. After any failed call inside a transaction: abort. */
+ * in the watermark file, when anything was put or deleted, unless all of it in JOBS: progress is no state to be held to. After any
+ * failed call inside a transaction: abort. */
 int keystore_begin(struct keystore *ks, struct err *e);
 int keystore_commit(struct keystore *ks, struct err *e);
 void keystore_abort(struct keystore *ks);
@@ -61,7 +63,8 @@ int keystore_generation(struct keystore *ks, uint64_t *out, struct err *e);
 /* True once the store refuses everything: the program should exit and be started again. */
 int keystore_broken(const struct keystore *ks);
 
-/* True when values were deleted, or replaced in KEYS or ENTRIES, that the files may still hold. */
+/* True when values were deleted (but from JOBS, which has no secrets), or replaced in KEYS or ENTRIES, that the files may still
+ * hold. */
 int keystore_needs_scrub(struct keystore *ks);
 /* Rewrites the store from what is in it now, overwrites the old files with zeros and removes them, so that no deleted or
  * replaced value stays in freed pages, page slack or the transaction log. Outside a transaction; costs a pass over the

@@ -222,6 +222,9 @@ static int dispatch(struct delivery *d)
         return to_archive(d, &info);
     case ADDRESS_RESERVED:
         return stop(d, EX_NOUSER, "5.1.1", "no such user", "an archive address that is none");
+    case ADDRESS_FANOUT:
+        return stop(d, EX_TEMPFAIL, "4.3.5", "cannot deliver now, try again later",
+                    "a large list's message: it needs a transport of its own, with recrypt-lda --fanout");
     case ADDRESS_LIST:
         return stop(d, EX_TEMPFAIL, "4.7.1", "cannot deliver now, try again later",
                     "the recipient is a list: recrypt-milter was bypassed, the message waits");

@@ -1,6 +1,9 @@
 # recrypt-lda: the delivery agent
 LDA_SOURCES = \
 	lda/deliver.h lda/deliver.c \
+	lda/fanout.h lda/fanout.c \
+	lda/inject.h lda/inject.c \
+	lda/smtp-reply.h lda/smtp-reply.c \
 	lda/grants.h lda/grants.c \
 	lda/lmtp.h lda/lmtp.c \
 	lda/lmtpd.h lda/lmtpd.c \

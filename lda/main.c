@@ -11,12 +11,14 @@
 #include "common/log.h"
 #include "common/sandbox.h"
 #include "deliver.h"
+#include "fanout.h"
 #include "lmtpd.h"
 #include "message.h"
 #include "settings.h"
 
 static const char usage[] =
     "usage: recrypt-lda [-v] [-c CONFIG] [-f SENDER] [-a ORIGINAL] [-i QUEUE-ID] -d RECIPIENT <MESSAGE\n"
+    "       recrypt-lda [-v] [-c CONFIG] --fanout [-f SENDER] [-i QUEUE-ID] -d RECIPIENT <MESSAGE\n"
     "       recrypt-lda [-v] [-c CONFIG] --lmtp | --lmtp-stdio\n"
     "       recrypt-lda [-c CONFIG] -n\n"
     "Delivers a message with its recipient's own recryption grant to a Maildir, by LMTP or by SMTP.\n"
@@ -27,11 +29,12 @@ static const char usage[] =
     "  -i QUEUE-ID          the mail server's, so that a delivery tried again is not made twice\n"
     "  -n, --check          check the configuration and exit\n"
     "  -v, --verbose        log more\n"
+    "      --fanout         RECIPIENT is a large list's: send each member a copy of her own to fanout_server\n"
     "      --lmtp           serve LMTP on lmtp_listen, or on the socket that systemd hands over\n"
     "      --lmtp-stdio     serve one LMTP session on standard input and output\n"
     "      --help, --version\n";
 
-enum mode { MODE_DELIVER, MODE_CHECK, MODE_LMTP, MODE_LMTP_STDIO };
+enum mode { MODE_DELIVER, MODE_FANOUT, MODE_CHECK, MODE_LMTP, MODE_LMTP_STDIO };
 
 struct options {
     const char *config;
@@ -56,11 +59,12 @@ static const char *sender_given(const char *text)
 /* Negative = go on, else the exit status. */
 static int read_options(int argc, char **argv, struct options *o)
 {
-    enum { OPT_LMTP = 256, OPT_LMTP_STDIO, OPT_HELP, OPT_VERSION };
+    enum { OPT_LMTP = 256, OPT_LMTP_STDIO, OPT_FANOUT, OPT_HELP, OPT_VERSION };
     static const struct option names[] = {
         {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'n'},
         {"verbose", no_argument, NULL, 'v'},      {"lmtp", no_argument, NULL, OPT_LMTP},
-        {"lmtp-stdio", no_argument, NULL, OPT_LMTP_STDIO}, {"help", no_argument, NULL, OPT_HELP},
+        {"lmtp-stdio", no_argument, NULL, OPT_LMTP_STDIO}, {"fanout", no_argument, NULL, OPT_FANOUT},
+        {"help", no_argument, NULL, OPT_HELP},
         {"version", no_argument, NULL, OPT_VERSION},  {NULL, 0, NULL, 0}};
     int c;
 
@@ -74,13 +78,14 @@ static int read_options(int argc, char **argv, struct options *o)
         case 'n': o->mode = MODE_CHECK; break;
         case 'v': o->verbose = 1; break;
         case OPT_LMTP: o->mode = MODE_LMTP; break;
+        case OPT_FANOUT: o->mode = MODE_FANOUT; break;
         case OPT_LMTP_STDIO: o->mode = MODE_LMTP_STDIO; break;
         case OPT_HELP: fputs(usage, stdout); return EX_OK;
         case OPT_VERSION: printf("recrypt-lda %s\n", PACKAGE_VERSION); return EX_OK;
         default: return fail("wrong options, see recrypt-lda --help");
         }
     }
-    if (optind < argc || (o->mode == MODE_DELIVER && !o->env.recipient))
+    if (optind < argc || (o->mode <= MODE_FANOUT && !o->env.recipient))
         return fail("one recipient is needed (-d), see recrypt-lda --help");
     return -1;
 }
@@ -98,7 +103,7 @@ static int become_user(const struct settings *s, struct err *e)
 static int run_deliver(const struct settings *s, const struct options *o, struct err *e)
 {
     struct frame_client *client = NULL;
-    struct buf text = BUF_INIT;
+    struct buf text = BUF_INIT, said = BUF_INIT;
     struct verdict v;
     int r;
 
@@ -109,11 +114,16 @@ static int run_deliver(const struct settings *s, const struct options *o, struct
     if (r < 0) {
         log_warn("to=<%s>, %s", o->env.recipient, e->text);
         verdict_error(&v, e);
+    } else if (o->mode == MODE_FANOUT) {
+        fanout_message(s, client, &o->env, (struct span){text.data, text.len}, &v, &said);
     } else {
         deliver_message(s, client, &o->env, (struct span){text.data, text.len}, &v);
     }
-    if (v.status != EX_OK)
+    if (said.len)
+        fprintf(stderr, "%s\n", buf_str(&said));
+    else if (v.status != EX_OK)
         fprintf(stderr, "%s %s\n", v.enhanced, v.text);
+    buf_free(&said);
     frame_client_free(&client);
     buf_free(&text);
     return v.status;
@@ -132,7 +142,7 @@ static int run(struct settings *s, const struct options *o)
         r = lmtpd_listen(s, &fd, &path, &e);
     if (r == 0 && s->sandbox)
         r = sandbox_lda(&e);
-    if (r == 0 && o->mode == MODE_DELIVER)
+    if (r == 0 && o->mode <= MODE_FANOUT)
         return run_deliver(s, o, &e);
     if (r == 0)
         r = o->mode == MODE_LMTP ? lmtpd_serve(s, fd, path, &e) : lmtpd_session(s, STDIN_FILENO, STDOUT_FILENO, &e);

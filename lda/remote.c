@@ -9,7 +9,7 @@
 #include "message.h"
 
 /* What goes between the angle brackets must not be able to end them or the line. libetpan cuts commands at 512 octets. */
-static int sendable(const char *address)
+int remote_sendable(const char *address)
 {
     if (strlen(address) > 320)
         return 0;
@@ -96,7 +96,7 @@ int remote_deliver(const struct route *route, int timeout, const char *sender, c
     int r = 0;
 
     *code = 0;
-    if (!sendable(sender) || !sendable(recipient) || !*recipient)
+    if (!remote_sendable(sender) || !remote_sendable(recipient) || !*recipient)
         return err_set(e, ERR_SYNTAX, "the address cannot be sent on");
     for (size_t i = 0; i < count && r == 0; i++)
         r = message_to_crlf(pieces[i], &text, e);

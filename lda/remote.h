@@ -15,4 +15,7 @@
 int remote_deliver(const struct route *route, int timeout, const char *sender, const char *recipient,
                    const struct span *pieces, size_t count, int *code, struct err *e);
 
+/* True for an address that neither ends its brackets nor the line. */
+int remote_sendable(const char *address);
+
 #endif

@@ -149,6 +149,18 @@ static int read_lmtp(cfg_t *cfg, struct settings *s, struct err *e)
     return 0;
 }
 
+static int read_fanout(cfg_t *cfg, struct settings *s, struct err *e)
+{
+    long batch = cfg_getint(cfg, "fanout_batch");
+
+    if (read_address(cfg_getstr(cfg, "fanout_server"), &s->fanout_server, e) < 0)
+        return err_prefix(e, "fanout_server");
+    if (batch < 1 || batch > SETTINGS_BATCH_MAX)
+        return err_set(e, ERR_USAGE, "fanout_batch: between 1 and %d", (int)SETTINGS_BATCH_MAX);
+    s->fanout_batch = (size_t)batch;
+    return 0;
+}
+
 static int read_rest(cfg_t *cfg, struct settings *s, struct err *e)
 {
     const char *fields = cfg_getstr(cfg, "delivery_fields"), *log = cfg_getstr(cfg, "log");
@@ -195,6 +207,8 @@ int settings_load(const char *path, struct settings *out, struct err *e)
         CFG_STR("archive_group", "", CFGF_NONE),
         CFG_STR("deliver", "maildir", CFGF_NONE),
         CFG_SEC("domain", domain, CFGF_MULTI | CFGF_TITLE),
+        CFG_STR("fanout_server", "127.0.0.1:10026", CFGF_NONE),
+        CFG_INT("fanout_batch", 1, CFGF_NONE),
         CFG_STR("max_message", "60M", CFGF_NONE),
         CFG_STR("delivery_fields", "lmtp", CFGF_NONE),
         CFG_STR("user", "", CFGF_NONE),
@@ -213,7 +227,7 @@ int settings_load(const char *path, struct settings *out, struct err *e)
     if ((r = conf_load(path, opts, &cfg, e)) < 0)
         return r;
     if ((r = read_rest(cfg, out, e)) == 0 && (r = read_mailboxes(cfg, out, e)) == 0 &&
-        (r = read_lmtp(cfg, out, e)) == 0)
+        (r = read_lmtp(cfg, out, e)) == 0 && (r = read_fanout(cfg, out, e)) == 0)
         r = read_domains(cfg, out, e);
     if (r < 0) {
         settings_clear(out);
@@ -236,6 +250,7 @@ void settings_clear(struct settings *s)
     free(s->archive_maildir);
     free(s->route.address);
     free(s->user);
+    free(s->fanout_server);
     free(s->lmtp_listen);
     memset(s, 0, sizeof *s);
 }

@@ -9,6 +9,8 @@
 #include "common/err.h"
 #include "maildir.h"
 
+enum { SETTINGS_BATCH_MAX = 64 };
+
 enum route_kind { ROUTE_MAILDIR, ROUTE_LMTP, ROUTE_SMTP };
 
 struct route {
@@ -34,6 +36,8 @@ struct settings {
     struct route route;
     struct domain_route *domains;
     size_t domain_count;
+    char *fanout_server;   /* as conf_connect takes it: the re-injection port */
+    size_t fanout_batch;   /* copies that may have been sent and not been recorded */
     size_t max_message;    /* octets */
     enum delivery_fields fields;
     char *user;            /* "" = whoever runs the program, but root */

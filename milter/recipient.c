@@ -104,7 +104,7 @@ sfsistat recipient_add(struct session *s, const char *given)
 
     if ((r = lookup(s, given, &info, &e)) < 0)
         return reply_later(s, &e);
-    if (info.kind == ADDRESS_RESERVED || info.kind == ADDRESS_ARCHIVE)
+    if (info.kind == ADDRESS_RESERVED || info.kind == ADDRESS_ARCHIVE || info.kind == ADDRESS_FANOUT)
         return reply(s, "550", "5.1.1", "No such address");
     if (info.kind == ADDRESS_LIST)
         route = ROUTE_LIST;

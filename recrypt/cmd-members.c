@@ -7,11 +7,21 @@
 #include "known.h"
 #include "list.h"
 
-/* The new members' profiles, each from its own domain's service; each goes into the roster, so that one given twice is
- * found. */
-static int fetch_members(struct tool *t, struct list *l, struct profile *members, struct err *e)
+/* So many entries travel in one request: a few seconds' work for the service, and well below its max_body. */
+enum { ENTRIES_AT_ONCE = 500 };
+
+static int is_named_before(const struct profile *members, size_t count, const char *account)
 {
-    char account[ADDRESS_SIZE], udf[JWK_UDF_SIZE];
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(members[i].account, account) == 0)
+            return 1;
+    return 0;
+}
+
+/* The new members' profiles, each from its own domain's service. All of them before anything is changed. */
+static int fetch_members(struct tool *t, const struct list *l, struct profile *members, struct err *e)
+{
+    char account[ADDRESS_SIZE];
     int r = 0;
 
     for (size_t i = 1; r == 0 && i < t->args->word_count; i++) {
@@ -19,7 +29,7 @@ static int fetch_members(struct tool *t, struct list *l, struct profile *members
 
         if ((r = tool_address(t->args->words[i], account, e)) < 0)
             break;
-        if (roster_find(&l->roster, account)) {
+        if (roster_find(&l->roster, account) || is_named_before(members, i - 1, account)) {
             r = err_set(e, ERR_EXISTS, "%s is a member of %s already, or is named twice; nothing was changed", account,
                         l->address);
             break;
@@ -28,14 +38,12 @@ static int fetch_members(struct tool *t, struct list *l, struct profile *members
             return err_prefix(e, "%s cannot be added", account);
         if (p->kind != PROFILE_PERSON)
             r = err_set(e, ERR_UNSUPPORTED, "%s is a list; only persons can be members", account);
-        else if ((r = jwk_udf(p->key, udf)) == 0)
-            r = roster_add(&l->roster, account, udf, e);
     }
     return r;
 }
 
 /* An entry for each new member and each key the list ever had: old mail is for her as well. */
-static int make_entries(struct tool *t, const struct list *l, const struct profile *members,
+static int make_entries(struct tool *t, const struct list *l, const struct profile *members, size_t count,
                         struct json_object *entries, struct err *e)
 {
     struct jwk *key = NULL;
@@ -44,8 +52,8 @@ static int make_entries(struct tool *t, const struct list *l, const struct profi
     for (size_t k = 0; r == 0 && k < l->key_count; k++) {
         if ((r = list_key_load(t, l->address, l->keys[k].keyid, &key, NULL, e)) < 0)
             break;
-        for (size_t i = 1; r == 0 && i < t->args->word_count; i++)
-            r = list_entry(t, l, key, l->keys[k].epoch, &members[i - 1], entries, e);
+        for (size_t i = 0; r == 0 && i < count; i++)
+            r = list_entry(t, l, key, l->keys[k].epoch, &members[i], entries, e);
         jwk_free(&key);
     }
     return r;
@@ -73,30 +81,47 @@ out:
     return r;
 }
 
+static int add_some(struct tool *t, struct list *l, const struct profile *members, size_t count, struct err *e)
+{
+    struct json_object *entries = json_object_new_array();
+    char udf[JWK_UDF_SIZE];
+    int r = entries ? 0 : err_errno(e, "out of memory");
+
+    list_next_serial(l);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        if ((r = jwk_udf(members[i].key, udf)) == 0)
+            r = roster_add(&l->roster, members[i].account, udf, e);
+    if (r == 0 && (r = make_entries(t, l, members, count, entries, e)) == 0)
+        r = set_members(t, l, entries, e);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        printf("added %s\n", members[i].account);
+    json_object_put(entries);
+    return r;
+}
+
 int command_add(struct tool *t, struct err *e)
 {
-    size_t n = t->args->word_count - 1;
-    struct json_object *entries = NULL;
+    size_t n = t->args->word_count - 1, at_once;
     struct profile *members = calloc(n, sizeof *members);
     struct list l;
     int r;
 
     memset(&l, 0, sizeof l);
-    if (!members || !(entries = json_object_new_array())) {
+    if (!members) {
         r = err_errno(e, "out of memory");
         goto out;
     }
-    if ((r = list_open(t, t->args->words[0], 0, &l, e)) < 0)
+    if ((r = list_open(t, t->args->words[0], 0, &l, e)) < 0 || (r = fetch_members(t, &l, members, e)) < 0)
         goto out;
-    list_next_serial(&l);
-    if ((r = fetch_members(t, &l, members, e)) < 0 || (r = make_entries(t, &l, members, entries, e)) < 0 ||
-        (r = set_members(t, &l, entries, e)) < 0)
-        goto out;
-    for (size_t i = 0; i < n; i++)
-        printf("added %s\n", members[i].account);
-    printf("%s has %zu member%s\n", l.address, l.roster.count, l.roster.count == 1 ? "" : "s");
+    at_once = l.key_count < ENTRIES_AT_ONCE ? ENTRIES_AT_ONCE / l.key_count : 1;
+    for (size_t i = 0; r == 0 && i < n; i += at_once) {
+        r = add_some(t, &l, &members[i], n - i < at_once ? n - i : at_once, e);
+        if (r < 0 && i > 0)
+            err_prefix(e, "those named above were added, the others were not");
+    }
+    if (r == 0)
+        printf("%s has %zu member%s\n", l.address, l.roster.count, l.roster.count == 1 ? "" : "s");
 out:
-    json_object_put(entries);
     for (size_t i = 0; members && i < n; i++)
         profile_clear(&members[i]);
     free(members);

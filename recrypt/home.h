@@ -18,7 +18,7 @@
 #include "common/jwk.h"
 #include "common/udf.h"
 
-enum { HOME_NAME_SIZE = 256, HOME_FILE_MAX = 4 << 20 };
+enum { HOME_NAME_SIZE = 256, HOME_FILE_MAX = 32 << 20 };
 
 struct home; /* one open home */
 

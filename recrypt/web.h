@@ -10,7 +10,7 @@
 #include "common/err.h"
 #include "common/jwk.h"
 
-enum { WEB_REPLY_MAX = 8 << 20, WEB_CONNECT_SECONDS = 10, WEB_SECONDS = 60 };
+enum { WEB_REPLY_MAX = 32 << 20, WEB_CONNECT_SECONDS = 10, WEB_SECONDS = 60 };
 
 #define WEB_PATH "/.well-known/meshrecrypt"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 struct cache {
-    size_t max, entries;
+    size_t max, entries, limit;
     struct hot_key *first; /* most recently used */
 };
 
@@ -14,7 +14,7 @@ static size_t weight(const struct hot_key *k)
     return k->count + 1;
 }
 
-static void free_key(struct hot_key *k)
+static void free_entries(struct hot_key *k)
 {
     for (size_t i = 0; i < k->count; i++) {
         free(k->entries[i].member);
@@ -22,17 +22,25 @@ static void free_key(struct hot_key *k)
         secret_wipe(k->entries[i].tagkey, sizeof k->entries[i].tagkey);
     }
     free(k->entries);
+    k->entries = NULL;
+    k->count = 0;
+}
+
+static void free_key(struct hot_key *k)
+{
+    free_entries(k);
     key_clear(&k->key);
     account_clear(&k->account);
     free(k);
 }
 
-int cache_new(size_t max_entries, struct cache **out, struct err *e)
+int cache_new(size_t max_entries, size_t limit, struct cache **out, struct err *e)
 {
     *out = calloc(1, sizeof **out);
     if (!*out)
         return err_errno(e, "cache");
     (*out)->max = max_entries;
+    (*out)->limit = limit;
     return 0;
 }
 
@@ -55,19 +63,38 @@ static void shrink(struct cache *c)
     }
 }
 
-void cache_resize(struct cache *c, size_t max_entries)
+void cache_resize(struct cache *c, size_t max_entries, size_t limit)
 {
+    if (c->limit != limit)
+        while (c->first) {
+            struct hot_key *k = c->first;
+
+            c->first = k->next;
+            c->entries -= weight(k);
+            free_key(k);
+        }
+    c->limit = limit;
     c->max = max_entries;
     shrink(c);
 }
 
+enum { TOO_MANY = 1 };
+
+struct filling {
+    struct hot_key *k;
+    size_t limit;
+};
+
 static int take_entry(void *arg, struct entry_record *en, struct err *e)
 {
-    struct hot_key *k = arg;
+    const struct filling *f = arg;
+    struct hot_key *k = f->k;
     struct hot_entry *more, *to;
 
     if (!en->active)
         return 0;
+    if (k->count >= f->limit)
+        return TOO_MANY;
     if ((k->count & (k->count - 1)) == 0) { /* room runs out at powers of two */
         more = reallocarray(k->entries, k->count ? 2 * k->count : 1, sizeof *more);
         if (!more)
@@ -86,9 +113,10 @@ static int take_entry(void *arg, struct entry_record *en, struct err *e)
     return 0;
 }
 
-static int load(struct records *r, const char *keyid, struct hot_key **out, struct err *e)
+static int load(struct records *r, const char *keyid, size_t limit, struct hot_key **out, struct err *e)
 {
     struct hot_key *k = calloc(1, sizeof *k);
+    struct filling f = {k, limit};
     int rc;
 
     *out = NULL;
@@ -98,7 +126,12 @@ static int load(struct records *r, const char *keyid, struct hot_key **out, stru
     rc = key_get(r, keyid, &k->key, e);
     rc = rc ? rc : account_get(r, k->key.account, &k->account, e);
     if (!rc && k->account.kind == PROFILE_LIST)
-        rc = entry_scan(r, keyid, take_entry, k, e);
+        rc = entry_scan(r, keyid, take_entry, &f, e);
+    if (rc == TOO_MANY) {
+        free_entries(k);
+        k->many = 1;
+        rc = 0;
+    }
     if (rc) {
         free_key(k);
         return rc;
@@ -122,7 +155,7 @@ int cache_get(struct cache *c, struct records *r, const char *keyid, const struc
             break;
         }
     if (!k) {
-        rc = load(r, keyid, &k, e);
+        rc = load(r, keyid, c->limit, &k, e);
         if (rc)
             return rc;
         c->entries += weight(k);

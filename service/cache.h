@@ -18,13 +18,15 @@ struct hot_key {
     struct account account;
     struct hot_entry *entries; /* the active ones */
     size_t count;
+    int many;             /* more than the limit: none is kept */
     struct hot_key *next; /* cache's own */
 };
 
 struct cache;
-/* max_entries: of all keys together; the key asked for last always stays. */
-int cache_new(size_t max_entries, struct cache **out, struct err *e);
-void cache_resize(struct cache *c, size_t max_entries);
+/* max_entries: of all keys together; the key asked for last always stays. limit: of one key; the entries of one that has more
+ * are not kept, nor all read. */
+int cache_new(size_t max_entries, size_t limit, struct cache **out, struct err *e);
+void cache_resize(struct cache *c, size_t max_entries, size_t limit);
 /* *out is valid until the next call on the cache. ERR_ABSENT: no such key. */
 int cache_get(struct cache *c, struct records *r, const char *keyid, const struct hot_key **out, struct err *e);
 /* Everything of that account. */

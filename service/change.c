@@ -31,6 +31,30 @@ int change_open(struct service *s, struct request *rq, int equal, struct change 
     return rc;
 }
 
+static int by_member(const void *a, const void *b)
+{
+    return strcmp(((const struct entry *)a)->member, ((const struct entry *)b)->member);
+}
+
+/* A member's entries lie side by side: the first one's index, and one past the last. */
+static size_t entries_of(const struct change *c, const char *account, size_t *end)
+{
+    size_t low = 0, high = c->entry_count;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (strcmp(c->entries[mid].member, account) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    *end = low;
+    while (*end < c->entry_count && !strcmp(c->entries[*end].member, account))
+        (*end)++;
+    return low;
+}
+
 int change_entries(struct change *c, size_t max, struct err *e)
 {
     struct json_object *list;
@@ -62,6 +86,7 @@ int change_entries(struct change *c, size_t max, struct err *e)
         if (!roster_find(&c->roster, en->member))
             return err_set(e, ERR_SYNTAX, "entry %zu: %s is not in the roster", i + 1, en->member);
     }
+    qsort(c->entries, c->entry_count, sizeof *c->entries, by_member);
     return 0;
 }
 
@@ -88,11 +113,11 @@ int change_not_quarantined(const struct change *c, struct err *e)
 
 int change_fits(const struct change *c, struct err *e)
 {
-    size_t max = c->s->settings->inline_max;
+    size_t max = c->s->settings->list_max;
 
     if (c->roster.count <= max || c->roster.count <= members_active(&c->members))
         return 0;
-    return err_set(e, ERR_EXISTS, "this service takes at most %zu members in a list (inline_max)", max);
+    return err_set(e, ERR_EXISTS, "this service takes at most %zu members in a list (list_max)", max);
 }
 
 int change_roster_key(const struct change *c, const char *keyid, int64_t epoch, struct err *e)
@@ -128,11 +153,9 @@ int change_keeps(const struct change *c, const char *except, struct err *e)
 
 size_t change_entries_of(const struct change *c, const char *account)
 {
-    size_t n = 0;
+    size_t end, first = entries_of(c, account, &end);
 
-    for (size_t i = 0; i < c->entry_count; i++)
-        n += !strcmp(c->entries[i].member, account);
-    return n;
+    return end - first;
 }
 
 /* Somebody who is registered here is who her registration says. */
@@ -193,21 +216,19 @@ int change_covers(const struct change *c, const struct roster_member *m, const c
 {
     const struct member *stored = change_active(c, m->account);
     char first[JWK_UDF_SIZE] = "", signer[JWK_UDF_SIZE];
-    size_t found = 0;
+    size_t found = 0, end, begin = entries_of(c, m->account, &end);
     int rc = 0;
 
-    for (size_t i = 0; !rc && i < c->entry_count; i++) {
+    for (size_t i = begin; !rc && i < end; i++) {
         const struct entry *en = &c->entries[i];
         size_t k = 0;
 
-        if (strcmp(en->member, m->account))
-            continue;
         while (k < n && strcmp(keys[k], en->keyid))
             k++;
         if (k == n)
             return err_set(e, ERR_SYNTAX, "entry of %s for %s: not asked for", m->account, en->keyid);
-        for (size_t j = 0; j < i; j++)
-            if (!strcmp(c->entries[j].member, m->account) && !strcmp(c->entries[j].keyid, en->keyid))
+        for (size_t j = begin; j < i; j++)
+            if (!strcmp(c->entries[j].keyid, en->keyid))
                 return err_set(e, ERR_SYNTAX, "two entries of %s for %s", m->account, en->keyid);
         if (strcmp(en->key_udf, m->key_udf))
             return err_set(e, ERR_SYNTAX, "entry of %s: not for the key that the roster names", m->account);
@@ -264,11 +285,10 @@ int change_store_member(struct change *c, const char *account, struct err *e)
     struct member m = {.active = 1, .serial = c->roster.serial};
     const struct entry *last = NULL;
     char signer[JWK_UDF_SIZE];
+    size_t end, begin = entries_of(c, account, &end);
     int rc = 0;
 
-    for (size_t i = 0; !rc && i < c->entry_count; i++) {
-        if (strcmp(c->entries[i].member, account))
-            continue;
+    for (size_t i = begin; !rc && i < end; i++) {
         last = &c->entries[i];
         rc = jwk_udf(last->member_signer, signer);
         rc = rc ? rc : store_entry(c, last, signer, e);

@@ -29,7 +29,7 @@ void change_clear(struct change *c);
 
 /* Refuses, with ERR_RETRY, a change to a list in quarantine. */
 int change_not_quarantined(const struct change *c, struct err *e);
-/* A list does not grow past inline_max; one that is larger already may shrink. ERR_EXISTS. */
+/* A list does not grow past list_max; one that is larger already may shrink. ERR_EXISTS. */
 int change_fits(const struct change *c, struct err *e);
 /* The roster is for that key and epoch. */
 int change_roster_key(const struct change *c, const char *keyid, int64_t epoch, struct err *e);

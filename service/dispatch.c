@@ -25,6 +25,10 @@ static const struct entry_point {
     {"Resolve", MILTER | DELIVERY | OWN, resolve_handle},
     {"Expand", MILTER, expand_handle},
     {"Grant", DELIVERY | OWN, grant_handle},
+    {"FanoutBegin", DELIVERY, fanout_begin_handle},
+    {"FanoutNext", DELIVERY, fanout_next_handle},
+    {"FanoutDone", DELIVERY, fanout_done_handle},
+    {"FanoutEnd", DELIVERY, fanout_end_handle},
     {"Key", MILTER | DELIVERY | OWN, key_handle},
 };
 
@@ -105,11 +109,20 @@ static void who(const struct caller *c, char *out, size_t size)
         snprintf(out, size, "web:%s:%s", c->address, *c->signer ? c->signer : "-");
 }
 
+int request_log_grant(struct service *s, const struct request *rq, const char *member, struct err *e)
+{
+    char from[160], detail[ADDRESS_SIZE + 16];
+
+    who(rq->caller, from, sizeof from);
+    snprintf(detail, sizeof detail, "grant:%s", member);
+    return audit_write(s->audit, from, rq->name, rq->about, STATUS_OK, detail, e) ? ERR_RETRY : 0;
+}
+
 /* Runs the handler, writes the access log, wraps the reply. */
 static struct json_object *run(struct service *s, const struct entry_point *to, struct json_object *body,
                                const struct caller *caller, int *status)
 {
-    struct request rq = {.caller = caller, .body = body, .now = time(NULL)};
+    struct request rq = {.caller = caller, .name = to->name, .body = body, .now = time(NULL)};
     struct json_object *fields = json_object_new_object();
     struct err e = {0}, why;
     char from[160];

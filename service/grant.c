@@ -6,22 +6,6 @@
 #include "common/sjson.h"
 #include "service.h"
 
-/* A required key id, lower case; also for the access log. */
-static int request_keyid(struct request *rq, char out[KEYID_SIZE], struct err *e)
-{
-    const char *text;
-    int rc = sjson_string(rq->body, "GroupKeyID", &text, e);
-
-    if (rc)
-        return rc;
-    if (!*text || strlen(text) >= KEYID_SIZE)
-        return err_set(e, ERR_SYNTAX, "GroupKeyID: not the name of a key");
-    for (size_t i = 0; i <= strlen(text); i++)
-        out[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] + 32) : text[i];
-    snprintf(rq->about, sizeof rq->about, "%s", out);
-    return 0;
-}
-
 static int quarantine(struct err *e, const char *list)
 {
     return err_set(e, ERR_RETRY, "%s is in quarantine after a restore, until its owner has confirmed its members",
@@ -103,13 +87,17 @@ int recrypt_data_handle(struct service *s, struct request *rq, struct json_objec
 static int put_recipients(struct service *s, const struct hot_key *k, struct json_object *reply, struct err *e)
 {
     size_t n = 0;
-    const char **names = calloc(k->count + 1, sizeof *names);
+    const char **names = calloc(k->count + 2, sizeof *names);
     struct json_object *array = json_object_new_array();
-    char archive[ADDRESS_SIZE];
+    char archive[ADDRESS_SIZE], fanout[ADDRESS_SIZE];
     int rc = names && array ? 0 : err_set(e, ERR_SYSTEM, "out of memory");
 
-    for (; !rc && n < k->count; n++)
-        names[n] = k->entries[n].member;
+    if (!rc && k->many) {
+        rc = servicekey_fanout(s->keys, k->account.address, fanout, e);
+        names[n++] = fanout;
+    }
+    for (size_t i = 0; !rc && i < k->count; i++)
+        names[n++] = k->entries[i].member;
     if (!rc && k->account.policy.archive) {
         rc = servicekey_archive(s->keys, k->account.address, archive, e);
         names[n++] = archive;
@@ -159,11 +147,13 @@ static int expand(struct service *s, struct request *rq, const struct hot_key *k
         return 0;
     if (account_quarantined(&s->records, &k->account))
         return quarantine(e, k->account.address);
-    if (k->count > s->settings->inline_max)
-        return err_set(e, ERR_RETRY, "%s has more than %zu members (inline_max)", k->account.address,
-                       s->settings->inline_max);
     rc = put_sender(k->account.address, reply, e);
     rc = rc ? rc : put_recipients(s, k, reply, e);
+    /* Of a list with too many members for one message, the delivery agent sends each a copy with her grant (fanout.c). */
+    if (k->many) {
+        snprintf(rq->detail, sizeof rq->detail, "fanout");
+        return rc ? rc : sjson_set_object(reply, "Grants", json_object_new_array()) ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
+    }
     rc = rc ? rc : grants_all(k, epk, &grants, e);
     if (rc)
         return rc;

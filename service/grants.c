@@ -111,6 +111,18 @@ out:
     return rc;
 }
 
+int grant_member(const struct entry_record *en, const struct epk *epk, struct json_object **out, struct err *e)
+{
+    struct grant g = {0};
+    int rc = make(en->r, en->tagkey, epk, &g, e);
+
+    *out = NULL;
+    g.dk = en->statement;
+    rc = rc ? rc : grant_to_json(&g, out, e);
+    secret_wipe(&g, sizeof g);
+    return rc;
+}
+
 /* Uniform below n. */
 static int random_below(uint32_t n, uint32_t *out)
 {

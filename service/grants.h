@@ -23,6 +23,9 @@ void grants_free(struct grants **g);
 int grant_one(struct grants *g, struct records *r, const char *keyid, const char *member, const char *key_udf,
               const char *signer, const struct epk *epk, int allowed, struct json_object **out, struct err *e);
 
+/* The grant of an active entry of the key's suite: {"t","u","dk"}. */
+int grant_member(const struct entry_record *en, const struct epk *epk, struct json_object **out, struct err *e);
+
 /* The grants of all entries, padded with dummies to the next power of two (GRANTS_PAD at least), in random order. */
 int grants_all(const struct hot_key *k, const struct epk *epk, struct json_object **out, struct err *e);
 

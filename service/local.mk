@@ -14,6 +14,7 @@ libservice_a_SOURCES = \
 	service/quota.h service/quota.c \
 	service/service.h service/dispatch.c service/request.c service/hello.c service/person.c service/list.c \
 	service/change.h service/change.c service/members.c service/grant.c service/resolve.c \
+	service/jobs.h service/jobs.c service/fanout.c \
 	service/local.h service/local.c \
 	service/web.h service/web.c \
 	service/server.h service/server.c service/store.c

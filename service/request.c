@@ -18,6 +18,21 @@ int request_address(struct request *rq, const char *name, int about, char out[AD
     return rc;
 }
 
+int request_keyid(struct request *rq, char out[KEYID_SIZE], struct err *e)
+{
+    const char *text;
+    int rc = sjson_string(rq->body, "GroupKeyID", &text, e);
+
+    if (rc)
+        return rc;
+    if (!*text || strlen(text) >= KEYID_SIZE)
+        return err_set(e, ERR_SYNTAX, "GroupKeyID: not the name of a key");
+    for (size_t i = 0; i <= strlen(text); i++)
+        out[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] + 32) : text[i];
+    snprintf(rq->about, sizeof rq->about, "%s", out);
+    return 0;
+}
+
 int request_epk(struct request *rq, struct epk *out, struct err *e)
 {
     struct json_object *obj;

@@ -67,15 +67,21 @@ static const char *list_kind(struct service *s, const struct account *a, const c
                              size_t len)
 {
     static const char *const owners[] = {"bounce", "owner", "request"};
-    char archive[ADDRESS_SIZE];
+    static const char bounce[] = "bounce-";
+    char made[ADDRESS_SIZE];
 
     if (!ext)
         return "list";
     for (size_t i = 0; i < sizeof owners / sizeof *owners; i++)
         if (len == strlen(owners[i]) && !strncmp(ext, owners[i], len))
             return "owner";
-    if (a->policy.archive && !servicekey_archive(s->keys, a->address, archive, NULL) && !strcmp(archive, address))
+    if (len > strlen(bounce) && !strncmp(ext, bounce, strlen(bounce)) &&
+        servicekey_bounce_known(s->keys, a->address, ext + strlen(bounce), len - strlen(bounce)))
+        return "owner";
+    if (a->policy.archive && !servicekey_archive(s->keys, a->address, made, NULL) && !strcmp(made, address))
         return "archive";
+    if (!servicekey_fanout(s->keys, a->address, made, NULL) && !strcmp(made, address))
+        return "fanout";
     return "reserved";
 }
 

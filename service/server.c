@@ -86,7 +86,7 @@ static int open_service(struct server *sv, struct err *e)
 
     s->settings = sv->settings;
     rc = rc ? rc : audit_open(sv->settings->access_log, &s->audit, e);
-    rc = rc ? rc : cache_new(sv->settings->cache_entries, &s->cache, e);
+    rc = rc ? rc : cache_new(sv->settings->cache_entries, sv->settings->inline_max, &s->cache, e);
     rc = rc ? rc : nonces_new(NONCES_KEPT, &s->nonces, e);
     rc = rc ? rc : auth_new(&s->auth, e);
     rc = rc ? rc : quota_new(&s->quota, e);
@@ -131,7 +131,7 @@ static void reload(struct server *sv)
     fixed = settings_fixed(sv->settings, fresh);
     if (fixed)
         log_warn("reload: %s changed: takes a restart", fixed);
-    cache_resize(sv->service.cache, fresh->cache_entries);
+    cache_resize(sv->service.cache, fresh->cache_entries, fresh->inline_max);
     settings_free(&sv->settings);
     sv->settings = fresh;
     sv->service.settings = fresh;

@@ -31,6 +31,7 @@ struct service {
     struct grants *grants;
     struct quota *quota;
     struct audit *audit;
+    int64_t jobs_swept; /* when fan-outs that are over were last cleared away (fanout.c) */
 };
 
 /* Who asks. */
@@ -48,6 +49,7 @@ struct caller {
 /* A request on its way through a handler. */
 struct request {
     const struct caller *caller;
+    const char *name; /* of the request */
     struct json_object *body;
     int64_t now;
     char about[KEYID_SIZE]; /* for the access log: the account or key */
@@ -59,6 +61,7 @@ struct request {
  * then dropped. */
 typedef int handler(struct service *s, struct request *rq, struct json_object *reply, struct err *e);
 handler hello_handle, resolve_handle, key_handle, get_key_handle, expand_handle, grant_handle, recrypt_data_handle,
+    fanout_begin_handle, fanout_next_handle, fanout_done_handle, fanout_end_handle,
     set_handle, delete_handle, get_handle, select_handle;
 /* Set's kinds, each with the object that "Set" holds as body. */
 handler set_person, set_group, set_members, set_rekey, set_roster, set_policy;
@@ -75,6 +78,10 @@ int service_local(struct service *s, struct json_object *request, const struct c
 
 /* The canonical form of a required address member, also into rq->about when about is set. */
 int request_address(struct request *rq, const char *name, int about, char out[ADDRESS_SIZE], struct err *e);
+/* The required member GroupKeyID, lower case; also into rq->about. */
+int request_keyid(struct request *rq, char out[KEYID_SIZE], struct err *e);
+/* A line of its own in the access log for one of several grants in a reply. */
+int request_log_grant(struct service *s, const struct request *rq, const char *member, struct err *e);
 /* A required member that is a public key of key agreement, checked for use: ERR_KEY or ERR_SYNTAX when it must not be
  * used. */
 struct epk {

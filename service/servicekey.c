@@ -13,7 +13,7 @@
 #include "common/conf.h"
 #include "common/sjson.h"
 
-enum { FILE_MAX = 16384, MAC_LEN = 32, TOKEN_LEN = 8 + MAC_LEN, ARCHIVE_CHARS = 22 };
+enum { FILE_MAX = 16384, MAC_LEN = 32, TOKEN_LEN = 8 + MAC_LEN, BOUNCE_MEMBER = 12 };
 
 static int hmac(const unsigned char key[SERVICEKEY_LEN], const void *data, size_t len, unsigned char out[MAC_LEN],
                 struct err *e)
@@ -198,26 +198,89 @@ int servicekey_token_check(const struct service_keys *k, const char *address, co
     return rc;
 }
 
-int servicekey_archive(const struct service_keys *k, const char *list, char out[ADDRESS_SIZE], struct err *e)
+/* HMAC over what and one or two names, as that many characters. what "" stands for the archive's mark, which has only ever had
+ * the one name under it. */
+static int mark(const struct service_keys *k, const char *what, const char *first, const char *second, size_t chars,
+                char *out, struct err *e)
 {
     static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
     unsigned char mac[MAC_LEN];
-    char tag[ARCHIVE_CHARS + 1], again[ADDRESS_SIZE], text[ADDRESS_SIZE + 64];
-    const char *at = strchr(list, '@');
-    int rc = hmac(k->archive, list, strlen(list), mac, e);
+    struct buf text = BUF_INIT;
+    int rc = 0;
 
+    if (*what)
+        rc = buf_append(&text, what, strlen(what) + 1);
+    rc = rc ? rc : buf_puts(&text, first);
+    if (!rc && second)
+        rc = buf_append(&text, "", 1) ? ERR_SYSTEM : buf_puts(&text, second);
+    rc = rc ? err_set(e, ERR_SYSTEM, "out of memory") : hmac(k->archive, text.data, text.len, mac, e);
+    buf_free(&text);
     if (rc)
         return rc;
-    /* Base32, five bits a character: addresses are compared without regard to case. */
-    for (unsigned i = 0; i < ARCHIVE_CHARS; i++) {
-        unsigned bit = i * 5, two = (unsigned)mac[bit / 8] << 8 | mac[bit / 8 + 1];
+    for (size_t i = 0; i < chars; i++) {
+        size_t bit = i * 5;
+        unsigned two = (unsigned)mac[bit / 8] << 8 | mac[bit / 8 + 1];
 
-        tag[i] = alphabet[two >> (11 - bit % 8) & 31];
+        out[i] = alphabet[two >> (11 - bit % 8) & 31];
     }
-    tag[ARCHIVE_CHARS] = '\0';
-    snprintf(text, sizeof text, "%.*s+archive-%s%s", (int)(at - list), list, tag, at);
-    if (address_canonical(text, strlen(text), again, NULL) || strcmp(text, again))
-        return err_set(e, ERR_LIMIT, "%s: its archive's address would be too long", list);
+    out[chars] = '\0';
+    return 0;
+}
+
+/* list+<what>-<mark>@domain */
+static int marked_address(const char *list, const char *what, const char *text, char out[ADDRESS_SIZE], struct err *e)
+{
+    const char *at = strchr(list, '@');
+    char again[ADDRESS_SIZE], full[ADDRESS_SIZE + 64];
+
+    snprintf(full, sizeof full, "%.*s+%s-%s%s", (int)(at - list), list, what, text, at);
+    if (address_canonical(full, strlen(full), again, NULL) || strcmp(full, again))
+        return err_set(e, ERR_LIMIT, "%s: an address made from it would be too long", list);
     memcpy(out, again, ADDRESS_SIZE);
     return 0;
+}
+
+int servicekey_archive(const struct service_keys *k, const char *list, char out[ADDRESS_SIZE], struct err *e)
+{
+    char text[SERVICEKEY_MARK + 1];
+    int rc = mark(k, "", list, NULL, SERVICEKEY_MARK, text, e);
+
+    return rc ? rc : marked_address(list, "archive", text, out, e);
+}
+
+int servicekey_fanout(const struct service_keys *k, const char *list, char out[ADDRESS_SIZE], struct err *e)
+{
+    char text[SERVICEKEY_MARK + 1];
+    int rc = mark(k, "fanout", list, NULL, SERVICEKEY_MARK, text, e);
+
+    return rc ? rc : marked_address(list, "fanout", text, out, e);
+}
+
+/* The first part stands for the member, the second proves the first: so it is known without a search among the members. */
+int servicekey_bounce(const struct service_keys *k, const char *list, const char *member, char out[ADDRESS_SIZE],
+                      struct err *e)
+{
+    char text[SERVICEKEY_MARK + 1];
+    int rc = mark(k, "bounce", list, member, BOUNCE_MEMBER, text, e);
+
+    rc = rc ? rc : mark(k, "bounces", list, text, SERVICEKEY_MARK - BOUNCE_MEMBER, text + BOUNCE_MEMBER, e);
+    return rc ? rc : marked_address(list, "bounce", text, out, e);
+}
+
+int servicekey_bounce_known(const struct service_keys *k, const char *list, const char *text, size_t len)
+{
+    char member[BOUNCE_MEMBER + 1], proof[SERVICEKEY_MARK + 1];
+
+    if (len != SERVICEKEY_MARK)
+        return 0;
+    memcpy(member, text, BOUNCE_MEMBER);
+    member[BOUNCE_MEMBER] = '\0';
+    return !mark(k, "bounces", list, member, SERVICEKEY_MARK - BOUNCE_MEMBER, proof, NULL) &&
+           !CRYPTO_memcmp(proof, text + BOUNCE_MEMBER, SERVICEKEY_MARK - BOUNCE_MEMBER);
+}
+
+int servicekey_copy(const struct service_keys *k, const char *job, const char *member, char out[SERVICEKEY_MARK + 1],
+                    struct err *e)
+{
+    return mark(k, "copy", job, member, SERVICEKEY_MARK, out, e);
 }

@@ -16,7 +16,7 @@ struct service_keys {
     char udf[JWK_UDF_SIZE];                /* of key */
     unsigned char storage[SERVICEKEY_LEN]; /* secrets in the keystore */
     unsigned char invite[SERVICEKEY_LEN];  /* registration tokens */
-    unsigned char archive[SERVICEKEY_LEN]; /* archive addresses */
+    unsigned char archive[SERVICEKEY_LEN]; /* marks: archive addresses and others */
 };
 
 /* ERR_ABSENT: no such file. ERR_DENIED: its mode lets others than the owner at it. ERR_SYNTAX, ERR_SYSTEM. */
@@ -32,7 +32,20 @@ int servicekey_token(const struct service_keys *k, const char *address, int64_t 
 int servicekey_token_check(const struct service_keys *k, const char *address, const char *token, int64_t now,
                            struct err *e);
 
-/* "list+archive-<22 characters>@domain" for a list's canonical address. ERR_LIMIT when that gets too long. */
+/* Names that only this service can make, and that tell nobody else what they were made from: 22 characters of base32, since
+ * addresses have no case. Those that are addresses are ERR_LIMIT when they get too long. */
+enum { SERVICEKEY_MARK = 22 };
+
+/* "list+archive-<mark>@domain" for a list's canonical address, and "list+fanout-<mark>@domain". */
 int servicekey_archive(const struct service_keys *k, const char *list, char out[ADDRESS_SIZE], struct err *e);
+int servicekey_fanout(const struct service_keys *k, const char *list, char out[ADDRESS_SIZE], struct err *e);
+/* "list+bounce-<mark>@domain": where bounces of one member's copies go. */
+int servicekey_bounce(const struct service_keys *k, const char *list, const char *member, char out[ADDRESS_SIZE],
+                      struct err *e);
+/* Whether the mark (len octets) is that of some member's bounce address of this list. */
+int servicekey_bounce_known(const struct service_keys *k, const char *list, const char *mark, size_t len);
+/* The mark of one member's copy of one message. */
+int servicekey_copy(const struct service_keys *k, const char *job, const char *member, char out[SERVICEKEY_MARK + 1],
+                    struct err *e);
 
 #endif

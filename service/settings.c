@@ -14,7 +14,7 @@
 #include "common/log.h"
 #include "common/udf.h"
 
-enum { PEM_MAX = 1 << 20, INLINE_LIMIT = 1024 };
+enum { PEM_MAX = 1 << 20, INLINE_LIMIT = 1024, LIST_LIMIT = 100000 };
 
 static const char *const plaintext_names[] = {"reject", "encrypt", "pass"};
 
@@ -260,9 +260,10 @@ static int read_paths(cfg_t *cfg, struct settings *s, struct err *e)
 
 static int read_limits(cfg_t *cfg, struct settings *s, struct err *e)
 {
-    long inline_max = 0, quota = 0, connections = 0, clients = 0, entries = 0;
+    long inline_max = 0, list_max = 0, quota = 0, connections = 0, clients = 0, entries = 0;
     int rc = read_range(cfg, "inline_max", 1, INLINE_LIMIT, &inline_max, e);
 
+    rc = rc ? rc : read_range(cfg, "list_max", 1, LIST_LIMIT, &list_max, e);
     rc = rc ? rc : read_range(cfg, "quota", 0, 100000000, &quota, e);
     rc = rc ? rc : read_range(cfg, "max_connections", 1, 100000, &connections, e);
     rc = rc ? rc : read_range(cfg, "max_clients", 1, 100000, &clients, e);
@@ -275,7 +276,12 @@ static int read_limits(cfg_t *cfg, struct settings *s, struct err *e)
         rc = err_prefix(e, "timeout");
     if (!rc && (s->timeout < 1 || s->timeout > 3600))
         rc = err_set(e, ERR_USAGE, "timeout: not between 1s and 1h");
+    if (!rc && conf_seconds(cfg_getstr(cfg, "fanout_keep"), &s->fanout_keep, e))
+        rc = err_prefix(e, "fanout_keep");
+    if (!rc && s->fanout_keep < 3600)
+        rc = err_set(e, ERR_USAGE, "fanout_keep: less than 1h");
     s->inline_max = (size_t)inline_max;
+    s->list_max = (size_t)list_max;
     s->quota = quota;
     s->max_connections = (unsigned)connections;
     s->max_clients = (unsigned)clients;
@@ -360,6 +366,8 @@ int settings_load(const char *path, const struct settings *former, struct settin
         CFG_STR("list_max_size", "25M", CFGF_NONE),
         CFG_STR("person_plaintext", "encrypt", CFGF_NONE),
         CFG_INT("inline_max", 128, CFGF_NONE),
+        CFG_INT("list_max", LIST_LIMIT, CFGF_NONE),
+        CFG_STR("fanout_keep", "10d", CFGF_NONE),
         CFG_INT("quota", 0, CFGF_NONE),
         CFG_STR("access_log", "", CFGF_NONE),
         CFG_STR("max_body", "16M", CFGF_NONE),

@@ -47,7 +47,9 @@ struct settings {
     int registration_open;
     struct policy list_policy;
     enum plaintext_policy person_plaintext;
-    size_t inline_max;
+    size_t inline_max;   /* members up to whom a message goes out as one, with everybody's grants */
+    size_t list_max;     /* members of the largest list */
+    int64_t fanout_keep; /* seconds for which a message's fan-out is remembered */
     int64_t quota; /* RecryptData for a member and day; 0 = no limit */
     char *access_log;
     size_t max_body;

@@ -94,7 +94,7 @@ void world_configure(const struct world *w, const char *extra)
     fprintf(f,
             "domains = {\"example.com\"}\nadministrators = {\"alice@example.com\"}\n"
             "url = \"http://127.0.0.1:%d\"\nlisten_web = \"127.0.0.1:%d\"\nlisten_local = \"unix:%s\"\n"
-            "state_directory = \"%s/state\"\ninline_max = 5\n%s\n",
+            "state_directory = \"%s/state\"\ninline_max = 5\nlist_max = 5\n%s\n",
             w->port, w->port, w->socket, w->dir, extra ? extra : "");
     fclose(f);
 }

@@ -322,7 +322,7 @@ static void test_cache(void)
 
     put_key("k1", "l1@example.com");
     put_key("k2", "l2@example.com");
-    CU_ASSERT_EQUAL_FATAL(cache_new(8, &c, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(cache_new(8, 1000, &c, &e), 0);
     CU_ASSERT_EQUAL(cache_get(c, &r, "k0", &one, &e), ERR_ABSENT);
     CU_ASSERT_EQUAL_FATAL(cache_get(c, &r, "k1", &one, &e), 0);
     CU_ASSERT_EQUAL(one->count, 4); /* not the revoked one */
@@ -339,7 +339,7 @@ static void test_cache(void)
     cache_drop(c, "l2@example.com");
     CU_ASSERT_EQUAL(cache_get(c, &r, "k2", &two, &e), 0);
     CU_ASSERT_EQUAL(two->count, 3);
-    cache_resize(c, 0);
+    cache_resize(c, 0, 1000);
     CU_ASSERT_EQUAL(cache_get(c, &r, "k1", &one, &e), 0);
     CU_ASSERT_EQUAL(one->count, 4);
     cache_free(&c);

@@ -206,7 +206,7 @@ int main(void)
         {"a list is made, by administrators only", test_new_list},
         {"Get, Select and Policy are the owner's", test_get_and_select},
         {"members are added, with every fault refused", test_add},
-        {"no more members than inline_max", test_inline_max},
+        {"no more members than list_max", test_inline_max},
         {"ephemeral keys off the curve, of small order, of another suite are refused", test_bad_epk},
         {"every refusal of a grant is the same", test_refusals_are_one},
         {"Resolve knows every class of address", test_resolve},
