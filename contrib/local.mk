@@ -1,7 +1,7 @@
 # Sample configuration, the demonstration, what the tests share with it.
 EXTRA_DIST += \
 	contrib/demo/world.sh contrib/demo/story.sh contrib/demo/compose.py contrib/demo/foreign.py contrib/demo/search.py \
-	contrib/postfix/main.cf contrib/postfix/master.cf contrib/postfix/lmtp.cf contrib/postfix/local.cf contrib/recrypt-lda-local.conf \
+	contrib/postfix/main.cf contrib/postfix/master.cf contrib/postfix/recrypt_transport contrib/postfix/lmtp.cf contrib/postfix/local.cf contrib/recrypt-lda-local.conf \
 	test/integration/mailtest.sh test/integration/smtp-raw.py test/integration/manual.py
 dist_noinst_SCRIPTS += contrib/demo.sh contrib/packages.sh test/run.sh test/integration/tap.sh test/integration/story.sh \
 	test/integration/postfix.sh test/integration/postfix-faults.sh \

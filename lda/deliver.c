@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "common/rclient.h"
+#include "fanout.h"
 #include "grants.h"
 #include "maildir.h"
 #include "message.h"
@@ -66,10 +67,37 @@ static int prepare(struct delivery *d, const char *account)
     return 0;
 }
 
+/* A member's copy of a large list's message has a mark: sent again after a crash, it has another queue id and the same mark. The
+ * body counts as well, so that a mark that somebody repeats loses no other message. 1 = id is set, 0 = no mark. */
+static int copy_id(struct delivery *d, char id[MAILDIR_ID_SIZE])
+{
+    struct span header, body;
+    struct mime_field field;
+    struct buf mark = BUF_INIT;
+    int r;
+
+    mime_split(d->msg, &header, &body);
+    if (mime_field_find(header, FANOUT_COPY_FIELD, &field, NULL) != 1)
+        return 0;
+    if ((r = mime_unfold(field.value, &mark, NULL)) == 0 && mark.len)
+        r = maildir_id(buf_str(&mark), d->recipient, "", body, id, &d->e);
+    else
+        r = 1;
+    buf_free(&mark);
+    return r < 0 ? r : !r;
+}
+
 /* An id marks a delivery that may be tried again: one that has a queue id, or a Received field, which has one inside. */
 static int delivery_id(struct delivery *d, char id[MAILDIR_ID_SIZE], const char **out)
 {
+    int r;
+
     *out = NULL;
+    r = copy_id(d, id);
+    if (r) {
+        *out = id;
+        return r < 0 ? r : 0;
+    }
     if (!*d->env->queue_id && !message_has_field(d->msg, "Received"))
         return 0;
     *out = id;

@@ -14,7 +14,6 @@
 #include "message.h"
 #include "remote.h"
 
-#define COPY_FIELD "X-Recrypt-Copy"
 /* So many members deferred one after the other: it is the server, not they. */
 enum { DEFERRED_IN_A_ROW = 100, PIECES = 4, PAUSE_MS = 100 };
 
@@ -66,7 +65,7 @@ static int left_out(const struct fanout *f, const struct mime_field *field)
     struct buf value = BUF_INIT;
     int out;
 
-    if (mime_field_is(field, COPY_FIELD) || mime_field_is(field, "Return-Path"))
+    if (mime_field_is(field, FANOUT_COPY_FIELD) || mime_field_is(field, "Return-Path"))
         return 1;
     if (!mime_field_is(field, "Delivered-To") && !mime_field_is(field, "X-Original-To"))
         return 0;
@@ -209,7 +208,7 @@ static int send_copy(struct fanout *f, const struct fanout_member *m, const stru
 {
     struct inject_envelope env = envelope_of(m), ahead = {NULL, NULL};
     char field[64];
-    int n = snprintf(field, sizeof field, COPY_FIELD ": %s\r\n", m->copy);
+    int n = snprintf(field, sizeof field, FANOUT_COPY_FIELD ": %s\r\n", m->copy);
     enum inject_outcome outcome;
     struct smtp_reply reply;
     int r;

@@ -8,6 +8,9 @@
 #include "settings.h"
 #include "verdict.h"
 
+/* In each copy: marks it as that member's of that message. */
+#define FANOUT_COPY_FIELD "X-Recrypt-Copy"
+
 /* env->recipient is the list's fan-out address. Each member who still is one gets a copy with her own grant and a bounce address
  * of her own; what was sent is recorded by recryptd before the next copy ends, so that the same message tried again goes on where
  * this run stopped. EX_OK: nobody waits. EX_TEMPFAIL: somebody does, all others were served. EX_UNAVAILABLE: nobody waits, and

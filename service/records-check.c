@@ -192,11 +192,29 @@ static void check_account(struct check *c, const char *address)
     account_clear(&a);
 }
 
+/* Fan-outs: heads and pages alike. */
+static int check_job(void *arg, const void *key, size_t key_len, const void *value, size_t len, struct err *e)
+{
+    struct check *c = arg;
+    struct json_object *obj = NULL;
+    struct err why;
+
+    (void)e;
+    c->records++;
+    if (records_parse(value, len, &obj, &why)) {
+        err_prefix(&why, "job %.*s", (int)(key_len < 32 ? key_len : 32), (const char *)key);
+        fault(c, &why);
+    }
+    json_object_put(obj);
+    return 0;
+}
+
 int records_check(struct records *r, size_t *records, size_t *faults, struct err *e)
 {
     struct check c = {.r = r};
     int rc = records_result(r, keystore_scan(r->ks, KEYSTORE_ACCOUNTS, "", 0, note_account, &c, e));
 
+    rc = rc ? rc : records_result(r, keystore_scan(r->ks, KEYSTORE_JOBS, NULL, 0, check_job, &c, e));
     for (size_t i = 0; !rc && i < c.persons.count; i++)
         check_account(&c, c.persons.list[i]);
     for (size_t i = 0; !rc && i < c.lists.count; i++)

@@ -54,6 +54,7 @@ world_config() { # DOMAIN SAMPLE
     -e "s|/var/lib/recryptd|$w/recryptd|g; s|/var/log/recrypt/|$w/log/|g; s|/var/mail/recrypt|$w/mail|g" \
     -e "s|/usr/sbin/recrypt|$BUILD/recrypt|g; s|=vmail|=mail|g; s|\"vmail\"|\"mail\"|g" \
     -e "s|\"recrypt-milter\"|\"nobody\"|g; s|\"recryptd\"|\"daemon\"|g" \
+    -e "s|127\.0\.0\.1:10026|$(world_ip "$d"):$(world_port "$d" copies)|g" \
     -e "s|@DIR@|$w/dovecot|g; s|@ADDRESS@|$(world_ip "$d")|g; s|@PORT@|$(world_port "$d" imap)|g" \
     -e "s|@INTERNAL_USER@|dovecot|g; s|@INTERNAL_GROUP@|dovecot|g; s|@LOGIN_USER@|dovenull|g" "$2"
 }
@@ -88,14 +89,16 @@ smtp_tls_security_level = none
 alias_maps =
 alias_database =
 local_recipient_maps =
-transport_maps = inline:{{$other=smtp:[$(world_ip "$other")]:$(world_port "$other" smtp)}}
 default_transport = error:5.4.4 outside of this demonstration
 minimal_backoff_time = 5s
 maximal_backoff_time = 10s
 queue_run_delay = 5s
 EOF
-    world_config "$d" "$SRC/contrib/postfix/main.cf"
+    # where the other domain is
+    world_config "$d" "$SRC/contrib/postfix/main.cf" |
+      sed "s|^transport_maps = .*|&, inline:{{$other=smtp:[$(world_ip "$other")]:$(world_port "$other" smtp)}}|"
   } >"$w/etc/main.cf"
+  world_config "$d" "$SRC/contrib/postfix/recrypt_transport" >"$w/etc/recrypt_transport"
   {
     echo "$ip:$(world_port "$d" smtp) inet n - n - - smtpd"
     cat <<'EOF'
@@ -240,7 +243,7 @@ world_start() { # FOLDER
   for d in $world_domains; do
     mkdir -p "$WORLD/$d/log" "$WORLD/$d/etc"
     chmod 777 "$WORLD/$d/log" # servers of several users write there
-    for p in smtp imap web; do world_pick_port "$d" $p || return; done
+    for p in smtp imap web copies; do world_pick_port "$d" $p || return; done
   done
   for p in alice bob carol dave erin; do world_home $p; done
   for d in $world_domains; do

@@ -16,3 +16,9 @@ test_unit_recryptd_unconfined_LDADD = $(SERVICE_LIBS)
 test_unit_test_recryptd_equal_SOURCES = test/unit/recryptd-world.h test/unit/recryptd-world.c test/unit/test-recryptd-equal.c
 test_unit_test_recryptd_equal_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)
 endif
+# Makes people for the test with a large list; no test of its own.
+noinst_PROGRAMS += test/fanout-people
+test_fanout_people_SOURCES = test/fanout-people.c
+test_fanout_people_LDADD = $(BASE_LIBS)
+dist_noinst_SCRIPTS += test/integration/fanout.sh
+EXTRA_DIST += test/integration/fanout-tool.py
