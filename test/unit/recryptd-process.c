@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/conf.h"
@@ -271,25 +272,145 @@ void test_missing(void)
     buf_free(&text);
 }
 
-/* The limit was lowered under a list: it waits, does not grow, and can shrink. */
-void test_over_limit(void)
+/* How many the first page has: nobody's addresses and marks are another's. */
+static size_t take_page(struct frame_client *c, const char *job, const struct sealed *m, int64_t *serial)
 {
+    struct fanout_page p;
+    size_t n;
+
+    CU_ASSERT_EQUAL_FATAL(rclient_fanout_next(c, job, m->to.suite, m->to.epk, m->to.epk_len, 0, &p, NULL), 0);
+    n = p.count;
+    *serial = p.serial;
+    CU_ASSERT_EQUAL(p.next, -1);
+    for (size_t i = 0; i < p.count; i++) {
+        CU_ASSERT_EQUAL(strncmp(p.list[i].sender, "list+bounce-", 12), 0);
+        CU_ASSERT_EQUAL(strlen(p.list[i].copy), 22);
+        CU_ASSERT_PTR_NOT_NULL(p.list[i].grant.dk);
+        for (size_t k = 0; k < i; k++) {
+            CU_ASSERT(strcmp(p.list[i].sender, p.list[k].sender) != 0);
+            CU_ASSERT(strcmp(p.list[i].copy, p.list[k].copy) != 0);
+        }
+    }
+    fanout_page_clear(&p);
+    return n;
+}
+
+/* Two members and a limit of one: one recipient, whom only the delivery agent may take apart. Then step by step, with a crash and
+ * repeated requests on the way. */
+void test_fanout(void)
+{
+    static const char job[] = "0123456789abcdef0123456789abcdef";
     struct frame_client *c;
+    struct address_info info;
+    struct fanout_result res;
+    struct fanout_page p;
     struct expansion x;
     struct sealed m;
+    struct err e;
+    int64_t serial, now, first = 0, wrong = 99;
+    char bounce[ADDRESS_SIZE];
+    size_t members;
 
     CU_ASSERT_EQUAL(world_stop(&w), 0);
     world_configure(&w, "inline_max = 1");
     must_start();
     c = client();
     CU_ASSERT_EQUAL_FATAL(seal(&list, "x", &m), 0);
-    CU_ASSERT_EQUAL(rclient_expand(c, list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), ERR_RETRY);
+    CU_ASSERT_EQUAL(rclient_expand(c, list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), 0);
+    CU_ASSERT_EQUAL(x.grant_count, 0);
+    CU_ASSERT(x.recipient_count >= 1 && x.recipient_count <= 2); /* and an archive */
+    for (size_t i = 0; i < x.recipient_count; i++) {
+        CU_ASSERT_EQUAL(rclient_resolve(c, x.recipients[i], &info, NULL), 0);
+        CU_ASSERT(info.kind == ADDRESS_FANOUT || info.kind == ADDRESS_ARCHIVE);
+        CU_ASSERT_STRING_EQUAL(info.account, "list@example.com");
+    }
+    expansion_clear(&x);
+    CU_ASSERT_EQUAL(rclient_resolve(c, "list+fanout-aaaaaaaaaaaaaaaaaaaaaa@example.com", &info, NULL), 0);
+    CU_ASSERT_EQUAL(info.kind, ADDRESS_RESERVED);
+
+    CU_ASSERT_EQUAL(rclient_fanout_begin(c, "list@example.com", list.profile.keyid, "short", &res, &e), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(rclient_fanout_begin(c, "bob@example.com", list.profile.keyid, job, &res, &e), ERR_ABSENT);
+    CU_ASSERT_EQUAL(rclient_fanout_begin(c, "list@example.com", bob.profile.keyid, job, &res, &e), ERR_ABSENT);
+    CU_ASSERT_EQUAL(rclient_fanout_next(c, job, m.to.suite, m.to.epk, m.to.epk_len, 0, &p, &e), ERR_ABSENT);
+    CU_ASSERT_EQUAL_FATAL(rclient_fanout_begin(c, "list@example.com", list.profile.keyid, job, &res, &e), 0);
+    members = res.total;
+    CU_ASSERT(members >= 2 && !res.ended);
+    fanout_result_clear(&res);
+    CU_ASSERT_EQUAL(take_page(c, job, &m, &serial), members);
+
+    /* one is recorded; an index that is none changes nothing */
+    CU_ASSERT_EQUAL(rclient_fanout_done(c, job, &wrong, 1, NULL, 0, &now, &e), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(rclient_fanout_done(c, job, &first, 1, NULL, 0, &now, &e), 0);
+    CU_ASSERT_EQUAL(now, serial);
+    CU_ASSERT_EQUAL(take_page(c, job, &m, &serial), members - 1);
+    CU_ASSERT_EQUAL(rclient_fanout_end(c, job, &res, &e), 0);
+    CU_ASSERT(!res.ended && res.waiting == members - 1 && res.done == 1);
+    fanout_result_clear(&res);
+
+    /* what was recorded is on disk */
+    CU_ASSERT_EQUAL(kill(w.pid, SIGKILL), 0);
+    CU_ASSERT_EQUAL(waitpid(w.pid, NULL, 0), w.pid);
+    w.pid = 0;
+    must_start();
+    CU_ASSERT_EQUAL(rclient_fanout_begin(c, "list@example.com", list.profile.keyid, job, &res, &e), 0);
+    CU_ASSERT(!res.ended && res.total == members);
+    fanout_result_clear(&res);
+    CU_ASSERT_EQUAL_FATAL(rclient_fanout_next(c, job, m.to.suite, m.to.epk, m.to.epk_len, 0, &p, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(p.count, members - 1);
+    snprintf(bounce, sizeof bounce, "%s", p.list[0].sender);
+    CU_ASSERT_EQUAL(rclient_resolve(c, bounce, &info, NULL), 0);
+    CU_ASSERT_EQUAL(info.kind, ADDRESS_OWNER);
+    bounce[strcspn(bounce, "@") - 1] ^= 1;
+    CU_ASSERT_EQUAL(rclient_resolve(c, bounce, &info, NULL), 0);
+    CU_ASSERT_EQUAL(info.kind, ADDRESS_RESERVED);
+    for (size_t i = 0; i < p.count; i++)
+        CU_ASSERT_EQUAL(rclient_fanout_done(c, job, NULL, 0, &p.list[i].index, 1, &now, &e), 0);
+    CU_ASSERT_EQUAL(rclient_fanout_end(c, job, &res, &e), 0);
+    CU_ASSERT(res.ended && res.done == 1 && res.refused == members - 1 && res.name_count == members - 1);
+    CU_ASSERT_STRING_EQUAL(res.names[0], p.list[0].account);
+    fanout_result_clear(&res);
+    fanout_page_clear(&p);
+
+    /* the same message again, after the end: nobody gets it */
+    CU_ASSERT_EQUAL(rclient_fanout_begin(c, "list@example.com", list.profile.keyid, job, &res, &e), 0);
+    CU_ASSERT(res.ended && res.refused == members - 1);
+    fanout_result_clear(&res);
+    CU_ASSERT_EQUAL(rclient_fanout_next(c, job, m.to.suite, m.to.epk, m.to.epk_len, 0, &p, &e), ERR_EXISTS);
+    CU_ASSERT_EQUAL(rclient_fanout_done(c, job, &first, 1, NULL, 0, &now, &e), ERR_EXISTS);
+    CU_ASSERT_EQUAL(rclient_fanout_end(c, "ffffffffffffffffffffffffffffffff", &res, &e), ERR_ABSENT);
+
+    sealed_clear(&m);
+    frame_client_free(&c);
+}
+
+/* The limit was lowered under a list: it does not grow, and can shrink. */
+void test_over_limit(void)
+{
+    static const char job[] = "ffffffffffffffffffffffffffffffff";
+    struct fanout_result res;
+    int64_t serial = 0, now = 0;
+    struct frame_client *c;
+    size_t n;
+    struct expansion x;
+    struct sealed m;
+
+    CU_ASSERT_EQUAL(world_stop(&w), 0);
+    world_configure(&w, "list_max = 1");
+    must_start();
+    c = client();
+    CU_ASSERT_EQUAL_FATAL(seal(&list, "x", &m), 0);
+    CU_ASSERT_EQUAL_FATAL(rclient_fanout_begin(c, "list@example.com", list.profile.keyid, job, &res, NULL), 0);
+    fanout_result_clear(&res);
+    n = take_page(c, job, &m, &serial);
     CU_ASSERT_EQUAL(reads(&bob, &list), 1);
     put_member(&dave);
     CU_ASSERT_EQUAL(add_member(&dave, NULL, 0, 70), 409);
     CU_ASSERT_EQUAL(roster_remove(&roster, dave.address, NULL), 0);
     CU_ASSERT_EQUAL(roster_remove(&roster, erin.address, NULL), 0);
     CU_ASSERT_EQUAL(delete_member("erin@example.com", 70), 201);
+    /* a fan-out that runs passes her over, and says that something changed */
+    CU_ASSERT_EQUAL(take_page(c, job, &m, &now), n - 1);
+    CU_ASSERT(now > serial);
     CU_ASSERT_EQUAL(rclient_expand(c, list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), 0);
     CU_ASSERT_EQUAL(x.grant_count, 8);
     expansion_clear(&x);

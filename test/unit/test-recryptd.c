@@ -225,7 +225,8 @@ int main(void)
         {"no grant without a line in the access log", test_log_full},
         {"a restored store is in quarantine and revives nobody", test_restore},
         {"who is missing after a restore is named", test_missing},
-        {"a list over the limit waits, and can shrink", test_over_limit},
+        {"a large list's message, one copy a member", test_fanout},
+        {"a list over the limit does not grow, and can shrink", test_over_limit},
         {"faults of store and service key are named", test_store_faults},
     };
     int status;
