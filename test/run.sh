@@ -34,7 +34,7 @@ step() { # NAME COMMAND...
 }
 # A test program that prints TAP. One that dies, or prints no test, is a failure whatever it printed before.
 tap() { # NAME COMMAND...
-  local name=$1 log status good bad skip planned ran
+  local name=$1 log status good bad skip planned ran began=$SECONDS
   shift
   log=$logs/$(echo "$name" | tr -c 'A-Za-z0-9\n' -).log
   timeout -k 10 "$limit" "$@" </dev/null >"$log" 2>&1; status=$?
@@ -49,7 +49,7 @@ tap() { # NAME COMMAND...
     tail -n 25 "$log" | sed 's/^/#   /'
   fi
   passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skip))
-  printf '%s - %s: %d passed, %d failed, %d skipped\n' "$([ "$bad" = 0 ] && echo ok || echo 'not ok')" "$name" "$good" "$bad" "$skip"
+  printf '%s - %s: %d passed, %d failed, %d skipped (%d s)\n' "$([ "$bad" = 0 ] && echo ok || echo 'not ok')" "$name" "$good" "$bad" "$skip" $((SECONDS - began))
   grep -A 25 '^not ok' "$log" | grep -v '^ok' | sed 's/^/#   /'
   grep -h '# SKIP' "$log" | sed 's/^/#   /'
 }
