@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/conf.h"
+#include "common/log.h"
 
 /* The file name in an address; NULL when it is none. */
 static const char *file_of(const char *address)
@@ -63,6 +64,9 @@ int milter_socket_open(const struct settings *s, struct err *e)
     mode_t before;
     int r;
 
+    if (!path)
+        log_warn("%s: whoever can connect there can find out who is on a list; a Unix socket is the mail server's alone",
+                 s->socket);
     if (path && (r = replace_stale(path, e)) < 0)
         return r;
     if (smfi_setconn(s->socket) != MI_SUCCESS)
