@@ -44,7 +44,12 @@ interrupted() { # TEXT DELAY SIGNAL WHOM
   [ "$status" = 130 ] || { echo "exit status $status"; return 1; }
 }
 ok "Ctrl-C while the servers start" interrupted "Starting example.com" 0.4 SIGINT all
-ok "SIGTERM while the servers start" interrupted "Starting example.com" 1 SIGTERM one
-ok "Ctrl-C in the middle of the story" interrupted "=== 3" 0.3 SIGINT all
+if [ -n "${LONG:-}" ]; then
+  for delay in 0 0.2 0.7 1 1.5 2 3; do
+    ok "SIGTERM $delay s after the servers began to start" interrupted "Starting example.com" $delay SIGTERM one
+  done
+  ok "SIGHUP to everybody" interrupted "=== 2" 0.1 SIGHUP all
+  ok "Ctrl-C in the middle of the story" interrupted "=== 3" 0.3 SIGINT all
+fi
 ok "SIGTERM in the middle of the story" interrupted "=== 5" 0.2 SIGTERM one
 tap_done
