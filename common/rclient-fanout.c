@@ -88,8 +88,7 @@ int rclient_fanout_begin(struct frame_client *c, const char *account, const char
     int r = job_request(job, &body, e);
 
     memset(out, 0, sizeof *out);
-    if (r == 0 &&
-        (sjson_set_string(body, "Account", account) < 0 || sjson_set_string(body, "GroupKeyID", keyid) < 0))
+    if (r == 0 && (sjson_set_string(body, "Account", account) < 0 || sjson_set_string(body, "GroupKeyID", keyid) < 0))
         r = no_memory(e);
     if (r == 0)
         r = ask_result(c, "FanoutBegin", body, out, e);

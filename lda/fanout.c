@@ -24,9 +24,9 @@ struct fanout {
     char list[ADDRESS_SIZE];
     char recipient[ADDRESS_SIZE];
     char job[MAILDIR_ID_SIZE];
-    struct buf text;            /* the message with CRLF */
-    struct mailcrypt m;         /* into text */
-    struct jwe_recipient to;    /* of m.jwe: the one that grants are for */
+    struct buf text;         /* the message with CRLF */
+    struct mailcrypt m;      /* into text */
+    struct jwe_recipient to; /* of m.jwe: the one that grants are for */
     size_t to_index;
     struct buf head, part1, tail; /* as they go over the wire: around part 1, which is each member's own */
     struct inject *smtp;
@@ -114,8 +114,8 @@ static int read_message(struct fanout *f, struct span msg)
 
 /* ---- recryptd ---- */
 
-/* recryptd may be started anew at any time. All that is asked of it may be repeated, and giving up would mean copies sent and
- * not recorded: so it gets as long as it would for one slow answer. */
+/* recryptd may be started anew at any time. All that is asked of it may be repeated, and giving up would mean copies
+ * sent and not recorded: so it gets as long as it would for one slow answer. */
 static int again(const struct fanout *f, int64_t began)
 {
     const struct timespec pause = {0, PAUSE_MS * 1000000L};
@@ -245,8 +245,8 @@ static int send_copy(struct fanout *f, const struct fanout_member *m, const stru
     return 0;
 }
 
-/* Members removed meanwhile must not get the rest of a page that was made before. An envelope sent ahead can only be taken back
- * by hanging up. */
+/* Members removed meanwhile must not get the rest of a page that was made before. An envelope sent ahead can only be
+ * taken back by hanging up. */
 static void hang_up(struct fanout *f)
 {
     if (f->smtp && inject_ahead(f->smtp))
@@ -307,8 +307,10 @@ static void conclude(const struct fanout *f, const struct fanout_result *res, st
         buf_printf(said, "4.2.0 %zu of %zu copies of this message are still to be sent", res->waiting, res->total);
     } else if (res->refused) {
         verdict_set(out, EX_UNAVAILABLE, "5.1.1", "some members' addresses were refused");
-        buf_printf(said, "5.1.1 %zu of %zu copies of this message were refused by the mail server, all others were sent."
-                   " Refused:", res->refused, res->total);
+        buf_printf(said,
+                   "5.1.1 %zu of %zu copies of this message were refused by the mail server, all others were sent."
+                   " Refused:",
+                   res->refused, res->total);
         for (size_t i = 0; i < res->name_count; i++)
             buf_printf(said, "%s %s", i ? "," : "", res->names[i]);
         if (res->name_count < res->refused)
@@ -316,8 +318,8 @@ static void conclude(const struct fanout *f, const struct fanout_result *res, st
     } else {
         verdict_set(out, EX_OK, "2.0.0", "delivered");
     }
-    log_info("list %s, job %s: %zu of %zu members have a copy (%zu by this run), %zu refused, %zu wait", f->list, f->job,
-             res->done, res->total, f->taken, res->refused, res->waiting);
+    log_info("list %s, job %s: %zu of %zu members have a copy (%zu by this run), %zu refused, %zu wait", f->list,
+             f->job, res->done, res->total, f->taken, res->refused, res->waiting);
 }
 
 static int find_list(struct fanout *f)

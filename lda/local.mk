@@ -21,6 +21,9 @@ sbin_PROGRAMS += recrypt-lda
 recrypt_lda_SOURCES = lda/main.c
 recrypt_lda_LDADD = $(LDA_LIBS)
 if HAVE_CUNIT
+check_PROGRAMS += test/unit/test-lda-inject
+test_unit_test_lda_inject_SOURCES = test/unit/test-lda-inject.c
+test_unit_test_lda_inject_LDADD = $(UNIT_LIBS) $(LDA_LIBS)
 check_PROGRAMS += test/unit/test-lda-template test/unit/test-lda-message test/unit/test-lda-maildir test/unit/test-lda-lmtp \
 	test/unit/test-lda-grants test/unit/test-lda-seal test/unit/test-lda-settings
 test_unit_test_lda_template_SOURCES = test/unit/test-lda-template.c
@@ -44,3 +47,4 @@ EXTRA_DIST += contrib/recrypt-lda.conf contrib/dovecot/recrypt.conf contrib/dove
 EXTRA_DIST += contrib/systemd/recrypt-lda.service contrib/systemd/recrypt-lda.socket
 dist_noinst_SCRIPTS += test/integration/lda.sh test/integration/lda-postfix.sh
 EXTRA_DIST += test/integration/lda-tool.py test/integration/lda-dovecot.sh test/integration/lda-service.sh
+EXTRA_DIST += test/fuzz/fuzz-smtp-reply.c test/fuzz/corpus/smtp-reply

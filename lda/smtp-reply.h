@@ -14,8 +14,8 @@ struct smtp_reply {
     int pipelining;            /* a line says PIPELINING: to be asked of EHLO's reply only */
 };
 
-/* Takes the first reply off data: 1 and *used; 0 = more is needed; ERR_SYNTAX: not a reply, lines of different codes; ERR_LIMIT
- * over SMTP_REPLY_MAX octets. A line may end with LF alone. */
+/* Takes the first reply off data: 1 and *used; 0 = more is needed; ERR_SYNTAX: not a reply, lines of different codes;
+ * ERR_LIMIT over SMTP_REPLY_MAX octets. A line may end with LF alone. */
 int smtp_reply_take(const void *data, size_t len, struct smtp_reply *out, size_t *used, struct err *e);
 
 #endif

@@ -17,7 +17,7 @@ const struct command tool_commands[] = {
      O(PLAINTEXT) | O(ARCHIVE) | O(SUITE) | O(PASSPHRASE) | O(ACCOUNT) | O(SERVICE), command_newgroup},
     {"key", "ADDRESS|KEYID", "Fetches somebody's key, checks it and remembers it.", 1, 1,
      O(JSON) | O(ACCEPT_NEW) | O(OFFLINE) | O(SERVICE), command_key},
-    {"add", "LIST MEMBER...", "Makes persons members of your list.", 2, 1000, O(ACCOUNT) | O(SERVICE), command_add},
+    {"add", "LIST MEMBER...", "Makes persons members of your list.", 2, 100001, O(ACCOUNT) | O(SERVICE), command_add},
     {"remove", "LIST MEMBER...", "Takes members off your list.", 2, 1000, O(REKEY) | O(ACCOUNT) | O(SERVICE),
      command_remove},
     {"members", "LIST", "Shows the members of your list.", 1, 1, O(CONFIRM) | O(ACCOUNT) | O(SERVICE), command_members},

@@ -23,8 +23,8 @@ struct hot_key {
 };
 
 struct cache;
-/* max_entries: of all keys together; the key asked for last always stays. limit: of one key; the entries of one that has more
- * are not kept, nor all read. */
+/* max_entries: of all keys together; the key asked for last always stays. limit: of one key; the entries of one that
+ * has more are not kept, nor all read. */
 int cache_new(size_t max_entries, size_t limit, struct cache **out, struct err *e);
 void cache_resize(struct cache *c, size_t max_entries, size_t limit);
 /* *out is valid until the next call on the cache. ERR_ABSENT: no such key. */

@@ -149,10 +149,13 @@ static int expand(struct service *s, struct request *rq, const struct hot_key *k
         return quarantine(e, k->account.address);
     rc = put_sender(k->account.address, reply, e);
     rc = rc ? rc : put_recipients(s, k, reply, e);
-    /* Of a list with too many members for one message, the delivery agent sends each a copy with her grant (fanout.c). */
+    /* Of a list with too many members for one message, the delivery agent sends each a copy with her grant (fanout.c).
+     */
     if (k->many) {
         snprintf(rq->detail, sizeof rq->detail, "fanout");
-        return rc ? rc : sjson_set_object(reply, "Grants", json_object_new_array()) ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
+        return rc                                                           ? rc
+               : sjson_set_object(reply, "Grants", json_object_new_array()) ? err_set(e, ERR_SYSTEM, "out of memory")
+                                                                            : 0;
     }
     rc = rc ? rc : grants_all(k, epk, &grants, e);
     if (rc)

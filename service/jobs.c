@@ -224,7 +224,7 @@ struct old {
         char id[JOB_ID_SIZE];
         size_t total;
         int ended;
-    } *list;
+    } * list;
     size_t count;
 };
 

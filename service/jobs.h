@@ -1,8 +1,8 @@
-/* jobs.h - the fan-out of one message of a large list, as the store keeps it: who is to have a copy, in random order, and who
- * has one (doc/protocol.md section 5).
+/* jobs.h - the fan-out of one message of a large list, as the store keeps it: who is to have a copy, in random order,
+ * and who has one (doc/protocol.md section 5).
  *
- * The members are those of the moment the job was made, in pages. A job that ended keeps a record without members, so that the
- * same message tried again is not sent again, until it expires.
+ * The members are those of the moment the job was made, in pages. A job that ended keeps a record without members, so
+ * that the same message tried again is not sent again, until it expires.
  */
 #ifndef RECRYPT_JOBS_H
 #define RECRYPT_JOBS_H

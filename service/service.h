@@ -36,9 +36,9 @@ struct service {
 
 /* Who asks. */
 struct caller {
-    int local;                /* over the socket */
-    int milter, delivery;     /* local roles */
-    char own[ADDRESS_SIZE];   /* of a local user without a role: what she may ask about; "" = nothing */
+    int local;              /* over the socket */
+    int milter, delivery;   /* local roles */
+    char own[ADDRESS_SIZE]; /* of a local user without a role: what she may ask about; "" = nothing */
     uid_t uid;
     pid_t pid;
     char signer[JWK_UDF_SIZE];   /* "" = not signed */
@@ -61,8 +61,8 @@ struct request {
  * then dropped. */
 typedef int handler(struct service *s, struct request *rq, struct json_object *reply, struct err *e);
 handler hello_handle, resolve_handle, key_handle, get_key_handle, expand_handle, grant_handle, recrypt_data_handle,
-    fanout_begin_handle, fanout_next_handle, fanout_done_handle, fanout_end_handle,
-    set_handle, delete_handle, get_handle, select_handle;
+    fanout_begin_handle, fanout_next_handle, fanout_done_handle, fanout_end_handle, set_handle, delete_handle,
+    get_handle, select_handle;
 /* Set's kinds, each with the object that "Set" holds as body. */
 handler set_person, set_group, set_members, set_rekey, set_roster, set_policy;
 

@@ -198,8 +198,8 @@ int servicekey_token_check(const struct service_keys *k, const char *address, co
     return rc;
 }
 
-/* HMAC over what and one or two names, as that many characters. what "" stands for the archive's mark, which has only ever had
- * the one name under it. */
+/* HMAC over what and one or two names, as that many characters. what "" stands for the archive's mark, which has only
+ * ever had the one name under it. */
 static int mark(const struct service_keys *k, const char *what, const char *first, const char *second, size_t chars,
                 char *out, struct err *e)
 {
@@ -256,7 +256,8 @@ int servicekey_fanout(const struct service_keys *k, const char *list, char out[A
     return rc ? rc : marked_address(list, "fanout", text, out, e);
 }
 
-/* The first part stands for the member, the second proves the first: so it is known without a search among the members. */
+/* The first part stands for the member, the second proves the first: so it is known without a search among the members.
+ */
 int servicekey_bounce(const struct service_keys *k, const char *list, const char *member, char out[ADDRESS_SIZE],
                       struct err *e)
 {

@@ -32,8 +32,8 @@ int servicekey_token(const struct service_keys *k, const char *address, int64_t 
 int servicekey_token_check(const struct service_keys *k, const char *address, const char *token, int64_t now,
                            struct err *e);
 
-/* Names that only this service can make, and that tell nobody else what they were made from: 22 characters of base32, since
- * addresses have no case. Those that are addresses are ERR_LIMIT when they get too long. */
+/* Names that only this service can make, and that tell nobody else what they were made from: 22 characters of base32,
+ * since addresses have no case. Those that are addresses are ERR_LIMIT when they get too long. */
 enum { SERVICEKEY_MARK = 22 };
 
 /* "list+archive-<mark>@domain" for a list's canonical address, and "list+fanout-<mark>@domain". */

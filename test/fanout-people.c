@@ -1,5 +1,5 @@
-/* fanout-people COUNT DOMAIN - makes people for tests with large lists: a line each on standard output, her address, her key id
- * and her profile. Their private keys are thrown away. */
+/* fanout-people COUNT DOMAIN - makes people for tests with large lists: a line each on standard output, her address,
+ * her key id and her profile. Their private keys are thrown away. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
