@@ -93,6 +93,9 @@ for t in test/integration/*.sh; do
 done
 
 if [ -z "$RUN" ]; then
+  note "fuzz targets"
+  tap "fuzz" test/fuzz/all.sh
+
   note "packaging"
   distcheck() { (cd build/plain && make -j"$jobs" distcheck AM_DISTCHECK_CONFIGURE_FLAGS=--enable-werror TESTS=); }
   step "make distcheck" distcheck
