@@ -126,7 +126,7 @@ static void test_padding(void)
     struct frame_client *c;
     char address[64];
 
-    world_configure(&w, "inline_max = 64\nregistration = \"open\"");
+    world_configure(&w, "inline_max = 64\nlist_max = 64\nregistration = \"open\"");
     CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
     CU_ASSERT_EQUAL_FATAL(frame_client_new(w.socket, 5000, &c, NULL), 0);
     CU_ASSERT_EQUAL(register_person(&alice, "alice@example.com"), 201);
