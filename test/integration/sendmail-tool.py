@@ -5,9 +5,13 @@
   body SENT GOT            GOT's body is SENT's, octet for octet
   forged SEALED            prints the message with forged fields in its header: 1, 2 and 5 copies
   clean GOT                none of the forged fields is in GOT's header, each of the list's own is there once
+  odd KIND SEALED          prints the message with two From fields, or with a forged List-Id whose name has a space behind it
+  halfway HOST PORT TO PIDFILE  kills that process in the middle of a message, sends the rest, prints the answer
   smuggle HOST PORT TO     tries every false end of a message; prints how many messages the server took for two
 """
+import os
 import re
+import signal
 import socket
 import sys
 
@@ -53,37 +57,54 @@ def clean(path):
     assert not [n for n in names if n.startswith((b"disposition-", b"return-receipt", b"x-recrypt-")) and n != b"x-recrypt-hop"], names
 
 
-def smuggle(host, port, to):
-    ends = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n.\r", b"\r\n\x00.\r\n", b"\r\n.\x00\r\n", b"\r\n.\r\r\n"]
-    twice = 0
-    for end in ends:
-        s = socket.create_connection((host, int(port)), 20)
-        f = s.makefile("rb")
+def odd(kind, path):
+    field = {"from": b"From: boss@example.net\r\n", "space": b"List-Id : <other.example>\r\nX-Recrypt-Status \t: verified\r\n"}[kind]
+    sys.stdout.buffer.write(field + open(path, "rb").read())
 
-        def reply():
+
+def dialogue(host, port, to):
+    """A connection after DATA was answered, and what reads the code of one more answer."""
+    s = socket.create_connection((host, int(port)), 20)
+    f = s.makefile("rb")
+
+    def reply():
+        line = f.readline()
+        while line[3:4] == b"-":
             line = f.readline()
-            while line[3:4] == b"-":
-                line = f.readline()
-            return line[:3]
+        return line[:3]
 
-        reply()
-        for command in (b"EHLO client.example", b"MAIL FROM:<dave@example.net>", b"RCPT TO:<%s>" % to, b"DATA"):
-            s.sendall(command + b"\r\n")
-            code = reply()
-        assert code == b"354", code
-        one = b"From: dave@example.net\r\nSubject: smuggle\r\n\r\nfirst"
-        two = b"MAIL FROM:<boss@example.net>\r\nRCPT TO:<%s>\r\nDATA\r\nFrom: boss@example.net\r\nSubject: smuggled\r\n\r\nsecond" % to
-        s.sendall(one + end + two + b"\r\n.\r\nQUIT\r\n")
+    reply()
+    for command in (b"EHLO client.example", b"MAIL FROM:<dave@example.net>", b"RCPT TO:<%s>" % to.encode(), b"DATA"):
+        s.sendall(command + b"\r\n")
+        code = reply()
+    assert code == b"354", code
+    return s, f, reply
+
+
+def halfway(host, port, to, pidfile):
+    s, _, reply = dialogue(host, port, to)
+    s.sendall(b"From: dave@example.net\r\nSubject: halfway\r\n\r\n" + b"some text\r\n" * 50000)
+    os.kill(int(open(pidfile).read()), signal.SIGKILL)
+    s.sendall(b"more text\r\n" * 50000 + b".\r\n")
+    print(reply().decode())
+
+
+def smuggle(host, port, to):
+    false = [b"\n.\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n", b"\n.\r", b"\r\n\x00.\r\n", b"\r\n.\x00\r\n", b"\r\n.\r\r\n"]
+    twice = []
+    for end in [b"\r\n.\r\n", *false]:
+        s, f, _ = dialogue(host, port, to)
+        first = b"From: dave@example.net\r\nSubject: smuggle\r\n\r\nfirst"
+        envelope = b"MAIL FROM:<boss@example.net>\r\nRCPT TO:<%s>\r\nDATA\r\n" % to.encode()
+        second = b"From: boss@example.net\r\nSubject: smuggled\r\n\r\nsecond"
+        s.sendall(first + end + envelope + second + b"\r\n.\r\nQUIT\r\n")
         codes = re.findall(rb"(?m)^(\d\d\d) ", f.read())
         print(end, codes, file=sys.stderr)
-        twice += codes.count(b"250") > 1
+        twice.append(codes.count(b"250") > 1)
         s.close()
-    print(twice)
+    assert twice[0], "the true end of a message does not show"
+    print(sum(twice[1:]))
 
 
 if __name__ == "__main__":
-    name, args = sys.argv[1], sys.argv[2:]
-    if name == "smuggle":
-        smuggle(args[0], args[1], args[2].encode())
-    else:
-        {"hard": hard, "body": body, "forged": forged, "clean": clean}[name](*args)
+    globals()[sys.argv[1]](*sys.argv[2:])
