@@ -47,14 +47,13 @@ world_sendmail_start() { # DOMAIN
   install -d -m 755 "$w" "$w/etc"
   install -d -m 700 "$w/queue"
   printf 'hosts files\naliases files\npasswd files\n' >"$w/etc/service.switch"
-  printf 'postmaster: root\nmailer-daemon: postmaster\n' >"$w/etc/aliases"
+  printf 'postmaster: root\nmailer-daemon: postmaster\nteam: bob@%s\n' "$d" >"$w/etc/aliases"
   : >"$w/statistics"
   # autoconf.m4 is Debian's; unless it is read before, others look for it in /usr.
   world_sendmail_private "$d" >"$w/etc/private.m4"
   world_config "$d" "$SRC/contrib/sendmail/sendmail.mc" |
     sed -e "/cf\.m4/a include(\`$SENDMAIL/usr/share/sendmail/cf/debian/autoconf.m4')dnl" \
       -e "s|/usr/share/sendmail/cf/m4/cf.m4|$SENDMAIL&|; s|Addr=0.0.0.0, Port=25|Addr=$(world_ip "$d"), Port=$(world_port "$d" smtp)|" \
-      -e "s|\[127.0.0.1\]|[$(world_ip "$d")]|; s|TCP \$h 25|TCP \$h $(world_port "$d" smtp)|" \
       -e "/no_default_msa/r $w/etc/private.m4" >"$w/etc/sendmail.mc"
   m4 -DMAIL_SETTINGS_DIR="$w/etc/" "$w/etc/sendmail.mc" >"$w/etc/sendmail.cf" || return
   world_sendmail "$d" newaliases -C "$w/etc/sendmail.cf" >>"$WORLD/$d/log/sendmail" 2>&1
