@@ -30,5 +30,5 @@ endif
 dist_noinst_SCRIPTS += test/integration/milter.sh
 EXTRA_DIST += test/integration/milter-client.py
 EXTRA_DIST += test/fuzz/fuzz-milter.c test/fuzz/corpus/milter
-dist_noinst_SCRIPTS += test/integration/vectors.sh
-EXTRA_DIST += test/integration/vectors.py test/integration/milter-service.sh
+dist_noinst_SCRIPTS += test/integration/vectors.sh test/integration/hostile.sh
+EXTRA_DIST += test/integration/vectors.py test/integration/hostile.py test/integration/milter-service.sh

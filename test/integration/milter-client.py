@@ -478,6 +478,65 @@ def abuse(path):
     good.close()
 
 
+def odd_packets(path, sealed):
+    """Packets that are well framed and make no sense, in the middle of a message to a list: whatever the milter makes of
+    them, it never says accept without its changes."""
+    fields, body = load(sealed)
+    head = [(b"L", n.encode() + b"\0" + v.encode() + b"\0") for n, v in fields]
+    odd = [(b"L", b"no end"), (b"L", b"Name\0no end"), (b"L", b"\0\0"), (b"L", b"A\0b\0c\0d\0"), (b"M", b""), (b"M", b"<x@y.z>"),
+           (b"R", b""), (b"R", b"<x@y.z>"), (b"R", b"\0"), (b"D", b""), (b"D", b"L"), (b"D", b"Lname\0"), (b"D", b"Zi\0x\0"),
+           (b"D", b"L" + b"a\0b\0" * 5000), (b"O", b""), (b"O", b"\0" * 12), (b"O", b"\xff" * 12), (b"C", b"host"), (b"C", b"host\0" + b"4"),
+           (b"H", b""), (b"T", b"x"), (b"U", b"NOOP\0"), (b"K", b""), (b"A", b""), (b"N", b"x"), (b"z", b""), (b"\0", b"\0")]
+    for command, data in odd:
+        for at in (0, 1, len(head)):
+            m = Milter(path)
+            m.s.settimeout(5)
+            try:
+                assert m.envelope("dave@example.org", LIST) == [b"c"]
+                assert m.ask(b"T") == b"c"
+                for packet in [*head[:at], (command, data), *head[at:], (b"N", b""), (b"B", body), (b"E", b"")]:
+                    m.send(*packet)
+                answers = []
+                while True:
+                    answers.append(m.read())
+                    if answers[-1][:1] in b"adrty":
+                        break
+            except (OSError, EOFError):
+                continue  # it hung up, or waits for what makes sense: the mail server gives up and tries again
+            finally:
+                m.s.close()
+            changed = sum(a[:1] in CHANGES for a in answers)
+            assert answers[-1][:1] in b"rty" or (answers[-1] == b"a" and changed > 4), (command, data, at, answers)
+    to_list(Milter(path), sealed)
+
+
+def dribble(path, sealed):
+    """One octet at a time, and two hundred others that stop in the middle of a packet."""
+    held = []
+    for i in range(200):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(path)
+        s.sendall(b"\0\0\0\x0dO\0\0\0\6"[:1 + i % 9])
+        held.append(s)
+    m = Milter(path)
+    whole = m.s.sendall
+
+    class Slow:
+        def __getattr__(self, name):
+            return getattr(m_socket, name)
+
+        def sendall(self, data):
+            for i in range(min(len(data), 300)):
+                whole(data[i:i + 1])
+            whole(data[300:])
+    m_socket, m.s = m.s, Slow()
+    answer, changes = to_list(m, sealed)
+    assert answer == b"a" and strings(changes, "-") == [f"<{LIST}>"], answer
+    m.close()
+    for s in held:
+        s.close()
+
+
 def memory(path, sealed, pid):
     """A large message costs at most two and a half times its size."""
     def peak():

@@ -94,6 +94,8 @@ ok "a mail server without options" client plain_protocol "$T/sealed"
 ok "a mail server that can do too little" client too_little
 ok "twenty connections at once" client crowd "$T/sealed" 20
 ok "nonsense on the socket hurts nobody else" client abuse
+ok "packets that make no sense, in the middle of a message" client odd_packets "$T/sealed"
+ok "one octet at a time, beside two hundred halves of packets" client dribble "$T/sealed"
 ok "a message larger than max_message" client too_large
 ok "a message of 40 MB is sealed" seal list@example.com "$T/large" 20000000
 if [ "$(id -u)" = 0 ]; then
