@@ -75,10 +75,16 @@ static int write_all(int fd, const unsigned char *p, size_t len)
     return 0;
 }
 
-static int sync_parent(const char *path)
+static char *directory_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    char *dir = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+
+    return slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+}
+
+static int sync_parent(const char *path)
+{
+    char *dir = directory_of(path);
     int fd, r = -1;
 
     if (!dir)
@@ -94,47 +100,123 @@ static int sync_parent(const char *path)
     return r;
 }
 
-/* Puts the finished temporary file in its place. link() is the one portable call that does not replace. */
-static int put_in_place(const char *tmp, const char *path, int replace, struct err *e)
+/* ---- files that are there when they are whole ---- */
+
+/* Under a name of its own, where there are no nameless files or no way to name them. */
+static int begin_named(struct file_new *f)
 {
-    if (replace) {
-        if (rename(tmp, path) < 0)
-            return err_errno(e, "%s", path);
-    } else if (link(tmp, path) < 0) {
-        if (errno == EEXIST)
-            return err_set(e, ERR_EXISTS, "%s: exists already", path);
-        return err_errno(e, "%s", path);
-    } else {
-        unlink(tmp);
+    if (asprintf(&f->tmp, "%s.XXXXXX", f->path) < 0) {
+        f->tmp = NULL;
+        return -1;
     }
-    if (sync_parent(path) < 0)
-        return err_errno(e, "%s: directory", path);
+    if ((f->fd = mkostemp(f->tmp, O_CLOEXEC)) < 0) {
+        free(f->tmp);
+        f->tmp = NULL;
+    }
+    return f->fd;
+}
+
+int file_new_begin(const char *path, struct file_new *f, struct err *e)
+{
+    char *dir = directory_of(path);
+    int r = 0;
+
+    *f = (struct file_new){strdup(path), NULL, -1};
+    if (!dir || !f->path)
+        r = err_set(e, ERR_SYSTEM, "out of memory");
+    else if (access("/proc/self/fd", X_OK) == 0)
+        f->fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (r == 0 && f->fd < 0 && begin_named(f) < 0)
+        r = err_errno(e, "%s", path);
+    free(dir);
+    if (r < 0)
+        file_new_end(f);
+    return r;
+}
+
+/* The name of a file on its way to replace another: one for each place, so that what a killed process left is found. */
+static char *passing_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    int dir = slash ? (int)(slash - path) + 1 : 0;
+    char *name;
+
+    return asprintf(&name, "%.*s.%s.new", dir, path, path + dir) < 0 ? NULL : name;
+}
+
+/* Names the nameless file; errno EEXIST when something is there. */
+static int name_it(const struct file_new *f, const char *path)
+{
+    char self[64];
+
+    snprintf(self, sizeof self, "/proc/self/fd/%d", f->fd);
+    return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
+}
+
+/* link() is the one portable call that does not replace. */
+static int put_new(struct file_new *f)
+{
+    if (!f->tmp)
+        return name_it(f, f->path);
+    if (link(f->tmp, f->path) < 0)
+        return -1;
+    unlink(f->tmp);
+    free(f->tmp);
+    f->tmp = NULL;
     return 0;
+}
+
+static int put_over(struct file_new *f)
+{
+    if (!f->tmp) {
+        if (name_it(f, f->path) == 0)
+            return 0;
+        if (errno != EEXIST || !(f->tmp = passing_name(f->path)))
+            return -1;
+        if ((unlink(f->tmp) < 0 && errno != ENOENT) || name_it(f, f->tmp) < 0)
+            return -1;
+    }
+    if (rename(f->tmp, f->path) < 0)
+        return -1;
+    free(f->tmp);
+    f->tmp = NULL;
+    return 0;
+}
+
+int file_new_place(struct file_new *f, int replace, struct err *e)
+{
+    if (fsync(f->fd) < 0)
+        return err_errno(e, "%s", f->path);
+    if ((replace ? put_over(f) : put_new(f)) < 0)
+        return errno == EEXIST ? err_set(e, ERR_EXISTS, "%s: exists already", f->path) : err_errno(e, "%s", f->path);
+    if (sync_parent(f->path) < 0)
+        return err_errno(e, "%s: directory", f->path);
+    return 0;
+}
+
+void file_new_end(struct file_new *f)
+{
+    if (f->tmp)
+        unlink(f->tmp);
+    if (f->fd >= 0)
+        close(f->fd);
+    free(f->tmp);
+    free(f->path);
+    *f = (struct file_new){NULL, NULL, -1};
 }
 
 static int write_file(const char *path, const void *data, size_t len, mode_t mode, int replace, struct err *e)
 {
-    char *tmp = NULL;
-    int fd = -1, r;
+    struct file_new f;
+    int r = file_new_begin(path, &f, e);
 
-    if (asprintf(&tmp, "%s.XXXXXX", path) < 0)
-        return err_set(e, ERR_SYSTEM, "out of memory");
-    if ((fd = mkostemp(tmp, O_CLOEXEC)) < 0) {
-        r = err_errno(e, "%s", path);
-        free(tmp);
-        return r;
-    }
-    if (fchmod(fd, mode) < 0 || write_all(fd, data, len) < 0 || fsync(fd) < 0) {
-        r = err_errno(e, "%s", path);
-        close(fd);
-    } else if (close(fd) < 0) {
-        r = err_errno(e, "%s", path);
-    } else {
-        r = put_in_place(tmp, path, replace, e);
-    }
     if (r < 0)
-        unlink(tmp);
-    free(tmp);
+        return r;
+    if (fchmod(f.fd, mode) < 0 || write_all(f.fd, data, len) < 0)
+        r = err_errno(e, "%s", path);
+    else
+        r = file_new_place(&f, replace, e);
+    file_new_end(&f);
     return r;
 }
 

@@ -69,7 +69,7 @@ int command_encrypt(struct tool *t, struct err *e)
     const char *path = t->args->words[1], *wanted = t->args->value[OPT_OUT];
     int flags = args_given(t->args, OPT_OFFLINE) ? KNOWN_OFFLINE : 0;
     unsigned char *key = secret_alloc(JCD_KEY_LEN);
-    struct stream_file file = {NULL, NULL, -1, 0};
+    struct stream_file file = STREAM_NONE;
     struct buf header = BUF_INIT, name = BUF_INIT;
     struct profile to;
     int in = -1, r;
@@ -83,7 +83,7 @@ int command_encrypt(struct tool *t, struct err *e)
         (r = known_fetch(t->home, t->services, t->args->words[0], flags, &to, NULL, e)) < 0 ||
         (r = make_header(&to, key, &header, e)) < 0 ||
         (r = stream_begin(buf_str(&name), args_given(t->args, OPT_FORCE), &file, e)) < 0 ||
-        (r = jcd_seal(&header, key, read_fd, &in, write_fd, &file.fd, e)) < 0)
+        (r = jcd_seal(&header, key, read_fd, &in, write_fd, &file.file.fd, e)) < 0)
         goto out;
     r = stream_finish(&file, e);
 out:
@@ -146,7 +146,7 @@ int command_decrypt(struct tool *t, struct err *e)
 {
     struct buf key = BUF_INIT;
     const struct opener how = {key_with_key, key_with_share, &key};
-    struct stream_file file = {NULL, NULL, -1, 0};
+    struct stream_file file = STREAM_NONE;
     struct buf name = BUF_INIT;
     struct jcd *d = NULL;
     struct jwe *j = NULL;
@@ -163,7 +163,7 @@ int command_decrypt(struct tool *t, struct err *e)
         goto out;
     }
     if ((r = stream_begin(buf_str(&name), args_given(t->args, OPT_FORCE), &file, e)) < 0 ||
-        (r = jcd_body(d, key.data, write_fd, &file.fd, e)) < 0)
+        (r = jcd_body(d, key.data, write_fd, &file.file.fd, e)) < 0)
         goto out;
     r = stream_finish(&file, e);
 out:

@@ -12,17 +12,14 @@ static int new_profile(struct tool *t, const struct person *owner, const char *a
 {
     int r;
 
+    buf_reset(text);
     out->kind = PROFILE_LIST;
     snprintf(out->account, sizeof out->account, "%s", address);
     snprintf(out->owner, sizeof out->owner, "%s", owner->account);
     out->epoch = epoch;
     out->issued = (int64_t)time(NULL);
-    if ((r = person_new_key(t->home, "lists", address, suite, pass, &out->key, e)) < 0 ||
-        (r = profile_sign(out, owner->sign, text, e)) < 0)
-        return r;
-    profile_clear(out);
-    if ((r = profile_read(text->data, text->len, out, e)) == 0)
-        r = list_profile_next(t->home, "lists", address, text, e);
+    if ((r = person_make_key(address, suite, &out->key, e)) == 0)
+        r = list_profile_make(t->home, "lists", owner->sign, pass, out, text, e);
     return r;
 }
 
@@ -36,7 +33,7 @@ static int first_profile(struct tool *t, const struct person *owner, const char 
 
     if ((r = list_profile_load(t->home, "lists", address, "profile.jws", text, out, e)) == 0)
         return err_set(e, ERR_EXISTS, "%s is your list already; its key is %s", address, out->keyid);
-    if (r != ERR_ABSENT || (r = list_profile_load(t->home, "lists", address, "next.jws", text, out, e)) != ERR_ABSENT)
+    if (r != ERR_ABSENT || (r = list_profile_pending(t->home, "lists", address, text, out, e)) != ERR_ABSENT)
         return r;
     if ((r = home_passphrase(t->home, args_given(t->args, OPT_PASSPHRASE), &pass, e)) < 0)
         return r;
@@ -148,7 +145,7 @@ static int next_profile(struct tool *t, struct list *l, struct buf *text, struct
     const struct buf *pass;
     int protected, r;
 
-    r = list_profile_load(t->home, "lists", l->address, "next.jws", text, out, e);
+    r = list_profile_pending(t->home, "lists", l->address, text, out, e);
     if (r == 0 && out->epoch == l->profile.epoch + 1)
         return 0;
     if (r < 0 && r != ERR_ABSENT)

@@ -23,7 +23,10 @@ static int own_signer(struct tool *t, const char *account, struct jwk **sign, st
         return home_key_load(t->home, path, sign, NULL, e);
     if ((r = home_passphrase(t->home, args_given(t->args, OPT_PASSPHRASE), &pass, e)) < 0)
         return r;
-    return person_new_key(t->home, "persons", account, "Ed25519", pass, sign, e);
+    if ((r = person_make_key(account, "Ed25519", sign, e)) == 0 &&
+        (r = person_save_key(t->home, "persons", account, *sign, pass, e)) < 0)
+        jwk_free(sign);
+    return r;
 }
 
 /* The profile to register: as registered, as an interrupted run left it, or with a new key. */
@@ -35,7 +38,7 @@ static int own_profile(struct tool *t, const char *account, struct buf *text, st
     int r;
 
     if ((r = list_profile_load(t->home, "persons", account, "profile.jws", text, p, e)) != ERR_ABSENT ||
-        (r = list_profile_load(t->home, "persons", account, "next.jws", text, p, e)) != ERR_ABSENT) {
+        (r = list_profile_pending(t->home, "persons", account, text, p, e)) != ERR_ABSENT) {
         if (r == 0 && suite && suite_by_name(suite) != jwk_suite(p->key))
             r = err_set(e, ERR_EXISTS, "%s has a %s key already", account, suite_name(jwk_suite(p->key)));
         return r;
@@ -48,12 +51,8 @@ static int own_profile(struct tool *t, const char *account, struct buf *text, st
     snprintf(p->owner, sizeof p->owner, "%s", account);
     p->epoch = 1;
     p->issued = (int64_t)time(NULL);
-    if ((r = person_new_key(t->home, "persons", account, suite ? suite : "X25519", pass, &p->key, e)) < 0 ||
-        (r = profile_sign(p, sign, text, e)) < 0)
-        goto out;
-    profile_clear(p);
-    if ((r = profile_read(text->data, text->len, p, e)) == 0)
-        r = list_profile_next(t->home, "persons", account, text, e);
+    if ((r = person_make_key(account, suite ? suite : "X25519", &p->key, e)) == 0)
+        r = list_profile_make(t->home, "persons", sign, pass, p, text, e);
 out:
     jwk_free(&sign);
     return r;

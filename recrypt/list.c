@@ -37,6 +37,40 @@ int list_profile_next(const struct home *h, const char *kind, const char *addres
     return r < 0 ? r : file_write(path, text->data, text->len, 0600, e);
 }
 
+/* The file of the private key that goes with a profile. */
+static int key_there(const struct home *h, const char *kind, const struct profile *p)
+{
+    char udf[JWK_UDF_SIZE], path[PATH_MAX];
+
+    return jwk_udf(p->key, udf) == 0 && home_path(h, 0, path, NULL, kind, ".jwk", p->account, udf, NULL) == 0 &&
+           access(path, F_OK) == 0;
+}
+
+int list_profile_pending(const struct home *h, const char *kind, const char *address, struct buf *text,
+                         struct profile *out, struct err *e)
+{
+    int r = list_profile_load(h, kind, address, "next.jws", text, out, e);
+
+    if (r < 0 || key_there(h, kind, out))
+        return r;
+    profile_clear(out);
+    memset(out, 0, sizeof *out);
+    buf_reset(text);
+    return err_set(e, ERR_ABSENT, "the key of %s was never saved", address);
+}
+
+int list_profile_make(const struct home *h, const char *kind, const struct jwk *signer, const struct buf *pass,
+                      struct profile *p, struct buf *text, struct err *e)
+{
+    int r;
+
+    if ((r = profile_sign(p, signer, text, e)) < 0 || (r = list_profile_next(h, kind, p->account, text, e)) < 0 ||
+        (r = person_save_key(h, kind, p->account, p->key, pass, e)) < 0)
+        return r;
+    profile_clear(p);
+    return profile_read(text->data, text->len, p, e);
+}
+
 int list_profile_done(const struct home *h, const char *kind, const char *address, const struct buf *text,
                       struct err *e)
 {

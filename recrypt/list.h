@@ -56,6 +56,13 @@ int list_rekey(struct tool *t, struct list *l, int retire, struct err *e);
  * ERR_ABSENT. */
 int list_profile_load(const struct home *h, const char *kind, const char *address, const char *file, struct buf *text,
                       struct profile *out, struct err *e);
+/* next.jws; ERR_ABSENT also when the private key that goes with it was never saved. */
+int list_profile_pending(const struct home *h, const char *kind, const char *address, struct buf *text,
+                         struct profile *out, struct err *e);
+/* p, complete and with its private key: signs it, writes next.jws and then the key's file, so that whatever happens no key
+ * lies there that no profile names. On success p is as read from the text, its key public. */
+int list_profile_make(const struct home *h, const char *kind, const struct jwk *signer, const struct buf *pass,
+                      struct profile *p, struct buf *text, struct err *e);
 /* The service took it: becomes profile.jws, next.jws goes away, and it is pinned. */
 int list_profile_done(const struct home *h, const char *kind, const char *address, const struct buf *text,
                       struct err *e);

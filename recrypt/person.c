@@ -80,24 +80,28 @@ int person_each_key(struct home *h, const char *account, home_visit *visit, void
     return home_each(h, "persons", account, ".jwk", skip_sign, &k, e);
 }
 
-int person_new_key(struct home *h, const char *kind, const char *account, const char *type, const struct buf *pass,
-                   struct jwk **out, struct err *e)
+int person_make_key(const char *account, const char *type, struct jwk **out, struct err *e)
 {
-    char udf[JWK_UDF_SIZE], keyid[KEYID_SIZE], path[PATH_MAX];
+    char udf[JWK_UDF_SIZE], keyid[KEYID_SIZE];
     int r;
 
     *out = NULL;
-    if ((r = jwk_generate(type, out, e)) < 0 || (r = jwk_udf(*out, udf)) < 0 ||
-        (r = keyid_make(account, udf, keyid, e)) < 0)
-        goto out;
-    if ((r = jwk_set_kid(*out, jwk_suite(*out) ? keyid : udf)) < 0) {
+    if ((r = jwk_generate(type, out, e)) == 0 && (r = jwk_udf(*out, udf)) == 0 &&
+        (r = keyid_make(account, udf, keyid, e)) == 0 && (r = jwk_set_kid(*out, jwk_suite(*out) ? keyid : udf)) < 0)
         err_errno(e, "out of memory");
-        goto out;
-    }
-    if ((r = home_path(h, 1, path, e, kind, ".jwk", account, jwk_suite(*out) ? udf : "sign", NULL)) == 0)
-        r = home_key_create(path, *out, pass, e);
-out:
     if (r < 0)
         jwk_free(out);
+    return r;
+}
+
+int person_save_key(const struct home *h, const char *kind, const char *account, const struct jwk *key,
+                    const struct buf *pass, struct err *e)
+{
+    char udf[JWK_UDF_SIZE], path[PATH_MAX];
+    int r = jwk_udf(key, udf);
+
+    if (r == 0 &&
+        (r = home_path(h, 1, path, e, kind, ".jwk", account, jwk_suite(key) ? udf : "sign", NULL)) == 0)
+        r = home_key_create(path, key, pass, e);
     return r;
 }

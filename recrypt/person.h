@@ -27,9 +27,10 @@ int person_key(struct home *h, const char *account, const char *udf, struct jwk 
 /* Calls back with the UDF of each encryption key of the account. */
 int person_each_key(struct home *h, const char *account, home_visit *visit, void *arg, struct err *e);
 
-/* Makes a private key of that type, names it (kid: the strong name for account, or the UDF for a signature key) and
- * writes its file: persons/ or lists/ (kind), ACCOUNT/UDF.jwk or ACCOUNT/sign.jwk. On disk when this returns 0. */
-int person_new_key(struct home *h, const char *kind, const char *account, const char *type, const struct buf *pass,
-                   struct jwk **out, struct err *e);
+/* Makes a private key of that type and names it (kid: the strong name for account, or the UDF for a signature key). */
+int person_make_key(const char *account, const char *type, struct jwk **out, struct err *e);
+/* Writes its file: persons/ or lists/ (kind), ACCOUNT/UDF.jwk or ACCOUNT/sign.jwk. On disk when this returns 0. */
+int person_save_key(const struct home *h, const char *kind, const char *account, const struct jwk *key,
+                    const struct buf *pass, struct err *e);
 
 #endif

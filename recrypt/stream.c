@@ -63,122 +63,27 @@ int stream_put(int fd, const void *data, size_t len, struct err *e)
     return 0;
 }
 
-static char *directory_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
-}
-
-/* Under a name of its own, for file systems without nameless files. */
-static int begin_named(struct stream_file *f)
-{
-    if (asprintf(&f->tmp, "%s.XXXXXX", f->path) < 0) {
-        f->tmp = NULL;
-        return -1;
-    }
-    if ((f->fd = mkostemp(f->tmp, O_CLOEXEC)) < 0) {
-        free(f->tmp);
-        f->tmp = NULL;
-    }
-    return f->fd;
-}
-
 int stream_begin(const char *path, int force, struct stream_file *out, struct err *e)
 {
     struct stat st;
-    char *dir = NULL;
-    int r = 0;
 
-    memset(out, 0, sizeof *out);
-    out->fd = -1;
+    *out = STREAM_NONE;
     out->force = force;
     if (!force && lstat(path, &st) == 0)
         return err_set(e, ERR_EXISTS, "%s is there already; --force replaces it", path);
-    if (!(out->path = strdup(path)) || !(dir = directory_of(path)))
-        r = err_errno(e, "out of memory");
-    else if ((out->fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600)) < 0 && begin_named(out) < 0)
-        r = err_errno(e, "cannot make a file beside %s", path);
-    free(dir);
-    if (r < 0)
-        stream_abandon(out);
-    return r;
-}
-
-/* The directory's entry must last as well before success is said. */
-static int sync_directory(const char *path, struct err *e)
-{
-    char *dir = directory_of(path);
-    int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, r = 0;
-
-    if (fd < 0 || (fsync(fd) < 0 && errno != EINVAL))
-        r = err_errno(e, "the directory of %s", path);
-    if (fd >= 0)
-        close(fd);
-    free(dir);
-    return r;
-}
-
-/* Gives a nameless file its name. */
-static int link_fd(int fd, const char *path)
-{
-    char self[64];
-
-    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-    return linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW);
-}
-
-/* To replace another file it takes a name beside that one's first: a link replaces nothing, and a rename needs a name. */
-static int name_it(struct stream_file *f)
-{
-    unsigned char random[6];
-
-    if (getentropy(random, sizeof random) < 0 || asprintf(&f->tmp, "%s.%02x%02x%02x%02x%02x%02x", f->path, random[0],
-                                                          random[1], random[2], random[3], random[4], random[5]) < 0) {
-        f->tmp = NULL;
-        return -1;
-    }
-    if (link_fd(f->fd, f->tmp) == 0)
-        return 0;
-    free(f->tmp);
-    f->tmp = NULL;
-    return -1;
-}
-
-static int put_in_place(struct stream_file *f)
-{
-    if (f->force)
-        return !f->tmp && name_it(f) < 0 ? -1 : rename(f->tmp, f->path);
-    if (!f->tmp)
-        return link_fd(f->fd, f->path);
-    if (link(f->tmp, f->path) < 0)
-        return -1;
-    unlink(f->tmp);
-    return 0;
+    return file_new_begin(path, &out->file, e);
 }
 
 int stream_finish(struct stream_file *f, struct err *e)
 {
-    if (fsync(f->fd) < 0)
-        return err_errno(e, "%s", f->path);
-    if (put_in_place(f) < 0)
-        return errno == EEXIST ? err_set(e, ERR_EXISTS, "%s is there already; --force replaces it", f->path)
-                               : err_errno(e, "%s", f->path);
-    free(f->tmp);
-    f->tmp = NULL;
-    return sync_directory(f->path, e);
+    int r = file_new_place(&f->file, f->force, e);
+
+    return r == ERR_EXISTS ? err_set(e, r, "%s is there already; --force replaces it", f->file.path) : r;
 }
 
 void stream_abandon(struct stream_file *f)
 {
-    if (f->fd >= 0)
-        close(f->fd);
-    if (f->tmp)
-        unlink(f->tmp);
-    free(f->tmp);
-    free(f->path);
-    memset(f, 0, sizeof *f);
-    f->fd = -1;
+    file_new_end(&f->file);
 }
 
 int stream_write(const char *path, int force, const struct buf *data, struct err *e)
@@ -188,7 +93,7 @@ int stream_write(const char *path, int force, const struct buf *data, struct err
 
     if (!path || strcmp(path, "-") == 0)
         return stream_put(STDOUT_FILENO, data->data, data->len, e);
-    if ((r = stream_begin(path, force, &file, e)) == 0 && (r = stream_put(file.fd, data->data, data->len, e)) == 0)
+    if ((r = stream_begin(path, force, &file, e)) == 0 && (r = stream_put(file.file.fd, data->data, data->len, e)) == 0)
         r = stream_finish(&file, e);
     stream_abandon(&file);
     return r;

@@ -4,6 +4,7 @@
 #define RECRYPT_STREAM_H
 
 #include "common/buf.h"
+#include "common/conf.h"
 #include "common/err.h"
 
 enum { STREAM_MESSAGE_MAX = 200 << 20 };
@@ -16,9 +17,10 @@ int stream_write(const char *path, int force, const struct buf *data, struct err
 /* A file that is written piece by piece and has its name only after stream_finish: until then, where the file system
  * can do so, no name at all, so that nothing of it is left behind even by a kill. */
 struct stream_file {
-    char *path, *tmp; /* owned; tmp NULL while it has no name */
-    int fd, force;
+    struct file_new file;
+    int force;
 };
+#define STREAM_NONE ((struct stream_file){{NULL, NULL, -1}, 0})
 int stream_begin(const char *path, int force, struct stream_file *out, struct err *e);
 int stream_finish(struct stream_file *f, struct err *e); /* on disk when this returns 0 */
 void stream_abandon(struct stream_file *f);              /* removes what there is; no-op after stream_finish */

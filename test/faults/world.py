@@ -1,0 +1,152 @@
+"""A recryptd, three persons and a list in one folder, without mail server."""
+import os, pwd, re, shutil, signal, socket, subprocess, time
+
+LIST = "list@example.com"
+TEXT = b"From: alice@example.com\r\nTo: list@example.com\r\nSubject: the plan\r\n\r\n" + b"Nobody but members reads this line.\r\n" * 60
+
+
+class Failed(Exception):
+    pass
+
+
+def run(argv, stdin=b"", env=None, out=None, seconds=30):
+    """(status, output, errors); a status below zero is a signal's number."""
+    try:
+        p = subprocess.run(argv, input=stdin, stdout=out or subprocess.PIPE, stderr=subprocess.PIPE, env=env, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"hangs: {' '.join(argv)}") from None
+    return p.returncode, p.stdout, p.stderr.decode(errors="replace")
+
+
+class World:
+    def __init__(self, build, folder):
+        self.build, self.folder = build, folder
+        self.service = None
+        self.root = os.geteuid() == 0
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/.well-known/meshrecrypt"
+        self.mail = self.path("mail")
+        os.makedirs(self.mail, exist_ok=True)
+        if self.root:
+            shutil.chown(self.mail, "mail")
+        self.serial = 0
+
+    def path(self, *names):
+        return os.path.join(self.folder, *names)
+
+    def write(self, name, text, mode=0o644):
+        with open(self.path(name), "w" if isinstance(text, str) else "wb") as f:
+            f.write(text)
+        os.chmod(self.path(name), mode)
+        return self.path(name)
+
+    # ---- recryptd ----
+    def service_start(self, env=None, sandbox=True):
+        conf = self.write("recryptd.conf", f'domains = {{"example.com"}}\nadministrators = {{"alice@example.com"}}\n'
+                          f'url = "{self.url}"\nlisten_web = "127.0.0.1:{self.port}"\nlisten_local = "{self.path("recryptd.sock")}"\n'
+                          f'state_directory = "{self.path("state")}"\nregistration = "open"\nsandbox = {"yes" if sandbox else "no"}\n'
+                          + ('delivery_users = {"mail"}\n' if self.root else ""))
+        log = open(self.path("recryptd.log"), "ab")
+        self.service = subprocess.Popen([self.build + "/recryptd", "-f", "-c", conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                        env={**os.environ, **(env or {})})
+        for _ in range(200):
+            if self.service.poll() is not None:
+                break
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.02)
+        raise Failed("recryptd does not start\n" + self.service_log())
+
+    def service_stop(self):
+        if self.service and self.service.poll() is None:
+            self.service.send_signal(signal.SIGTERM)
+            try:
+                self.service.wait(20)
+            except subprocess.TimeoutExpired:
+                self.service.kill()
+                self.service.wait()
+                raise Failed("recryptd does not end") from None
+        self.service = None
+
+    def service_log(self):
+        with open(self.path("recryptd.log"), errors="replace") as f:
+            return "".join(f.readlines()[-8:])
+
+    def died(self, seconds):
+        """recryptd's status when it has ended."""
+        try:
+            return self.service.wait(seconds) if seconds else self.service.poll()
+        except subprocess.TimeoutExpired:
+            return None
+
+    def attach(self, options):
+        """strace on recryptd; returns when it is in place."""
+        t = subprocess.Popen(["strace", "-p", str(self.service.pid)] + options, stderr=subprocess.PIPE)
+        line = t.stderr.readline()
+        if b"attached" not in line:
+            raise Failed("strace: " + line.decode())
+        return t
+
+    @staticmethod
+    def detach(t):
+        if t.poll() is None:
+            t.send_signal(signal.SIGINT)
+        t.communicate()
+
+    def sound(self):
+        rc, out, err = run([self.build + "/recryptd", "-c", self.path("recryptd.conf"), "--check"])
+        if rc:
+            raise Failed(out.decode() + err)
+        return out.decode().strip().rsplit(": ", 1)[-1]
+
+    # ---- the tool ----
+    def home(self, name):
+        path = self.path("home-" + name)
+        shutil.rmtree(path, ignore_errors=True)
+        os.mkdir(path, 0o700)
+        with open(path + "/recrypt.conf", "w") as f:
+            f.write(f'service "example.com" {{ url = "{self.url}" }}\n')
+        return path
+
+    def copy(self, home, name):
+        path = self.path("home-" + name)
+        shutil.rmtree(path, ignore_errors=True)
+        shutil.copytree(home, path)
+        return path
+
+    def tool(self, home, *words, before=(), env=None, stdin=b"", out=None):
+        return run([*before, self.build + "/recrypt/recrypt", *words], stdin, {**os.environ, **(env or {}), "RECRYPT_HOME": home}, out)
+
+    def must(self, home, *words, stdin=b"", allow=(0,)):
+        rc, out, err = self.tool(home, *words, stdin=stdin)
+        if rc not in allow:
+            raise Failed(f"recrypt {' '.join(words)}: exit status {rc}: {err}")
+        return rc, out
+
+    def setup(self):
+        self.service_start()
+        self.alice, self.bob, self.carol = self.home("alice"), self.home("bob"), self.home("carol")
+        for home, who in (self.alice, "alice"), (self.bob, "bob"), (self.carol, "carol"):
+            self.must(home, "personal", who + "@example.com")
+        self.must(self.alice, "newgroup", LIST)
+        self.must(self.alice, "add", LIST, "bob@example.com")
+        self.sealed = self.must(self.alice, "seal", "--to", LIST, "--from", "alice@example.com", stdin=TEXT)[1]
+        self.file = self.path("plan.txt")
+        with open(self.file, "wb") as f:
+            f.write(TEXT * 40)
+        self.must(self.alice, "encrypt", LIST, self.file)
+        self.service_stop()
+
+    # ---- the delivery agent ----
+    def lda(self, options, stdin, before=(), env=None, sandbox=True):
+        conf = self.write("lda.conf", f'recryptd = "unix:{self.path("recryptd.sock")}"\nmail_root = "{self.mail}"\ntimeout = 5s\n'
+                          f'sandbox = {"yes" if sandbox else "no"}\n' + ("user = mail\n" if self.root else "log = stderr\n"))
+        return run([*before, self.build + "/recrypt-lda", "-c", conf, *options], stdin, {**os.environ, **(env or {})})
+
+    def box(self, who, sub):
+        folder = os.path.join(self.mail, "example.com", who, "Maildir", sub)
+        return [os.path.join(folder, f) for f in os.listdir(folder)] if os.path.isdir(folder) else []
