@@ -2,6 +2,7 @@
 #include "jws.h"
 
 #include <openssl/ecdsa.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <string.h>
 
@@ -156,6 +157,7 @@ out:
     return r;
 }
 
+/* 1 = verifies, 0 = does not, ERR_SYSTEM = no memory to find out. */
 static int verify_octets(const struct jwk *key, const struct buf *signature, const struct buf *input)
 {
     int eddsa = strcmp(key_alg(key), "EdDSA") == 0, ok;
@@ -163,11 +165,28 @@ static int verify_octets(const struct jwk *key, const struct buf *signature, con
     int der_len = eddsa ? SIGNATURE_LEN : raw_to_der(signature->data, der);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
-    ok = ctx && der_len > 0 &&
-         EVP_DigestVerifyInit_ex(ctx, NULL, eddsa ? NULL : "SHA256", NULL, NULL, jwk_evp(key), NULL) == 1 &&
-         EVP_DigestVerify(ctx, eddsa ? signature->data : der, (size_t)der_len, input->data, input->len) == 1;
+    ERR_clear_error();
+    if (der_len <= 0)
+        ok = 0;
+    else if (!ctx ||
+             EVP_DigestVerifyInit_ex(ctx, NULL, eddsa ? NULL : "SHA256", NULL, NULL, jwk_evp(key), NULL) != 1)
+        ok = ERR_SYSTEM;
+    else
+        ok = EVP_DigestVerify(ctx, eddsa ? signature->data : der, (size_t)der_len, input->data, input->len) == 1;
+    if (ok == 0 && ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE)
+        ok = ERR_SYSTEM;
+    ERR_clear_error();
     EVP_MD_CTX_free(ctx);
     return ok;
+}
+
+static int verify(const struct jwk *key, const struct buf *signature, const struct buf *input, struct err *e)
+{
+    int ok = verify_octets(key, signature, input);
+
+    if (ok < 0)
+        return err_set(e, ok, "JWS: no memory to verify");
+    return ok ? 0 : err_set(e, ERR_CRYPTO, "JWS: signature does not verify");
 }
 
 int jws_verify(const struct jws *j, const struct jwk *key, const void *content, size_t len, struct err *e)
@@ -185,14 +204,12 @@ int jws_verify(const struct jws *j, const struct jwk *key, const void *content, 
     if (j->signature.len != SIGNATURE_LEN || (content && j->payload.len))
         return err_set(e, ERR_CRYPTO, "JWS: signature does not verify");
     if (!content)
-        return verify_octets(key, &j->signature, &j->signing_input)
-                   ? 0
-                   : err_set(e, ERR_CRYPTO, "JWS: signature does not verify");
+        return verify(key, &j->signature, &j->signing_input, e);
     if ((r = buf_append(&input, j->signing_input.data, j->signing_input.len)) < 0 ||
         (r = b64url_encode(content, len, &input)) < 0)
         err_set(e, r, "JWS: no memory for the payload");
-    else if (!verify_octets(key, &j->signature, &input))
-        r = err_set(e, ERR_CRYPTO, "JWS: signature does not verify");
+    else
+        r = verify(key, &j->signature, &input, e);
     buf_free(&input);
     return r;
 }

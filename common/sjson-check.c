@@ -407,15 +407,24 @@ static int walk(struct check *c)
 
 int sjson_validate(const void *data, size_t len, const struct sjson_limits *lim, struct err *e)
 {
+    size_t values;
+
+    return sjson_count(data, len, lim, &values, e);
+}
+
+int sjson_count(const void *data, size_t len, const struct sjson_limits *lim, size_t *values, struct err *e)
+{
     struct check c = {.p = data, .start = data, .e = e, .lim = lim ? lim : &sjson_default};
     int r;
 
+    *values = 0;
     if (len > c.lim->octets)
         return err_set(e, ERR_LIMIT, "JSON: more than %zu octets", c.lim->octets);
     c.end = c.p + len;
     if (!(c.levels = calloc(c.lim->depth + 1, sizeof *c.levels)))
         return err_errno(e, "JSON");
     r = walk(&c);
+    *values = c.values;
     free(c.levels);
     free(c.stack);
     buf_free(&c.names);

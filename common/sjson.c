@@ -4,15 +4,34 @@
 
 #include "b64.h"
 
+/* How many values the tree has; its depth was checked. */
+static size_t count_values(struct json_object *v)
+{
+    size_t n = 1;
+
+    if (json_object_is_type(v, json_type_object)) {
+        json_object_object_foreach(v, name, inner)
+        {
+            (void)name;
+            n += count_values(inner);
+        }
+    } else if (json_object_is_type(v, json_type_array)) {
+        for (size_t i = 0; i < json_object_array_length(v); i++)
+            n += count_values(json_object_array_get_idx(v, i));
+    }
+    return n;
+}
+
 int sjson_parse(const void *data, size_t len, const struct sjson_limits *lim, struct json_object **out, struct err *e)
 {
     const struct sjson_limits *l = lim ? lim : &sjson_default;
     struct json_tokener *tok;
     enum json_tokener_error result;
+    size_t values;
     int r;
 
     *out = NULL;
-    if ((r = sjson_validate(data, len, l, e)) < 0)
+    if ((r = sjson_count(data, len, l, &values, e)) < 0)
         return r;
     /* The validator's depth counts containers; json-c counts the value inside the innermost as well. */
     if (len > INT32_MAX || l->depth > INT32_MAX - 2)
@@ -28,12 +47,12 @@ int sjson_parse(const void *data, size_t len, const struct sjson_limits *lim, st
     }
     secret_wipe(tok->pb->buf, (size_t)tok->pb->size); /* the last strings, perhaps of a key */
     json_tokener_free(tok);
-    if (result != json_tokener_success) {
-        json_object_put(*out);
-        *out = NULL;
-        return err_set(e, ERR_SYNTAX, "JSON: %s", json_tokener_error_desc(result));
-    }
-    return 0;
+    /* The text is good. When memory runs out json-c may say so, or leave out a member and say nothing. */
+    if (result == json_tokener_success && count_values(*out) == values)
+        return 0;
+    json_object_put(*out);
+    *out = NULL;
+    return err_set(e, ERR_SYSTEM, "JSON: no memory");
 }
 
 static int member(struct json_object *obj, const char *name, enum json_type type, struct json_object **out,

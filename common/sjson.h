@@ -25,6 +25,8 @@ extern const struct sjson_limits sjson_default; /* 1 MiB, 16, 65536 */
  * finite in double and integers within int64, no octet but white space after the value. Not recursive; time is
  * O(n log n) at most. lim NULL = sjson_default. Returns 0, ERR_SYNTAX, ERR_LIMIT or ERR_SYSTEM. */
 int sjson_validate(const void *data, size_t len, const struct sjson_limits *lim, struct err *e);
+/* The same; *values gets the number of values, containers included. */
+int sjson_count(const void *data, size_t len, const struct sjson_limits *lim, size_t *values, struct err *e);
 
 /* Validates, then parses. *out belongs to the caller (json_object_put); the text "null" gives NULL, as in json-c. */
 int sjson_parse(const void *data, size_t len, const struct sjson_limits *lim, struct json_object **out, struct err *e);

@@ -1,5 +1,5 @@
 """What is disturbed: each prepares, is tried once, and then settled: what must hold is checked, and the work done to its end."""
-import json, base64, os, re, shutil
+import base64, json, os, re, shutil
 
 from world import LIST, TEXT, Failed
 

@@ -3,12 +3,13 @@
  * $FAULT_CONTROL names a file of at least two 64-bit numbers, shared with who gives the orders: the first is counted down at
  * each allocation, which fails when it gets to zero (0 = none fails); the second counts allocations. A third that is not zero
  * makes every write and read of a file or socket move half of what was asked for, at least one octet. With $FAULT_TRACE set, the
- * failing allocation's callers are printed.
+ * failing allocation's callers are printed, and behind "crash:" those of a crash.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -26,6 +27,21 @@ static struct {
 } *control;
 static int trace;
 
+static void callers(void)
+{
+    void *list[32];
+
+    backtrace_symbols_fd(list, backtrace(list, 32), STDERR_FILENO);
+}
+
+static void on_crash(int sig)
+{
+    signal(sig, SIG_DFL);
+    (void)!write(STDERR_FILENO, "crash:\n", 7);
+    callers();
+    raise(sig);
+}
+
 __attribute__((constructor)) static void start(void)
 {
     const char *path = getenv("FAULT_CONTROL");
@@ -37,6 +53,8 @@ __attribute__((constructor)) static void start(void)
     if (getenv("FAULT_TRACE")) {
         trace = 1;
         backtrace((void *[1]){NULL}, 1); /* loads what it needs now */
+        signal(SIGSEGV, on_crash);
+        signal(SIGABRT, on_crash);
     }
     if (p != MAP_FAILED)
         control = p;
@@ -50,11 +68,8 @@ static int fails(void)
     if (__atomic_load_n(&control->countdown, __ATOMIC_RELAXED) <= 0 ||
         __atomic_sub_fetch(&control->countdown, 1, __ATOMIC_RELAXED) != 0)
         return 0;
-    if (trace) {
-        void *callers[24];
-
-        backtrace_symbols_fd(callers, backtrace(callers, 24), STDERR_FILENO);
-    }
+    if (trace)
+        callers();
     errno = ENOMEM;
     return 1;
 }

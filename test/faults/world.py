@@ -1,5 +1,5 @@
 """A recryptd, three persons and a list in one folder, without mail server."""
-import os, pwd, re, shutil, signal, socket, subprocess, time
+import os, shutil, signal, socket, subprocess, time
 
 LIST = "list@example.com"
 TEXT = b"From: alice@example.com\r\nTo: list@example.com\r\nSubject: the plan\r\n\r\n" + b"Nobody but members reads this line.\r\n" * 60
@@ -21,7 +21,7 @@ def run(argv, stdin=b"", env=None, out=None, seconds=30):
 class World:
     def __init__(self, build, folder):
         self.build, self.folder = build, folder
-        self.service = None
+        self.service, self.last = None, ({}, True)
         self.root = os.geteuid() == 0
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
@@ -43,14 +43,18 @@ class World:
         return self.path(name)
 
     # ---- recryptd ----
-    def service_start(self, env=None, sandbox=True):
+    def service_start(self, env=None, sandbox=None):
+        """As the last time unless told otherwise."""
+        env = self.last[0] if env is None else env
+        sandbox = self.last[1] if sandbox is None else sandbox
+        self.last = env, sandbox
         conf = self.write("recryptd.conf", f'domains = {{"example.com"}}\nadministrators = {{"alice@example.com"}}\n'
                           f'url = "{self.url}"\nlisten_web = "127.0.0.1:{self.port}"\nlisten_local = "{self.path("recryptd.sock")}"\n'
                           f'state_directory = "{self.path("state")}"\nregistration = "open"\nsandbox = {"yes" if sandbox else "no"}\n'
                           + ('delivery_users = {"mail"}\n' if self.root else ""))
         log = open(self.path("recryptd.log"), "ab")
         self.service = subprocess.Popen([self.build + "/recryptd", "-f", "-c", conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                        env={**os.environ, **(env or {})})
+                                        env={**os.environ, **env})
         for _ in range(200):
             if self.service.poll() is not None:
                 break
@@ -72,16 +76,23 @@ class World:
                 raise Failed("recryptd does not end") from None
         self.service = None
 
-    def service_log(self):
+    def service_log(self, lines=8):
         with open(self.path("recryptd.log"), errors="replace") as f:
-            return "".join(f.readlines()[-8:])
+            return "".join(f.readlines()[-lines:])
 
-    def died(self, seconds):
-        """recryptd's status when it has ended."""
+    def died(self):
+        """recryptd's status when it has ended, or is about to: it serves no more."""
         try:
-            return self.service.wait(seconds) if seconds else self.service.poll()
+            with socket.create_connection(("127.0.0.1", self.port), 5) as s:
+                s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                if s.recv(1):
+                    return self.service.poll()
+        except OSError:
+            pass
+        try:
+            return self.service.wait(10)
         except subprocess.TimeoutExpired:
-            return None
+            raise Failed("recryptd neither serves nor ends") from None
 
     def attach(self, options):
         """strace on recryptd; returns when it is in place."""
