@@ -19,14 +19,14 @@ SRC=$PWD BUILD=${BUILD:-$PWD/build/plain}
 contrib/packages.sh build servers || exit
 log= folder=
 end() {
-  trap '' INT TERM HUP # once more Ctrl-C must not leave half of it
+  trap '' INT TERM HUP PIPE # once more Ctrl-C must not leave half of it
   rm -f "$log"
   [ -n "$folder" ] || return
   world_stop
   if [ -n "$keep" ]; then echo "Kept: $folder"; else rm -rf "$folder"; fi
 }
 trap end EXIT
-trap 'exit 130' INT TERM HUP
+trap 'exit 130' INT TERM HUP PIPE
 log=$(mktemp) || exit 73
 mkdir -p "$BUILD"
 echo "Building in ${BUILD#"$SRC"/} ..."

@@ -13,6 +13,7 @@ chmod 755 "$T"
 tap_n=0 tap_failed=0 tap_pids= tap_name=$(basename "$0" .sh)
 
 tap_end() {
+  trap '' INT TERM HUP PIPE
   for p in $tap_pids; do kill "$p" 2>/dev/null; done
   for p in $tap_pids; do tap_gone "$p"; done
   if type world_stop >/dev/null 2>&1; then world_stop; fi
@@ -24,7 +25,7 @@ tap_gone() {
   kill -9 "$1" 2>/dev/null
 }
 trap tap_end EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP PIPE
 
 # ok NAME COMMAND...: passes when the command does. What it prints is shown only when it fails.
 ok() {
