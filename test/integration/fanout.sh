@@ -109,11 +109,11 @@ uneven() {
   access m00007@many.example "450 4.2.0 later"
   access m00008@many.example "450 4.2.0 later"
   send 2 "Second" || return
-  wait_for 30 grep -q "relay=recrypt-fanout.*2 of $members copies of this message are still to be sent" "$WORLD/$com/log/postfix" || return
+  wait_for $((30 + members / 40)) grep -q "relay=recrypt-fanout.*2 of $members copies of this message are still to be sent" "$WORLD/$com/log/postfix" || return
   as alice "$recrypt" remove list@example.com m00008@many.example && as alice "$recrypt" add list@example.com erin@example.com || return
   access m00007@many.example
   access m00008@many.example
-  for i in $(seq 100); do
+  for i in $(seq $((100 + members / 10))); do
     queue_empty && break
     [ $((i % 10)) != 0 ] || world_flush $com
     sleep 0.2

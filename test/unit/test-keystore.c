@@ -527,6 +527,37 @@ static void test_dump_damaged(void)
     p->discard(1);
 }
 
+/* A fan-out's progress is on disk like all else, but counts for nothing: no generation, no secret to wipe. */
+static void test_progress(void)
+{
+    struct keystore *ks = open_at(0, 1);
+    uint64_t g = generation(ks);
+
+    put_one(ks, KEYSTORE_JOBS, "job", "1");
+    put_one(ks, KEYSTORE_JOBS, "job", "2");
+    CU_ASSERT_EQUAL(keystore_begin(ks, NULL), 0);
+    CU_ASSERT_EQUAL(put(ks, KEYSTORE_JOBS, "other", "1"), 0);
+    CU_ASSERT_EQUAL(keystore_delete(ks, KEYSTORE_JOBS, "other", 5, NULL), 0);
+    CU_ASSERT_EQUAL(keystore_commit(ks, NULL), 0);
+    CU_ASSERT_EQUAL(keystore_begin(ks, NULL), 0);
+    CU_ASSERT_EQUAL(put(ks, KEYSTORE_JOBS, "job", "3"), 0);
+    keystore_abort(ks);
+    CU_ASSERT_EQUAL(generation(ks), g);
+    CU_ASSERT(!keystore_needs_scrub(ks));
+    keystore_close(&ks);
+    ks = open_at(0, 0);
+    CU_ASSERT(holds(ks, KEYSTORE_JOBS, "job", "2"));
+    CU_ASSERT(holds(ks, KEYSTORE_JOBS, "other", NULL));
+    /* with another change in the same transaction both count */
+    CU_ASSERT_EQUAL(keystore_begin(ks, NULL), 0);
+    CU_ASSERT_EQUAL(put(ks, KEYSTORE_JOBS, "job", "4"), 0);
+    CU_ASSERT_EQUAL(put(ks, KEYSTORE_MEMBERS, "m", "1"), 0);
+    CU_ASSERT_EQUAL(keystore_commit(ks, NULL), 0);
+    CU_ASSERT_EQUAL(generation(ks), g + 1);
+    keystore_close(&ks);
+    p->discard(0);
+}
+
 static void test_scrub(void)
 {
     struct keystore *ks = open_at(0, 1);
@@ -577,6 +608,7 @@ int main(void)
         {"big values and keys", test_big},
         {"dump and load", test_dump_load},
         {"damaged dumps are refused", test_dump_damaged},
+        {"progress of fan-outs", test_progress},
         {"scrub keeps what is there", test_scrub},
     };
     int r = 0;
