@@ -2,19 +2,22 @@
 # packages.sh [build] [servers] [test]: installs, on Debian 12 and as root, what is missing of
 #   build    what the build needs        servers  Postfix and Dovecot for the demonstration
 #   test     what the tests need besides
+#   bench    what the benchmark needs besides build and servers
 # Asks for nothing, removes nothing, starts no service. Without root it prints the command to run.
 set -eu
 build="autoconf automake make gcc libc6-dev pkg-config libssl-dev libjson-c-dev libdb5.3-dev libmilter-dev libetpan-dev
   libmicrohttpd-dev libcurl4-gnutls-dev libconfuse-dev libevent-dev libseccomp-dev"
 servers="postfix dovecot-imapd dovecot-lmtpd python3 python3-jwcrypto curl procps"
 test="libcunit1-dev openssl gdb libsystemd-dev valgrind miltertest swaks strace mandoc clang libclang-rt-14-dev db5.3-util xz-utils git"
+bench="gnupg openssl"
 want=
 for group in "$@"; do
   case $group in
     build) want="$want $build" ;;
     servers) want="$want $servers" ;;
     test) want="$want $test" ;;
-    *) echo "packages.sh: no such group: $group (build, servers, test)" >&2; exit 64 ;;
+    bench) want="$want $bench" ;;
+    *) echo "packages.sh: no such group: $group (build, servers, test, bench)" >&2; exit 64 ;;
   esac
 done
 missing=

@@ -1,0 +1,154 @@
+#!/bin/bash
+# bench.sh [NAME]: the benchmark, all of it or one part (recrypt, milter, list, lda, memory). Run by "make bench", as root. Starts
+# a private Postfix, Dovecot, recryptd, recrypt-milter and recrypt-lda in one folder that it removes; rounds.py measures.
+. "$(dirname "$0")/../integration/tap.sh"
+. "$SRC/contrib/demo/world.sh"
+only=${1:-}
+die() { echo "bench.sh: $*" >&2; exit 1; }
+tool=$BUILD/recrypt/recrypt com=example.com net=example.net
+lists="list@$com copies@$com"
+
+# One domain with all its servers. The members elsewhere have their keys here too, and their mail server is smtp-sink.
+bench_world() {
+  world_domains=$com
+  mkdir -p "$T/$net"
+  WORLD=$T world_pick_port $net smtp
+  world_start "$T" || return
+  world_service_stop $com
+  sed -i -e "s|^domains *=.*|domains = {\"$com\", \"$net\"}|; s|^registration *=.*|registration = \"open\"|" \
+    -e 's|^list_max_size *=.*|list_max_size = "60M"|' "$(world_conf $com recryptd)"
+  world_service_start $com
+  start sink smtp-sink -u nobody "127.0.0.2:$(world_port $net smtp)" 200
+}
+
+# Postfix's other ports: without a milter, with noop-milter, and one where what comes in goes to smtp-sink whatever its address.
+bench_ports() {
+  local p
+  for p in plain noop again memory; do world_pick_port $com $p; done
+  cat >>"$T/$com/postfix/etc/master.cf" <<END
+127.0.0.1:$(world_port $com plain) inet n - n - - smtpd
+  -o smtpd_milters=
+127.0.0.1:$(world_port $com noop) inet n - n - - smtpd
+  -o smtpd_milters=unix:$T/noop.sock
+127.0.0.1:$(world_port $com again) inet n - n - - smtpd
+  -o smtpd_milters=
+  -o content_filter=smtp:[127.0.0.2]:$(world_port $net smtp)
+127.0.0.1:$(world_port $com memory) inet n - n - - smtpd
+  -o smtpd_milters=unix:$T/$com/milter/memory.sock
+END
+  start noop "$BUILD/test/bench/noop-milter" "unix:$T/noop.sock"
+  wait_for 5 test -S "$T/noop.sock" && chmod 666 "$T/noop.sock"
+  postfix -c "$T/$com/postfix/etc" reload 2>>"$T/$com/log/postfix-start"
+  for p in plain noop again; do wait_for 10 world_listens 127.0.0.1 "$(world_port $com $p)" || return; done
+}
+
+bench_person() { # ADDRESS
+  local home=$T/home/${1%@*}
+  mkdir -p "$home"
+  cp "$T/home/recrypt.conf" "$home/" && RECRYPT_HOME=$home "$tool" personal "$1" >/dev/null
+}
+# Fifty members elsewhere for the first list, fifty here for the second.
+bench_people() {
+  local d i n=50 members=() local_members=() list
+  for d in $com $net; do
+    printf 'service "%s" {\n  url = "http://%s:%s/.well-known/meshrecrypt"\n}\n' $d "$(world_ip $com)" "$(world_port $com web)"
+  done >"$T/home/recrypt.conf"
+  bench_person alice@$com || return
+  for i in $(seq $n); do
+    bench_person "m$i@$net" && bench_person "c$i@$com" || return
+    members+=("m$i@$net") local_members+=("c$i@$com")
+  done
+  export RECRYPT_HOME=$T/home/alice
+  for list in $lists; do "$tool" newgroup "$list" >/dev/null || return; done
+  "$tool" add list@$com "${members[@]}" >/dev/null && "$tool" add copies@$com "${local_members[@]}" >/dev/null &&
+    world_mailbox $com $lists "${local_members[@]}"
+}
+
+# The mail: 10 KiB, in the clear and sealed to each list; and about 25 MB, sealed in two parts and as one JOSE part.
+bench_mail() {
+  local list name
+  "$python" "$SRC/test/bench/rounds.py" mail 10240 >"$T/plain.eml" || return
+  for list in $lists; do
+    "$tool" seal --to "$list" "$T/plain.eml" >"$T/${list%@*}.eml" || return
+  done
+  [ -z "$only" ] || [ "$only" = memory ] || return 0
+  "$python" "$SRC/test/bench/rounds.py" mail 18250000 >"$T/large.eml" &&
+    "$tool" seal --to list@$com "$T/large.eml" >"$T/two-part.eml" &&
+    "$python" "$SRC/test/bench/rounds.py" whole "$T/two-part.eml" >"$T/whole.eml"
+}
+
+# recrypt-lda twice: into Maildirs; and on by SMTP, back into Postfix.
+bench_lda() {
+  local w=$T/$com/lda conf
+  conf=$(world_conf $com recrypt-lda)
+  sed "s|$w/lmtp.sock|$w/again.sock|" "$conf" >"$T/again.conf"
+  echo "domain \"$com\" { deliver = \"smtp:127.0.0.1:$(world_port $com again)\" }" >>"$T/again.conf"
+  world_lmtp_start $com
+  start again "$BUILD/recrypt-lda" -c "$T/again.conf" --lmtp
+  wait_for 10 test -S "$w/again.sock"
+  postconf -c "$T/$com/postfix/etc" "virtual_transport=lmtp:unix:$w/again.sock"
+  postfix -c "$T/$com/postfix/etc" reload 2>>"$T/$com/log/postfix-start"
+}
+
+# Two Dovecots: as it comes, and with mail_crypt under one P-256 key. mail_fsync stays as it comes: synced at LMTP.
+bench_dovecot() { # NAME [EXTRA-LINE...]
+  local w=$T/dovecot-$1; shift
+  mkdir -p "$w" && install -d -o mail -g mail "$w/mail"
+  {
+    cat <<END
+base_dir = $w/run
+state_dir = $w/state
+log_path = $w/log
+protocols = lmtp
+ssl = no
+first_valid_uid = 1
+mail_location = maildir:$w/mail/%n/Maildir
+auth_username_format = %n
+userdb {
+  driver = static
+  args = uid=mail gid=mail home=$w/mail/%n allow_all_users=yes
+}
+passdb {
+  driver = static
+  args = nopassword=y
+}
+service anvil {
+  chroot =
+}
+service lmtp {
+  unix_listener lmtp {
+    mode = 0666
+  }
+}
+END
+    printf '%s\n' "$@"
+  } >"$w/dovecot.conf"
+  start "dovecot-${w##*-}" dovecot -F -c "$w/dovecot.conf"
+  wait_for 10 test -S "$w/run/lmtp"
+}
+bench_dovecots() {
+  openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$T/crypt.pem" 2>/dev/null ||
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$T/crypt.pem" 2>/dev/null
+  openssl pkey -in "$T/crypt.pem" -pubout -out "$T/crypt-public.pem" || return
+  chmod 644 "$T/crypt.pem"
+  bench_dovecot plain && bench_dovecot crypt 'mail_plugins = mail_crypt' 'plugin {' \
+    "mail_crypt_global_private_key = <$T/crypt.pem" "mail_crypt_global_public_key = <$T/crypt-public.pem" \
+    'mail_crypt_save_version = 2' '}'
+}
+
+bench_gpg() {
+  export GNUPGHOME=$T/gnupg
+  install -d -m 700 "$GNUPGHOME"
+  gpg --batch --quiet --passphrase '' --quick-generate-key bench@example.net future-default 2>>"$T/gpg.log"
+}
+
+[ -z "$only" ] || [ "$only" != recrypt ] || exec "$python" "$SRC/test/bench/rounds.py" measure "$T" "$BUILD" recrypt
+[ "$(id -u)" = 0 ] || die "Postfix and Dovecot need root to start"
+"$SRC/contrib/packages.sh" build servers bench || die "packages are missing"
+for step in world ports people mail lda dovecots gpg; do
+  "bench_$step" >"$T/setup.log" 2>&1 || { world_show_logs; tail -n 20 "$T/setup.log"; die "cannot set up: $step"; }
+done
+SINK="127.0.0.2:$(world_port $net smtp)" OURS="127.0.0.1:$(world_port $com smtp)" PLAIN="127.0.0.1:$(world_port $com plain)" \
+  NOOP="127.0.0.1:$(world_port $com noop)" MEMORY="127.0.0.1:$(world_port $com memory)" \
+  MILTER_CONF=$(world_conf $com recrypt-milter) \
+  "$python" "$SRC/test/bench/rounds.py" measure "$T" "$BUILD" $only

@@ -1,0 +1,13 @@
+# The benchmark: make bench, as root, with the packages of contrib/packages.sh build servers bench. Under ten minutes.
+EXTRA_PROGRAMS = test/bench/bench-grants test/bench/noop-milter test/bench/lmtp-load
+test_bench_bench_grants_SOURCES = test/bench/bench-grants.c
+test_bench_bench_grants_LDADD = $(SERVICE_LIBS)
+test_bench_noop_milter_SOURCES = test/bench/noop-milter.c
+test_bench_noop_milter_LDADD = $(MILTER_LIBS)
+test_bench_lmtp_load_SOURCES = test/bench/lmtp-load.c
+CLEANFILES += $(EXTRA_PROGRAMS)
+dist_noinst_SCRIPTS += test/bench/bench.sh
+EXTRA_DIST += test/bench/rounds.py test/bench/README.md
+.PHONY: bench
+bench: all $(EXTRA_PROGRAMS)
+	SRC=$(srcdir) BUILD=. $(srcdir)/test/bench/bench.sh $(ONLY)
