@@ -1,6 +1,8 @@
 #include "lmtpd.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -233,6 +235,16 @@ static void stop_children(struct children *c, const sigset_t *waiting)
     }
 }
 
+/* OpenSSL sets itself up once, here, and not in every session's process: that took longer than a delivery. Should it fail,
+ * each session finds out for itself. */
+static void prepare_openssl(void)
+{
+    unsigned char md[EVP_MAX_MD_SIZE];
+
+    if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL))
+        (void)EVP_Digest("", 0, md, NULL, EVP_sha256(), NULL);
+}
+
 int lmtpd_serve(const struct settings *s, int fd, const char *path, struct err *e)
 {
     struct children c = {calloc((size_t)s->lmtp_connections, sizeof(pid_t)), 0};
@@ -243,6 +255,7 @@ int lmtpd_serve(const struct settings *s, int fd, const char *path, struct err *
         return err_set(e, ERR_SYSTEM, "out of memory");
     if ((r = prepare_signals(&waiting, e)) < 0)
         goto out;
+    prepare_openssl();
 #ifdef HAVE_SYSTEMD
     sd_notify(0, "READY=1");
 #endif
