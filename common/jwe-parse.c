@@ -104,7 +104,14 @@ static int check_form(struct json_object *obj, enum jwe_form form, struct err *e
     return 0;
 }
 
-static int take_texts(struct jwe *j, struct json_object *obj, enum jwe_form form, struct buf *ciphertext, struct err *e)
+/* The ciphertext as it stands in the text; data NULL: json-c has it. */
+struct cut {
+    const char *data;
+    size_t len;
+};
+
+static int take_texts(struct jwe *j, struct json_object *obj, enum jwe_form form, const struct cut *cut,
+                      struct buf *ciphertext, struct err *e)
 {
     struct json_object *unprotected;
     struct buf aad = BUF_INIT;
@@ -130,12 +137,32 @@ static int take_texts(struct jwe *j, struct json_object *obj, enum jwe_form form
     if (r == 0 && form != JWE_KEYS_ONLY && (r = sjson_b64(obj, "iv", &j->iv, e)) == 0)
         r = sjson_b64(obj, "tag", &j->tag, e);
     if (r == 0 && form == JWE_WHOLE)
-        r = sjson_b64(obj, "ciphertext", ciphertext, e);
+        r = cut->data ? decode("ciphertext", cut->data, cut->len, ciphertext, e)
+                      : sjson_b64(obj, "ciphertext", ciphertext, e);
     return r;
 }
 
-static int parse_json(const char *text, size_t len, enum jwe_form form, struct jwe *j, struct buf *ciphertext,
-                      struct err *e)
+/* The text without its ciphertext, so that a long one is not copied by json-c, twice. Where it cannot be cut out that is no
+ * error: cut->data stays NULL. */
+static int cut_ciphertext(const char *text, size_t len, struct cut *cut, struct buf *rest, struct err *e)
+{
+    const char *c;
+    size_t n;
+    int r = sjson_validate(text, len, &whole_limits, e);
+
+    if (r < 0 || !sjson_find_string(text, len, "ciphertext", &c, &n))
+        return r;
+    if (len - n > JWE_TEXT_MAX)
+        return err_set(e, ERR_LIMIT, "JWE: more than %d octets beside the ciphertext", (int)JWE_TEXT_MAX);
+    if ((r = buf_append(rest, text, (size_t)(c - text))) < 0 ||
+        (r = buf_append(rest, c + n, len - (size_t)(c + n - text))) < 0)
+        return err_set(e, r, "JWE: no memory");
+    *cut = (struct cut){c, n};
+    return 0;
+}
+
+static int parse_object(const char *text, size_t len, enum jwe_form form, const struct cut *cut, struct jwe *j,
+                        struct buf *ciphertext, struct err *e)
 {
     struct json_object *obj, *v;
     size_t rest = len;
@@ -150,9 +177,24 @@ static int parse_json(const char *text, size_t len, enum jwe_form form, struct j
         r = err_set(e, ERR_LIMIT, "JWE: more than %d octets beside the ciphertext", (int)JWE_TEXT_MAX);
     else if (!json_object_is_type(obj, json_type_object))
         r = err_set(e, ERR_SYNTAX, "JWE: not an object");
-    else if ((r = check_form(obj, form, e)) == 0 && (r = take_texts(j, obj, form, ciphertext, e)) == 0)
+    else if ((r = check_form(obj, form, e)) == 0 && (r = take_texts(j, obj, form, cut, ciphertext, e)) == 0)
         r = take_recipients(j, obj, e);
     json_object_put(obj);
+    return r;
+}
+
+static int parse_json(const char *text, size_t len, enum jwe_form form, struct jwe *j, struct buf *ciphertext,
+                      struct err *e)
+{
+    struct buf rest = BUF_INIT;
+    struct cut cut = {NULL, 0};
+    int r = form == JWE_WHOLE ? cut_ciphertext(text, len, &cut, &rest, e) : 0;
+
+    if (r == 0 && cut.data)
+        r = parse_object(buf_str(&rest), rest.len, form, &cut, j, ciphertext, e);
+    else if (r == 0)
+        r = parse_object(text, len, form, &cut, j, ciphertext, e);
+    buf_free(&rest);
     return r;
 }
 
@@ -205,8 +247,12 @@ int jwe_parse_as(const void *text, size_t len, enum jwe_form form, int passphras
         r = jwe_read_headers(j, passphrase, e);
     if (r == 0 && form != JWE_KEYS_ONLY && (j->iv.len != j->enc->iv_len || j->tag.len != j->enc->tag_len))
         r = err_set(e, ERR_SYNTAX, "JWE: \"iv\" or \"tag\" of the wrong length");
-    if (r == 0 && form == JWE_WHOLE && (r = buf_append(ciphertext, buf_str(&decoded), decoded.len)) < 0)
+    if (r == 0 && form == JWE_WHOLE && !ciphertext->data) {
+        *ciphertext = decoded; /* with the same limit */
+        decoded = (struct buf)BUF_INIT;
+    } else if (r == 0 && form == JWE_WHOLE && (r = buf_append(ciphertext, buf_str(&decoded), decoded.len)) < 0) {
         err_set(e, r, "JWE: no room for the ciphertext");
+    }
     buf_free(&decoded);
     if (r < 0)
         jwe_free(&j);

@@ -55,6 +55,53 @@ int sjson_parse(const void *data, size_t len, const struct sjson_limits *lim, st
     return err_set(e, ERR_SYSTEM, "JSON: no memory");
 }
 
+/* p stands behind a quote: the one that ends the string. *escapes: whether it has any. */
+static const char *string_end(const char *p, int *escapes)
+{
+    *escapes = 0;
+    for (; *p != '"'; p++)
+        if (*p == '\\') {
+            *escapes = 1;
+            p++;
+        }
+    return p;
+}
+
+static const char *skip_space(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'))
+        p++;
+    return p;
+}
+
+int sjson_find_string(const char *text, size_t len, const char *name, const char **value, size_t *value_len)
+{
+    const char *end = text + len, *start, *close;
+    size_t depth = 0, n = strlen(name);
+    int escapes;
+
+    for (const char *p = text; p < end; p++) {
+        depth += *p == '{' || *p == '[';
+        depth -= *p == '}' || *p == ']';
+        if (*p != '"')
+            continue;
+        start = p + 1;
+        p = close = string_end(start, &escapes);
+        if (depth != 1 || (size_t)(close - start) != n || memcmp(start, name, n) != 0)
+            continue;
+        start = skip_space(close + 1, end);
+        if (start == end || *start != ':') /* a value */
+            continue;
+        start = skip_space(start + 1, end);
+        if (start == end || *start != '"')
+            return 0;
+        *value = start + 1;
+        *value_len = (size_t)(string_end(start + 1, &escapes) - *value);
+        return !escapes;
+    }
+    return 0;
+}
+
 static int member(struct json_object *obj, const char *name, enum json_type type, struct json_object **out,
                   struct err *e)
 {

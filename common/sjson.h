@@ -31,6 +31,11 @@ int sjson_count(const void *data, size_t len, const struct sjson_limits *lim, si
 /* Validates, then parses. *out belongs to the caller (json_object_put); the text "null" gives NULL, as in json-c. */
 int sjson_parse(const void *data, size_t len, const struct sjson_limits *lim, struct json_object **out, struct err *e);
 
+/* In a text that sjson_validate has passed: where the string value of the outermost object's member of that name stands, without
+ * its quotes. For a value so long that json-c's copies of it would hurt. 1 = found, 0 = no such member, or its value is no string
+ * or has escapes, or the name is written with escapes. */
+int sjson_find_string(const char *text, size_t len, const char *name, const char **value, size_t *value_len);
+
 /* Required members of an object, exactly of the type named; nothing is coerced. Strings and objects stay owned by obj;
  * sjson_b64 appends what the base64url string decodes to. Return 0, ERR_SYNTAX (absent, other type, not base64url). */
 int sjson_string(struct json_object *obj, const char *name, const char **out, struct err *e);

@@ -409,6 +409,36 @@ static void test_headers(void)
     }
 }
 
+/* However the ciphertext is written, it is the same: plain, with an escape, under a name with an escape. */
+static void test_ciphertext_forms(void)
+{
+    static const char *const forms[] = {"\"ciphertext\":\"QUJD\"", "\"ciphertext\" : \"QU\\u004aD\"",
+                                        "\"\\u0063iphertext\":\"QUJD\""};
+    static const char *const bad[] = {"\"ciphertext\":\"QUJ=\"", "\"ciphertext\":\"QU JD\"", "\"ciphertext\":1",
+                                      "\"ciphertext\":\"QUJD\",\"\\u0063iphertext\":\"QUJD\"",
+                                      "\"unprotected\":{\"ciphertext\":\"QUJD\"}"};
+    struct buf text = BUF_INIT, ciphertext = BUF_INIT;
+    struct jwe *j;
+
+    for (size_t i = 0; i < 8; i++) {
+        int r;
+
+        buf_reset(&text);
+        CU_ASSERT_EQUAL(buf_printf(&text, "{\"header\":{" ALG "," ENC "," EPK "},\"encrypted_key\":\"" EK
+                                          "\",\"iv\":\"AAAAAAAAAAAAAAAA\",\"tag\":\"AAAAAAAAAAAAAAAAAAAAAA\",%s}",
+                                   i < 3 ? forms[i] : bad[i - 3]),
+                        0);
+        r = jwe_parse(buf_str(&text), text.len, 0, &j, &ciphertext, NULL);
+        CU_ASSERT_EQUAL(r, i < 3 ? 0 : ERR_SYNTAX);
+        /* Appended, whatever is there. */
+        CU_ASSERT_EQUAL(ciphertext.len, i < 3 ? 3 * (i + 1) : 9);
+        jwe_free(&j);
+    }
+    CU_ASSERT_STRING_EQUAL(buf_str(&ciphertext), "ABCABCABC");
+    buf_free(&text);
+    buf_free(&ciphertext);
+}
+
 static void test_foreign_neighbour(void)
 {
     struct buf text = BUF_INIT, ciphertext = BUF_INIT;
@@ -638,6 +668,7 @@ int main(void)
         {"bad grants", test_bad_grants},
         {"every character of a JWE changed, every length cut", test_bit_flips},
         {"headers by name", test_headers},
+        {"every way to write the ciphertext", test_ciphertext_forms},
         {"a foreign recipient beside ours", test_foreign_neighbour},
         {"limits", test_limits},
         {"apv and kid agree", test_names_agree},

@@ -275,6 +275,45 @@ static void test_suite(void)
     buf_free(&text);
 }
 
+/* The member "c" of the text: its value, or a word that says why there is none. */
+static const char *found(const char *text, char *out)
+{
+    const char *value;
+    size_t len;
+
+    CU_ASSERT_EQUAL(sjson_validate(text, strlen(text), NULL, NULL), 0);
+    if (!sjson_find_string(text, strlen(text), "c", &value, &len))
+        return "none";
+    CU_ASSERT(value > text && value[-1] == '"' && value[len] == '"' && value + len < text + strlen(text));
+    memcpy(out, value, len);
+    out[len] = 0;
+    return out;
+}
+
+static void test_find(void)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"{\"c\":\"abc\"}", "abc"},
+        {" { \"b\" : 1 , \"c\" : \"\" } ", ""},
+        {"{\"a\":\"c\",\"b\":{\"c\":\"in\"},\"d\":[{\"c\":\"in\"},\"c\"],\"c\":\"out\"}", "out"},
+        {"{\"a\":\"\\\"c\\\":\\\"x\",\"c\":\"y\"}", "y"},
+        {"{\"a\\\\\":\"{[\",\"c\":\"y\",\"z\":\"}\"}", "y"},
+        {"{\"cc\":\"x\",\"\":\"c\"}", "none"},
+        {"{\"\\u0063\":\"x\"}", "none"},
+        {"{\"c\":\"x\\u0041\"}", "none"},
+        {"{\"c\":[\"x\"]}", "none"},
+        {"[\"c\",\"x\"]", "none"},
+        {"\"c\"", "none"},
+        {"1", "none"},
+    };
+    char out[64];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        CU_ASSERT_STRING_EQUAL(found(cases[i].text, out), cases[i].want);
+}
+
 static void test_locale(void)
 {
     struct json_object *obj = NULL;
@@ -303,6 +342,7 @@ int main(void)
         {"members have exactly their type", test_members},
         {"building and writing", test_build},
         {"JSONTestSuite", test_suite},
+        {"a member's string is found in the text", test_find},
         {"a locale with a comma changes nothing", test_locale},
     };
     return unit_main("sjson", tests, sizeof tests / sizeof *tests);
