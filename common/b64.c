@@ -126,10 +126,36 @@ static unsigned decode_bulk(const unsigned char *text, size_t len, unsigned char
     return bad;
 }
 
+/* Each four characters are read before their three octets are written, so that to may be where text is. */
+static unsigned decode(const char *text, size_t len, unsigned char *to)
+{
+    size_t bulk = len > KEY_TEXT_MAX ? len / 4 * 4 : 0;
+    unsigned bad = 0;
+
+    if (bulk)
+        bad = decode_bulk((const unsigned char *)text, bulk, to);
+    if (len > bulk)
+        bad |= decode_quietly(text + bulk, len - bulk, to + bulk / 4 * 3);
+    return bad;
+}
+
+static size_t decoded_len(size_t len)
+{
+    return len / 4 * 3 + (len % 4 ? len % 4 - 1 : 0);
+}
+
+int b64url_decode_in_place(unsigned char *text, size_t len, size_t *out_len)
+{
+    *out_len = 0;
+    if (len % 4 == 1 || decode((const char *)text, len, text))
+        return ERR_SYNTAX;
+    *out_len = decoded_len(len);
+    return 0;
+}
+
 int b64url_decode(const char *text, size_t len, struct buf *out)
 {
-    size_t need = len / 4 * 3 + (len % 4 ? len % 4 - 1 : 0), bulk = len > KEY_TEXT_MAX ? len / 4 * 4 : 0;
-    unsigned bad = 0;
+    size_t need = decoded_len(len);
     unsigned char *to;
     int r;
 
@@ -138,11 +164,7 @@ int b64url_decode(const char *text, size_t len, struct buf *out)
     if ((r = buf_reserve(out, need)) < 0)
         return r;
     to = out->data + out->len;
-    if (bulk)
-        bad = decode_bulk((const unsigned char *)text, bulk, to);
-    if (len > bulk)
-        bad |= decode_quietly(text + bulk, len - bulk, to + bulk / 4 * 3);
-    if (bad) {
+    if (decode(text, len, to)) {
         secret_wipe(to, need);
         *to = 0;
         return ERR_SYNTAX;

@@ -1,7 +1,7 @@
 /* Entries: one member's share of one group key, from the administrator to the service (statement.h). */
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
@@ -265,14 +265,58 @@ void entry_clear(struct entry *en)
     secret_wipe(en, sizeof *en);
 }
 
-int entry_tag(const unsigned char tagkey[32], const unsigned char *epk, size_t epk_len,
-              unsigned char tag[GRANT_TAG_LEN], struct err *e)
+struct entry_tagger {
+    EVP_MAC_CTX *ctx;
+};
+
+int entry_tagger_new(struct entry_tagger **out, struct err *e)
+{
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){"SHA2-256"}, 0),
+                           OSSL_PARAM_construct_end()};
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    struct entry_tagger *t = calloc(1, sizeof *t);
+
+    *out = NULL;
+    if (t && mac)
+        t->ctx = EVP_MAC_CTX_new(mac);
+    EVP_MAC_free(mac);
+    if (!t || !t->ctx || EVP_MAC_CTX_set_params(t->ctx, params) != 1) {
+        entry_tagger_free(&t);
+        return err_set(e, ERR_SYSTEM, "HMAC failed");
+    }
+    *out = t;
+    return 0;
+}
+
+int entry_tagger_tag(struct entry_tagger *t, const unsigned char tagkey[32], const unsigned char *epk, size_t epk_len,
+                     unsigned char tag[GRANT_TAG_LEN], struct err *e)
 {
     unsigned char mac[EVP_MAX_MD_SIZE];
-    unsigned len;
+    size_t len;
 
-    if (!HMAC(EVP_sha256(), tagkey, TAGKEY_LEN, epk, epk_len, mac, &len))
+    if (EVP_MAC_init(t->ctx, tagkey, TAGKEY_LEN, NULL) != 1 || EVP_MAC_update(t->ctx, epk, epk_len) != 1 ||
+        EVP_MAC_final(t->ctx, mac, &len, sizeof mac) != 1 || len < GRANT_TAG_LEN)
         return err_set(e, ERR_SYSTEM, "HMAC failed");
     memcpy(tag, mac, GRANT_TAG_LEN);
     return 0;
+}
+
+void entry_tagger_free(struct entry_tagger **t)
+{
+    if (!*t)
+        return;
+    EVP_MAC_CTX_free((*t)->ctx);
+    free(*t);
+    *t = NULL;
+}
+
+int entry_tag(const unsigned char tagkey[32], const unsigned char *epk, size_t epk_len,
+              unsigned char tag[GRANT_TAG_LEN], struct err *e)
+{
+    struct entry_tagger *t;
+    int r = entry_tagger_new(&t, e);
+
+    r = r ? r : entry_tagger_tag(t, tagkey, epk, epk_len, tag, e);
+    entry_tagger_free(&t);
+    return r;
 }

@@ -104,10 +104,11 @@ static int check_form(struct json_object *obj, enum jwe_form form, struct err *e
     return 0;
 }
 
-/* The ciphertext as it stands in the text; data NULL: json-c has it. */
+/* The ciphertext as it stands in the text; data NULL: json-c has it. later: the caller decodes it. */
 struct cut {
     const char *data;
     size_t len;
+    int later;
 };
 
 static int take_texts(struct jwe *j, struct json_object *obj, enum jwe_form form, const struct cut *cut,
@@ -136,7 +137,7 @@ static int take_texts(struct jwe *j, struct json_object *obj, enum jwe_form form
     }
     if (r == 0 && form != JWE_KEYS_ONLY && (r = sjson_b64(obj, "iv", &j->iv, e)) == 0)
         r = sjson_b64(obj, "tag", &j->tag, e);
-    if (r == 0 && form == JWE_WHOLE)
+    if (r == 0 && form == JWE_WHOLE && !(cut->data && cut->later))
         r = cut->data ? decode("ciphertext", cut->data, cut->len, ciphertext, e)
                       : sjson_b64(obj, "ciphertext", ciphertext, e);
     return r;
@@ -157,7 +158,8 @@ static int cut_ciphertext(const char *text, size_t len, struct cut *cut, struct 
     if ((r = buf_append(rest, text, (size_t)(c - text))) < 0 ||
         (r = buf_append(rest, c + n, len - (size_t)(c + n - text))) < 0)
         return err_set(e, r, "JWE: no memory");
-    *cut = (struct cut){c, n};
+    cut->data = c;
+    cut->len = n;
     return 0;
 }
 
@@ -183,17 +185,16 @@ static int parse_object(const char *text, size_t len, enum jwe_form form, const 
     return r;
 }
 
-static int parse_json(const char *text, size_t len, enum jwe_form form, struct jwe *j, struct buf *ciphertext,
-                      struct err *e)
+static int parse_json(const char *text, size_t len, enum jwe_form form, struct cut *cut, struct jwe *j,
+                      struct buf *ciphertext, struct err *e)
 {
     struct buf rest = BUF_INIT;
-    struct cut cut = {NULL, 0};
-    int r = form == JWE_WHOLE ? cut_ciphertext(text, len, &cut, &rest, e) : 0;
+    int r = form == JWE_WHOLE ? cut_ciphertext(text, len, cut, &rest, e) : 0;
 
-    if (r == 0 && cut.data)
-        r = parse_object(buf_str(&rest), rest.len, form, &cut, j, ciphertext, e);
+    if (r == 0 && cut->data)
+        r = parse_object(buf_str(&rest), rest.len, form, cut, j, ciphertext, e);
     else if (r == 0)
-        r = parse_object(text, len, form, &cut, j, ciphertext, e);
+        r = parse_object(text, len, form, cut, j, ciphertext, e);
     buf_free(&rest);
     return r;
 }
@@ -223,7 +224,7 @@ static int parse_compact(const char *text, size_t len, struct jwe *j, struct buf
     return decode("ciphertext", part[3], part_len[3], ciphertext, e);
 }
 
-int jwe_parse_as(const void *text, size_t len, enum jwe_form form, int passphrase, struct jwe **out,
+static int parse(const void *text, size_t len, enum jwe_form form, int passphrase, struct cut *cut, struct jwe **out,
                  struct buf *ciphertext, struct err *e)
 {
     struct buf decoded = BUF_INIT;
@@ -240,7 +241,7 @@ int jwe_parse_as(const void *text, size_t len, enum jwe_form form, int passphras
     while (skip < len && (s[skip] == ' ' || s[skip] == '\t' || s[skip] == '\r' || s[skip] == '\n'))
         skip++;
     if (form != JWE_WHOLE || (skip < len && s[skip] == '{'))
-        r = parse_json(s, len, form, j, &decoded, e);
+        r = parse_json(s, len, form, cut, j, &decoded, e);
     else
         r = parse_compact(s, len, j, &decoded, e);
     if (r == 0)
@@ -258,6 +259,36 @@ int jwe_parse_as(const void *text, size_t len, enum jwe_form form, int passphras
         jwe_free(&j);
     *out = j;
     return r;
+}
+
+int jwe_parse_as(const void *text, size_t len, enum jwe_form form, int passphrase, struct jwe **out,
+                 struct buf *ciphertext, struct err *e)
+{
+    struct cut cut = {NULL, 0, 0};
+
+    return parse(text, len, form, passphrase, &cut, out, ciphertext, e);
+}
+
+int jwe_parse_take(struct buf *text, struct jwe **out, struct buf *ciphertext, struct err *e)
+{
+    struct cut cut = {NULL, 0, 1};
+    int r = parse(text->data, text->len, JWE_WHOLE, 0, &cut, out, ciphertext, e);
+    unsigned char *at;
+    size_t len;
+
+    if (r < 0 || !cut.data)
+        return r;
+    at = text->data + (cut.data - (const char *)text->data);
+    if ((r = b64url_decode_in_place(at, cut.len, &len)) < 0) {
+        jwe_free(out);
+        return err_set(e, r, "JWE: \"ciphertext\" is not base64url");
+    }
+    memmove(text->data, at, len);
+    buf_cut(text, len);
+    buf_free(ciphertext);
+    *ciphertext = *text;
+    *text = (struct buf)BUF_INIT;
+    return 0;
 }
 
 int jwe_parse(const void *text, size_t len, int detached, struct jwe **out, struct buf *ciphertext, struct err *e)

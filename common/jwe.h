@@ -53,6 +53,10 @@ struct jwe_recipient {
  * is no other, ERR_UNSUPPORTED. ERR_SYNTAX, ERR_LIMIT, ERR_UNSUPPORTED, ERR_SYSTEM. */
 int jwe_parse(const void *text, size_t len, int detached, struct jwe **out, struct buf *ciphertext, struct err *e);
 
+/* The same for a whole JWE in JSON whose text nobody needs afterwards, without a second copy of a long ciphertext: *ciphertext gets
+ * it in place of what it has; text is empty or spoilt. */
+int jwe_parse_take(struct buf *text, struct jwe **out, struct buf *ciphertext, struct err *e);
+
 /* Parses general or flattened JSON that carries keys only: no "iv", "tag" and "ciphertext" (a .jcd file's header). For
  * jwe_unwrap_key and jwe_unwrap_candidates; jwe_write writes it so again. Errors as jwe_parse. */
 int jwe_parse_keys(const void *text, size_t len, struct jwe **out, struct err *e);

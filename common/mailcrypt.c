@@ -170,6 +170,8 @@ static int find_whole(int compact, struct span transfer_encoding, struct span bo
     if (body.len == 0 || compact == (body.data[0] == '{'))
         r = err_set(e, ERR_SYNTAX,
                     compact ? "application/jose that is no compact JWE" : "application/jose+json that is no JWE");
+    else if (decoded.len && !compact)
+        r = jwe_parse_take(&decoded, &m->jwe, &m->ciphertext, e);
     else
         r = jwe_parse(body.data, body.len, 0, &m->jwe, &m->ciphertext, e);
 out:

@@ -91,6 +91,12 @@ void entry_clear(struct entry *en);
 /* The tag by which a member finds her grant: HMAC-SHA-256(tagkey, epk) cut to GRANT_TAG_LEN. */
 int entry_tag(const unsigned char tagkey[32], const unsigned char *epk, size_t epk_len,
               unsigned char tag[GRANT_TAG_LEN], struct err *e);
+/* The same for many: what all of them need is looked up once. entry_tagger_free wipes; *t becomes NULL. */
+struct entry_tagger;
+int entry_tagger_new(struct entry_tagger **out, struct err *e);
+int entry_tagger_tag(struct entry_tagger *t, const unsigned char tagkey[32], const unsigned char *epk, size_t epk_len,
+                     unsigned char tag[GRANT_TAG_LEN], struct err *e);
+void entry_tagger_free(struct entry_tagger **t);
 
 /* What a member keeps of one group key after the first grant with dk. */
 struct share {

@@ -61,19 +61,20 @@ static int stand_in(struct grants *g, const struct records *r, const struct suit
     return rc;
 }
 
-static int make(const struct suite_key *r, const unsigned char tagkey[32], const struct epk *epk, struct grant *out,
-                struct err *e)
+static int make(struct entry_tagger *t, const struct suite_key *r, const unsigned char tagkey[32], const struct epk *epk,
+                struct grant *out, struct err *e)
 {
     int rc = suite_agree(r, epk->peer, out->value, e);
 
     out->value_len = suite_value_len(epk->suite);
-    return rc ? rc : entry_tag(tagkey, epk->raw, epk->len, out->tag, e);
+    return rc ? rc : entry_tagger_tag(t, tagkey, epk->raw, epk->len, out->tag, e);
 }
 
 int grant_one(struct grants *g, struct records *r, const char *keyid, const char *member, const char *key_udf,
               const char *signer, const struct epk *epk, int allowed, struct json_object **out, struct err *e)
 {
     struct entry_record en = {0}, other = {0};
+    struct entry_tagger *tagger = NULL;
     struct grant grant = {0};
     const struct entry_record *use;
     const struct buf *nobody = NULL;
@@ -95,7 +96,8 @@ int grant_one(struct grants *g, struct records *r, const char *keyid, const char
     if (rc)
         goto out;
     use = usable ? &en : &other;
-    rc = make(use->r, use->tagkey, epk, &grant, e);
+    rc = entry_tagger_new(&tagger, e);
+    rc = rc ? rc : make(tagger, use->r, use->tagkey, epk, &grant, e);
     grant.dk = use->statement;
     rc = rc ? rc : grant_to_json(&grant, out, e);
     grant.dk = NULL;
@@ -105,6 +107,7 @@ int grant_one(struct grants *g, struct records *r, const char *keyid, const char
         rc = err_set(e, ERR_ABSENT, "no grant");
     }
 out:
+    entry_tagger_free(&tagger);
     secret_wipe(&grant, sizeof grant);
     entry_record_clear(&en);
     entry_record_clear(&other);
@@ -113,42 +116,58 @@ out:
 
 int grant_member(const struct entry_record *en, const struct epk *epk, struct json_object **out, struct err *e)
 {
+    struct entry_tagger *tagger = NULL;
     struct grant g = {0};
-    int rc = make(en->r, en->tagkey, epk, &g, e);
+    int rc = entry_tagger_new(&tagger, e);
 
     *out = NULL;
+    rc = rc ? rc : make(tagger, en->r, en->tagkey, epk, &g, e);
     g.dk = en->statement;
     rc = rc ? rc : grant_to_json(&g, out, e);
+    entry_tagger_free(&tagger);
     secret_wipe(&g, sizeof g);
     return rc;
 }
 
+/* Random numbers, drawn many at a time: each call of the generator costs as much as several of them. */
+struct draws {
+    uint32_t list[64];
+    size_t left;
+};
+
 /* Uniform below n. */
-static int random_below(uint32_t n, uint32_t *out)
+static int random_below(struct draws *d, uint32_t n, uint32_t *out)
 {
     uint32_t limit = UINT32_MAX - UINT32_MAX % n, v;
 
-    do
-        if (RAND_bytes((unsigned char *)&v, sizeof v) != 1)
-            return ERR_SYSTEM;
-    while (v >= limit);
+    do {
+        if (!d->left) {
+            if (RAND_bytes((unsigned char *)d->list, sizeof d->list) != 1)
+                return ERR_SYSTEM;
+            d->left = sizeof d->list / sizeof *d->list;
+        }
+        v = d->list[--d->left];
+    } while (v >= limit);
     *out = v % n;
     return 0;
 }
 
 int shuffle(void **list, size_t count, struct err *e)
 {
-    for (size_t i = count; i > 1; i--) {
-        uint32_t j;
+    struct draws d = {.left = 0};
+    int rc = 0;
+
+    for (size_t i = count; i > 1 && !rc; i--) {
+        uint32_t j = 0;
         void *t;
 
-        if (random_below((uint32_t)i, &j))
-            return err_set(e, ERR_SYSTEM, "no random numbers");
+        rc = random_below(&d, (uint32_t)i, &j);
         t = list[i - 1];
         list[i - 1] = list[j];
         list[j] = t;
     }
-    return 0;
+    secret_wipe(&d, sizeof d); /* the order tells who is whose */
+    return rc ? err_set(e, ERR_SYSTEM, "no random numbers") : 0;
 }
 
 static int dummy(const struct epk *epk, struct grant *out, struct err *e)
@@ -172,13 +191,14 @@ int grants_all(const struct hot_key *k, const struct epk *epk, struct json_objec
 {
     size_t n = padded(k->count), made = 0;
     struct json_object **list = calloc(n, sizeof(struct json_object *)), *array = json_object_new_array();
-    int rc = list && array ? 0 : err_errno(e, "grants");
+    struct entry_tagger *tagger = NULL;
+    int rc = list && array ? entry_tagger_new(&tagger, e) : err_errno(e, "grants");
 
     *out = NULL;
     for (; !rc && made < n; made++) {
         struct grant g = {0};
 
-        rc = made < k->count ? make(k->entries[made].r, k->entries[made].tagkey, epk, &g, e) : dummy(epk, &g, e);
+        rc = made < k->count ? make(tagger, k->entries[made].r, k->entries[made].tagkey, epk, &g, e) : dummy(epk, &g, e);
         rc = rc ? rc : grant_to_json(&g, &list[made], e);
         secret_wipe(&g, sizeof g);
     }
@@ -191,6 +211,7 @@ int grants_all(const struct hot_key *k, const struct epk *epk, struct json_objec
     for (size_t i = 0; list && i < n; i++)
         json_object_put(list[i]);
     free(list);
+    entry_tagger_free(&tagger);
     if (rc) {
         json_object_put(array);
         return rc;

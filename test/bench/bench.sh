@@ -6,7 +6,9 @@
 only=${1:-}
 die() { echo "bench.sh: $*" >&2; exit 1; }
 tool=$BUILD/recrypt/recrypt com=example.com net=example.net
-lists="list@$com copies@$com"
+# Up to the first many members one message with all grants goes out, above it each gets a copy of her own.
+inline_max=50
+lists="list@$com copies@$com local@$com"
 
 # One domain with all its servers. The members elsewhere have their keys here too, and their mail server is smtp-sink.
 bench_world() {
@@ -16,30 +18,28 @@ bench_world() {
   world_start "$T" || return
   world_service_stop $com
   sed -i -e "s|^domains *=.*|domains = {\"$com\", \"$net\"}|; s|^registration *=.*|registration = \"open\"|" \
-    -e 's|^list_max_size *=.*|list_max_size = "60M"|' "$(world_conf $com recryptd)"
+    -e "s|^list_max_size *=.*|list_max_size = \"60M\"|; s|^inline_max *=.*|inline_max = $inline_max|" "$(world_conf $com recryptd)"
   world_service_start $com
   start sink smtp-sink -u nobody "127.0.0.2:$(world_port $net smtp)" 200
 }
 
-# Postfix's other ports: without a milter, with noop-milter, and one where what comes in goes to smtp-sink whatever its address.
+# Postfix's other ports: without a milter, with noop-milter, and with the recrypt-milter whose memory is measured.
 bench_ports() {
   local p
-  for p in plain noop again memory; do world_pick_port $com $p; done
+  for p in plain noop memory; do world_pick_port $com $p; done
   cat >>"$T/$com/postfix/etc/master.cf" <<END
 127.0.0.1:$(world_port $com plain) inet n - n - - smtpd
   -o smtpd_milters=
 127.0.0.1:$(world_port $com noop) inet n - n - - smtpd
   -o smtpd_milters=unix:$T/noop.sock
-127.0.0.1:$(world_port $com again) inet n - n - - smtpd
-  -o smtpd_milters=
-  -o content_filter=smtp:[127.0.0.2]:$(world_port $net smtp)
 127.0.0.1:$(world_port $com memory) inet n - n - - smtpd
   -o smtpd_milters=unix:$T/$com/milter/memory.sock
 END
+  postconf -c "$T/$com/postfix/etc" "transport_maps = $(postconf -c "$T/$com/postfix/etc" -h transport_maps), inline:{discard.example=discard:}"
   start noop "$BUILD/test/bench/noop-milter" "unix:$T/noop.sock"
   wait_for 5 test -S "$T/noop.sock" && chmod 666 "$T/noop.sock"
   postfix -c "$T/$com/postfix/etc" reload 2>>"$T/$com/log/postfix-start"
-  for p in plain noop again; do wait_for 10 world_listens 127.0.0.1 "$(world_port $com $p)" || return; done
+  for p in plain noop; do wait_for 10 world_listens 127.0.0.1 "$(world_port $com $p)" || return; done
 }
 
 bench_person() { # ADDRESS
@@ -47,20 +47,22 @@ bench_person() { # ADDRESS
   mkdir -p "$home"
   cp "$T/home/recrypt.conf" "$home/" && RECRYPT_HOME=$home "$tool" personal "$1" >/dev/null
 }
-# Fifty members elsewhere for the first list, fifty here for the second.
+# list@: as many members elsewhere as are taken inline. copies@: the same and one more. local@: fifty members here.
 bench_people() {
-  local d i n=50 members=() local_members=() list
+  local d i members=() local_members=() list
   for d in $com $net; do
     printf 'service "%s" {\n  url = "http://%s:%s/.well-known/meshrecrypt"\n}\n' $d "$(world_ip $com)" "$(world_port $com web)"
   done >"$T/home/recrypt.conf"
   bench_person alice@$com || return
-  for i in $(seq $n); do
+  for i in $(seq $inline_max); do
     bench_person "m$i@$net" && bench_person "c$i@$com" || return
     members+=("m$i@$net") local_members+=("c$i@$com")
   done
+  bench_person more@$net || return
   export RECRYPT_HOME=$T/home/alice
   for list in $lists; do "$tool" newgroup "$list" >/dev/null || return; done
-  "$tool" add list@$com "${members[@]}" >/dev/null && "$tool" add copies@$com "${local_members[@]}" >/dev/null &&
+  "$tool" add list@$com "${members[@]}" >/dev/null && "$tool" add copies@$com "${members[@]}" more@$net >/dev/null &&
+    "$tool" add local@$com "${local_members[@]}" >/dev/null &&
     world_mailbox $com $lists "${local_members[@]}"
 }
 
@@ -77,18 +79,7 @@ bench_mail() {
     "$python" "$SRC/test/bench/rounds.py" whole "$T/two-part.eml" >"$T/whole.eml"
 }
 
-# recrypt-lda twice: into Maildirs; and on by SMTP, back into Postfix.
-bench_lda() {
-  local w=$T/$com/lda conf
-  conf=$(world_conf $com recrypt-lda)
-  sed "s|$w/lmtp.sock|$w/again.sock|" "$conf" >"$T/again.conf"
-  echo "domain \"$com\" { deliver = \"smtp:127.0.0.1:$(world_port $com again)\" }" >>"$T/again.conf"
-  world_lmtp_start $com
-  start again "$BUILD/recrypt-lda" -c "$T/again.conf" --lmtp
-  wait_for 10 test -S "$w/again.sock"
-  postconf -c "$T/$com/postfix/etc" "virtual_transport=lmtp:unix:$w/again.sock"
-  postfix -c "$T/$com/postfix/etc" reload 2>>"$T/$com/log/postfix-start"
-}
+bench_lda() { world_lmtp_start $com; }
 
 # Two Dovecots: as it comes, and with mail_crypt under one P-256 key. mail_fsync stays as it comes: synced at LMTP.
 bench_dovecot() { # NAME [EXTRA-LINE...]
