@@ -94,21 +94,21 @@ def milter(w):
     with open(f"{w.t}/plain.eml", "rb") as f, open(f"{w.t}/plain-lf.eml", "wb") as out:
         out.write(f.read().replace(b"\r\n", b"\n"))  # smtp-source adds the CR
 
-    def sending(port, again):
+    def sending(port, to):
         def one():
             start, n = time.monotonic(), 300
-            run("smtp-source", *(["-d"] if again else []), "-s", "10", "-m", str(n), "-f", "sender@example.net", "-t",
-                "someone@discard.example", "-F", f"{w.t}/plain-lf.eml", w.port(port))
+            run("smtp-source", "-d", "-s", "10", "-m", str(n), "-f", "sender@example.net", "-t", to, "-F",
+                f"{w.t}/plain-lf.eml", w.port(port))
             w.drained()
             return n / (time.monotonic() - start)
         return one
-    for name, again in (("milter_ordinary", True), ("milter_ordinary_connect", False)):
-        v = rounds({"recrypt-milter": sending("OURS", again), "none": sending("PLAIN", again),
-                    "no-op milter": sending("NOOP", again)})
+    for name, to in (("milter_ordinary", "someone@example.net"), ("milter_ordinary_discard", "someone@discard.example")):
+        v = rounds({"recrypt-milter": sending("OURS", to), "none": sending("PLAIN", to), "no-op milter": sending("NOOP", to)})
         ratio = report(name, v, "messages/s", "none", 0)
         noop = statistics.median(a / b for a, b in zip(v["recrypt-milter"], v["no-op milter"]))
         print(f"#   beside the no-op milter: {noop:.3f}", flush=True)
-        verdict(name, f"{ratio:.3f} of no milter, wanted 0.85", ratio >= 0.85)
+        if name == "milter_ordinary":
+            verdict(name, f"{ratio:.3f} of no milter, wanted 0.85", ratio >= 0.85)
         verdict(name, f"{noop:.3f} of a no-op milter, wanted above 1", noop > 1)
     w.check_deferred()
 
