@@ -2,9 +2,9 @@
  *
  *   bench-grants [ROUNDS]    prints "recrypt_SUITE value recryptions/s ratio", the medians of the rounds
  *
- * One of ours: a message's ephemeral key is read from its JSON and checked, a grant is made for each of MEMBERS members of
- * a list that recryptd has in its cache, and the answer is written. All of that is counted. The list is as large as its
- * padding, so that each key agreement is a member's. Times are of the processor, not of the clock. */
+ * One of ours: a message's ephemeral key is read from its JSON and checked, a grant is made for each of MEMBERS members
+ * of a list that recryptd has in its cache, and the answer is written. All of that is counted. The list is as large as
+ * its padding, so that each key agreement is a member's. Times are of the processor, not of the clock. */
 #include <openssl/core_names.h>
 #include <openssl/dh.h>
 #include <openssl/evp.h>

@@ -3,8 +3,9 @@
  *   lmtp-load SOCKET SESSIONS MESSAGES REUSE RECIPIENT FILE
  *
  * SESSIONS at a time send MESSAGES in all; with REUSE 1 each keeps its connection, with 0 each message has a new one.
- * RECIPIENT's %d becomes the number of the recipient, 1 to 50, in turn. Each message gets a Received field of its own in
- * front, since a delivery agent may take equal ones for one delivery tried again. FILE has lines that end with CR LF. */
+ * RECIPIENT's %d becomes the number of the recipient, 1 to 50, in turn. Each message gets a Received field of its own
+ * in front, since a delivery agent may take equal ones for one delivery tried again. FILE has lines that end with CR
+ * LF. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,15 +107,17 @@ static void session(char **argv, int which, int count, int reuse)
         if (!reuse)
             f = greet(argv[1]);
         /* One packet, as Postfix sends them when the server says PIPELINING. */
-        say(f, head, (size_t)snprintf(head, sizeof head, "MAIL FROM:<sender@example.org>\r\nRCPT TO:<%s>\r\nDATA\r\n", rcpt));
+        say(f, head,
+            (size_t)snprintf(head, sizeof head, "MAIL FROM:<sender@example.org>\r\nRCPT TO:<%s>\r\nDATA\r\n", rcpt));
         expect(f, '2');
         expect(f, '2');
         expect(f, '3');
         say(f, head,
-            (size_t)snprintf(head, sizeof head,
-                             "Received: from bench (localhost [127.0.0.1])\r\n\tby mail.example.com (Postfix) with ESMTP id "
-                             "%ld.%d\r\n\tfor <%s>; Thu,  1 Jan 2026 00:00:00 +0000\r\n",
-                             (long)getpid(), i, rcpt));
+            (size_t)snprintf(
+                head, sizeof head,
+                "Received: from bench (localhost [127.0.0.1])\r\n\tby mail.example.com (Postfix) with ESMTP id "
+                "%ld.%d\r\n\tfor <%s>; Thu,  1 Jan 2026 00:00:00 +0000\r\n",
+                (long)getpid(), i, rcpt));
         say(f, text, text_len);
         expect(f, '2');
         if (!reuse) {

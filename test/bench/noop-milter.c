@@ -1,4 +1,5 @@
-/* noop-milter.c - the least that a milter of libmilter can do which reads bodies: recrypt-milter's peer in the benchmark.
+/* noop-milter.c - the least that a milter of libmilter can do which reads bodies: recrypt-milter's peer in the
+ * benchmark.
  *
  *   noop-milter SOCKET    stays in the foreground */
 #include <libmilter/mfapi.h>
