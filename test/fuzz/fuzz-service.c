@@ -6,7 +6,7 @@
  * fuzz-sources: service/settings.c service/servicekey.c service/records.c service/accounts.c service/members-store.c
  * fuzz-sources: service/signers.c service/nonces.c service/auth.c service/audit.c service/cache.c service/grants.c
  * fuzz-sources: service/quota.c service/dispatch.c service/request.c service/hello.c service/person.c service/list.c
- * fuzz-sources: service/change.c service/members.c service/grant.c service/resolve.c
+ * fuzz-sources: service/change.c service/members.c service/grant.c service/resolve.c service/fanout.c
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -318,7 +318,7 @@ static void set_up(void)
     must(service.keys && !jwk_generate("X25519", &service.keys->key, NULL) &&
          !jwk_udf(service.keys->key, service.keys->udf) && !jwk_set_kid(service.keys->key, service.keys->udf));
     must(!records_open(&service.records, &store, service.keys->udf, service.keys->storage, 1, NULL));
-    must(!audit_open("/dev/null", &service.audit, NULL) && !cache_new(100, &service.cache, NULL) &&
+    must(!audit_open("/dev/null", &service.audit, NULL) && !cache_new(100, 4, &service.cache, NULL) &&
          !nonces_new(4096, &service.nonces, NULL) && !auth_new(&service.auth, NULL) && !grants_new(&service.grants, NULL) &&
          !quota_new(&service.quota, NULL));
     alice = key_of("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\","
