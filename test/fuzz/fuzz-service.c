@@ -7,6 +7,7 @@
  * fuzz-sources: service/signers.c service/nonces.c service/auth.c service/audit.c service/cache.c service/grants.c
  * fuzz-sources: service/quota.c service/dispatch.c service/request.c service/hello.c service/person.c service/list.c
  * fuzz-sources: service/change.c service/members.c service/grant.c service/resolve.c service/fanout.c
+ * fuzz-sources: service/jobs.c
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -311,6 +312,7 @@ static void set_up(void)
                              .url = url,
                              .registration_open = 1,
                              .inline_max = 4,
+                             .list_max = 8,
                              .max_body = 1 << 20,
                              .cache_entries = 100};
     service.settings = &conf;
