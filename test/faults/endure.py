@@ -3,17 +3,25 @@
 
 what is recryptd (requests over the local socket), milter (connections, sender, recipient, abort) or lmtp (messages delivered).
 After a tenth of the rounds everything that is kept has been made; from there to the end resident memory may grow by a mebibyte and
-descriptors by none.
+descriptors by none. A connection that was just closed here may still be open there: descriptors are counted when they rest.
 """
-import importlib.util, json, os, shutil, socket, struct, sys
+import importlib.util, json, os, shutil, socket, struct, sys, time
 
 RESERVE = 1024
 
 
 def size(pid):
+    count, rested = None, 0
+    for _ in range(100):
+        now = len(os.listdir(f"/proc/{pid}/fd"))
+        rested = rested + 1 if now == count else 0
+        count = now
+        if rested == 5:
+            break
+        time.sleep(0.1)
     with open(f"/proc/{pid}/status") as f:
         kib = next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
-    return kib, len(os.listdir(f"/proc/{pid}/fd"))
+    return kib, count
 
 
 def connect(path):
