@@ -4,12 +4,13 @@ libcommon_a_SOURCES += \
 	common/suite.h common/suite-private.h common/suite.c \
 	common/suite-mont.c common/suite-p256.c common/suite-dh.c \
 	common/statement.h common/statement-private.h common/statement.c \
-	common/profile.c common/roster.c common/entry.c common/share.c
+	common/profile.c common/roster.c common/entry.c common/share.c \
+	common/device.h common/device.c common/recovery.c
 EXTRA_DIST += test/fuzz/fuzz-suite.c test/fuzz/corpus/suite test/fuzz/fuzz-statement.c test/fuzz/corpus/statement
 
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-field test/unit/test-suite test/unit/test-suite-refused test/unit/test-statement \
-	test/unit/test-entry test/unit/test-constant-time
+	test/unit/test-entry test/unit/test-constant-time test/unit/test-device
 test_unit_test_field_SOURCES = test/unit/test-field.c
 test_unit_test_field_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_suite_SOURCES = test/unit/test-suite.c
@@ -18,6 +19,8 @@ test_unit_test_suite_refused_SOURCES = test/unit/test-suite-refused.c
 test_unit_test_suite_refused_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_statement_SOURCES = test/unit/test-statement.c
 test_unit_test_statement_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
+test_unit_test_device_SOURCES = test/unit/test-device.c
+test_unit_test_device_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_entry_SOURCES = test/unit/test-entry.c
 test_unit_test_entry_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_constant_time_SOURCES = test/unit/test-constant-time.c

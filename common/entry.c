@@ -146,19 +146,13 @@ int statement_read_entry(const char *text, const struct jwk *owner, struct entry
                                         "rhash", "serial", "epoch",  "iat",  NULL};
     char udf[JWK_UDF_SIZE];
     const char *suite;
-    int64_t version;
     int r;
 
     memset(out, 0, sizeof *out);
     if ((r = jws_open_json(text, strlen(text), owner, ENTRY_TYP, &out->payload, e)) < 0)
         return r;
-    if ((r = sjson_int(out->payload, "v", &version, e)) < 0)
-        goto fail;
-    if (version != ENTRY_VERSION) {
-        r = err_set(e, ERR_UNSUPPORTED, "entry of version %lld", (long long)version);
-        goto fail;
-    }
-    if ((r = sjson_only(out->payload, names, e)) < 0 ||
+    if ((r = statement_version(out->payload, "entry", ENTRY_VERSION, e)) < 0 ||
+        (r = sjson_only(out->payload, names, e)) < 0 ||
         (r = statement_keyid(out->payload, "group", out->keyid, NULL, udf, e)) < 0 ||
         (r = statement_address(out->payload, "member", out->member, e)) < 0 ||
         (r = statement_udf(out->payload, "mkid", out->key_udf, e)) < 0 ||

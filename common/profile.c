@@ -81,23 +81,6 @@ static int read_payload(struct json_object *obj, struct profile *p, struct err *
     return jwk_set_kid(p->key, p->keyid) < 0 ? statement_no_memory(e) : 0;
 }
 
-/* The key that the payload, not verified yet, claims to be signed with. */
-static int claimed_signer(const void *text, size_t len, struct jwk **out, struct err *e)
-{
-    struct json_object *obj = NULL;
-    struct jws j;
-    int r;
-
-    *out = NULL;
-    if ((r = jws_parse(text, len, &j, e)) < 0)
-        return r;
-    if ((r = sjson_parse(buf_str(&j.payload), j.payload.len, NULL, &obj, e)) == 0)
-        r = statement_key(obj, "signer", out, e);
-    json_object_put(obj);
-    jws_clear(&j);
-    return r;
-}
-
 int profile_read(const void *text, size_t len, struct profile *out, struct err *e)
 {
     struct json_object *obj = NULL;
@@ -105,7 +88,7 @@ int profile_read(const void *text, size_t len, struct profile *out, struct err *
     int r;
 
     memset(out, 0, sizeof *out);
-    if ((r = claimed_signer(text, len, &signer, e)) == 0 &&
+    if ((r = statement_claimed_signer(text, len, &signer, NULL, e)) == 0 &&
         (r = jws_open_json(text, len, signer, PROFILE_TYP, &obj, e)) == 0)
         r = read_payload(obj, out, e);
     if (r < 0)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "jws.h"
 #include "sjson.h"
 #include "statement-private.h"
 
@@ -83,6 +84,36 @@ int statement_key(struct json_object *obj, const char *name, struct jwk **out, s
         return err_set(e, ERR_SYNTAX, "\"%s\" is a private key", name);
     }
     return 0;
+}
+
+int statement_version(struct json_object *obj, const char *what, int64_t expected, struct err *e)
+{
+    int64_t version;
+    int r = sjson_int(obj, "v", &version, e);
+
+    if (r == 0 && version != expected)
+        r = err_set(e, ERR_UNSUPPORTED, "%s of version %lld", what, (long long)version);
+    return r;
+}
+
+int statement_claimed_signer(const void *text, size_t len, struct jwk **out, struct buf *payload, struct err *e)
+{
+    struct json_object *obj = NULL;
+    struct jws j;
+    int r;
+
+    *out = NULL;
+    if ((r = jws_parse(text, len, &j, e)) < 0)
+        return r;
+    if ((r = sjson_parse(buf_str(&j.payload), j.payload.len, NULL, &obj, e)) == 0)
+        r = statement_key(obj, "signer", out, e);
+    if (r == 0 && payload && buf_append(payload, j.payload.data, j.payload.len) < 0) {
+        jwk_free(out);
+        r = statement_no_memory(e);
+    }
+    json_object_put(obj);
+    jws_clear(&j);
+    return r;
 }
 
 int statement_octets(struct json_object *obj, const char *name, unsigned char *out, size_t len, struct err *e)

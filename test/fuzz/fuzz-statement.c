@@ -1,10 +1,11 @@
-/* Payloads of profiles and rosters, under a good signature.
+/* Payloads of profiles, rosters, devices' requests and recoveries, under a good signature.
  * identity: what is read is written and read again to the same. */
 #include <json-c/json.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/device.h"
 #include "common/jws.h"
 #include "common/sjson.h"
 #include "common/statement.h"
@@ -50,23 +51,62 @@ static void profile(const struct buf *text)
     buf_free(&again);
 }
 
+static void device(const struct buf *text)
+{
+    struct device first, second;
+    struct buf again = BUF_INIT;
+
+    if (device_read(text->data, text->len, &first, NULL) < 0)
+        return;
+    if (device_sign(&first, signer, &again, NULL) < 0 || device_read(again.data, again.len, &second, NULL) < 0 ||
+        strcmp(first.member, second.member) != 0 || !jwk_equal(first.key, second.key) ||
+        strcmp(first.owner, second.owner) != 0)
+        abort();
+    device_clear(&first);
+    device_clear(&second);
+    buf_free(&again);
+}
+
+static void recovery(const struct buf *text)
+{
+    struct recovery first, second;
+    struct buf again = BUF_INIT;
+
+    if (recovery_read(text->data, text->len, signer, &first, NULL) < 0)
+        return;
+    if (recovery_sign(&first, signer, &again, NULL) < 0 ||
+        recovery_read(again.data, again.len, signer, &second, NULL) < 0 || first.count != second.count ||
+        strcmp(first.member, second.member) != 0 || memcmp(first.id, second.id, sizeof first.id) != 0)
+        abort();
+    for (size_t i = 0; i < first.count; i++)
+        if (strcmp(first.entries[i], second.entries[i]) != 0)
+            abort();
+    recovery_clear(&first);
+    recovery_clear(&second);
+    buf_free(&again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const types[] = {"recrypt-profile", "recrypt-roster"};
+    static const struct {
+        const char *typ;
+        void (*check)(const struct buf *text);
+    } kinds[] = {{"recrypt-profile", profile},
+                 {"recrypt-roster", roster},
+                 {"recrypt-device", device},
+                 {"recrypt-recovery", recovery}};
     struct json_object *header;
 
     if (!signer && jwk_parse(signer_text, strlen(signer_text), &signer, NULL) < 0)
         abort();
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < (int)(sizeof kinds / sizeof *kinds); i++) {
         struct buf text = BUF_INIT;
 
         header = json_object_new_object();
-        if (sjson_set_string(header, "typ", types[i]) < 0 || jws_sign(signer, header, data, size, 0, &text, NULL) < 0)
+        if (sjson_set_string(header, "typ", kinds[i].typ) < 0 ||
+            jws_sign(signer, header, data, size, 0, &text, NULL) < 0)
             abort();
-        if (i)
-            roster(&text);
-        else
-            profile(&text);
+        kinds[i].check(&text);
         json_object_put(header);
         buf_free(&text);
     }
