@@ -521,13 +521,33 @@ def odd_packets(path, sealed):
 
 
 def dribble(path, sealed):
-    """One octet at a time, and two hundred others that stop in the middle of a packet."""
-    held = []
+    """One octet at a time, and two hundred others that stop in the middle of a packet.
+
+    libmilter's pool of threads counts a thread as idle until it has taken up its task: of two connections that come at one moment
+    the second may wait until any thread ends a task, or a third one comes. So does a mail server in use: one comes every so often."""
+    held, over = [], threading.Event()
+
+    def traffic():
+        while not over.wait(0.5):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(path)
     for i in range(200):
         s = socket.socket(socket.AF_UNIX)
         s.connect(path)
         s.sendall(b"\0\0\0\x0dO\0\0\0\6"[:1 + i % 9])
         held.append(s)
+    others = threading.Thread(target=traffic)
+    others.start()
+    try:
+        octet_by_octet(path, sealed)
+    finally:
+        over.set()
+        others.join()
+    for s in held:
+        s.close()
+
+
+def octet_by_octet(path, sealed):
     m = Milter(path)
     whole = m.s.sendall
 
@@ -543,8 +563,6 @@ def dribble(path, sealed):
     answer, changes = to_list(m, sealed)
     assert answer == b"a" and strings(changes, "-") == [f"<{LIST}>"], answer
     m_socket.close()
-    for s in held:
-        s.close()
 
 
 def memory(path, sealed, pid):
