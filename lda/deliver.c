@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/maildir.h"
 #include "common/rclient.h"
 #include "fanout.h"
 #include "grants.h"
-#include "maildir.h"
 #include "message.h"
 #include "remote.h"
 #include "seal.h"

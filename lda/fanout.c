@@ -6,11 +6,12 @@
 #include <sysexits.h>
 #include <time.h>
 
+#include "common/lines.h"
 #include "common/log.h"
 #include "common/mailcrypt.h"
+#include "common/maildir.h"
 #include "common/rclient.h"
 #include "inject.h"
-#include "maildir.h"
 #include "message.h"
 #include "remote.h"
 
@@ -101,7 +102,7 @@ static int read_message(struct fanout *f, struct span msg)
     struct span header, body;
     int r;
 
-    if ((r = message_to_crlf(message_without_from_line(msg), &f->text, &f->e)) < 0 ||
+    if ((r = lines_to_crlf(message_without_from_line(msg), &f->text, &f->e)) < 0 ||
         (r = mailcrypt_find_message((struct span){f->text.data, f->text.len}, &header, &body, &f->m, &f->e)) < 0)
         return r;
     if (f->m.kind != MAILCRYPT_TWO_PART)

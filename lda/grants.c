@@ -3,8 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/lines.h"
 #include "common/mailcrypt.h"
-#include "message.h"
 
 /* Everything that is no answer about this very message is "try again later": a denial means that recryptd does not know us
  * as a delivery agent. */
@@ -119,7 +119,7 @@ static int append_as(const struct buf *text, int crlf, struct buf *out, struct e
     struct span s = {text->data, text->len};
 
     if (!crlf)
-        return message_to_lf(s, out, e);
+        return lines_to_lf(s, out, e);
     return buf_append(out, text->data, text->len) < 0 ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
 }
 
@@ -175,7 +175,7 @@ int grants_apply(struct frame_client *c, const char *account, struct span msg, e
         r = apply_all(c, account, m.jwe, e);
         if (r > 0)
             r = m.kind == MAILCRYPT_TWO_PART ? write_two_part(&m, msg, out, e)
-                                             : write_whole(&m, header, message_has_crlf(msg), out, e);
+                                             : write_whole(&m, header, lines_have_crlf(msg), out, e);
         if (r < 0)
             r = temporary(r, e);
     }

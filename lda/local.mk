@@ -7,7 +7,6 @@ LDA_SOURCES = \
 	lda/grants.h lda/grants.c \
 	lda/lmtp.h lda/lmtp.c \
 	lda/lmtpd.h lda/lmtpd.c \
-	lda/maildir.h lda/maildir.c \
 	lda/message.h lda/message.c \
 	lda/remote.h lda/remote.c \
 	lda/seal.h lda/seal.c \
@@ -24,14 +23,12 @@ if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-lda-inject
 test_unit_test_lda_inject_SOURCES = test/unit/test-lda-inject.c
 test_unit_test_lda_inject_LDADD = $(UNIT_LIBS) $(LDA_LIBS)
-check_PROGRAMS += test/unit/test-lda-template test/unit/test-lda-message test/unit/test-lda-maildir test/unit/test-lda-lmtp \
+check_PROGRAMS += test/unit/test-lda-template test/unit/test-lda-message test/unit/test-lda-lmtp \
 	test/unit/test-lda-grants test/unit/test-lda-seal test/unit/test-lda-settings
 test_unit_test_lda_template_SOURCES = test/unit/test-lda-template.c
 test_unit_test_lda_template_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
 test_unit_test_lda_message_SOURCES = test/unit/test-lda-message.c
 test_unit_test_lda_message_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
-test_unit_test_lda_maildir_SOURCES = test/unit/test-lda-maildir.c
-test_unit_test_lda_maildir_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
 test_unit_test_lda_lmtp_SOURCES = test/unit/test-lda-lmtp.c
 test_unit_test_lda_lmtp_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
 test_unit_test_lda_grants_SOURCES = test/unit/test-lda-grants.c

@@ -5,6 +5,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "common/lines.h"
+
 static int no_memory(int r, struct err *e)
 {
     return r < 0 ? err_set(e, r, r == ERR_LIMIT ? "the message is too large" : "out of memory") : 0;
@@ -46,62 +48,6 @@ struct span message_without_from_line(struct span msg)
         return msg;
     nl++;
     return (struct span){nl, msg.len - (size_t)(nl - msg.data)};
-}
-
-int message_has_crlf(struct span msg)
-{
-    const unsigned char *nl = msg.len ? memchr(msg.data, '\n', msg.len) : NULL;
-
-    return nl && nl > msg.data && nl[-1] == '\r';
-}
-
-int message_to_lf(struct span text, struct buf *out, struct err *e)
-{
-    const unsigned char *p = text.data, *end = p + text.len, *cr;
-    int r;
-
-    if ((r = buf_reserve(out, text.len)) < 0)
-        return no_memory(r, e);
-    while (p < end && (cr = memchr(p, '\r', (size_t)(end - p)))) {
-        size_t n = (size_t)(cr - p);
-
-        if (cr + 1 == end || cr[1] != '\n')
-            n++;
-        buf_append(out, p, n);
-        p = cr + 1;
-    }
-    if (p < end)
-        buf_append(out, p, (size_t)(end - p));
-    return 0;
-}
-
-int message_to_crlf(struct span text, struct buf *out, struct err *e)
-{
-    const unsigned char *p = text.data, *end = p + text.len;
-    int r = 0;
-
-    while (p < end && r == 0) {
-        const unsigned char *q = p;
-
-        while (q < end && *q != '\r' && *q != '\n')
-            q++;
-        if ((r = buf_append(out, p, (size_t)(q - p))) == 0)
-            r = buf_append(out, "\r\n", 2);
-        if (q < end)
-            q += *q == '\r' && q + 1 < end && q[1] == '\n' ? 2 : 1;
-        p = q;
-    }
-    return no_memory(r, e);
-}
-
-size_t message_wire_size(struct span msg)
-{
-    const unsigned char *p = msg.data, *end = p + msg.len, *nl;
-    size_t n = msg.len;
-
-    for (; p < end && (nl = memchr(p, '\n', (size_t)(end - p))); p = nl + 1)
-        n += nl == msg.data || nl[-1] != '\r';
-    return n;
 }
 
 /* Is p..end's line the field "name:"? The value's first line goes to *value. */
@@ -184,7 +130,7 @@ static int has_value(struct span msg, const char *name, const char *open, const 
 int message_delivery_fields(struct span msg, const char *sender, const char *recipient, struct buf *out,
                             struct err *e)
 {
-    const char *eol = message_has_crlf(msg) ? "\r\n" : "\n";
+    const char *eol = lines_have_crlf(msg) ? "\r\n" : "\n";
     int r = 0;
 
     if (sender && !has_value(msg, "Return-Path", "<", sender, ">"))

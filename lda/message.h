@@ -1,4 +1,4 @@
-/* message.h - one message in memory: read, line ends, the fields that a delivery agent looks at or adds. */
+/* message.h - one message in memory: read, and the fields that a delivery agent looks at or adds. */
 #ifndef RECRYPT_LDA_MESSAGE_H
 #define RECRYPT_LDA_MESSAGE_H
 
@@ -17,19 +17,6 @@ struct span message_without_from_line(struct span msg);
 /* msg without the trace fields of the delivery to us (Return-Path, Delivered-To, X-Original-To) that it begins with: in a message
  * that goes on to the same recipient, the next server would take the second for a loop. */
 struct span message_without_delivery_fields(struct span msg);
-
-/* 1 when msg's first line ends with CRLF, 0 when with LF or not at all. */
-int message_has_crlf(struct span msg);
-
-/* Appends text with every CRLF as LF. */
-int message_to_lf(struct span text, struct buf *out, struct err *e);
-
-/* Appends text with every line ended by CRLF: a bare LF and a bare CR become CRLF too, so that nobody downstream can see
- * an end of the message where there is none; the last line gets one when it has none. */
-int message_to_crlf(struct span text, struct buf *out, struct err *e);
-
-/* Octets that msg has with every LF counted as CRLF (Maildir's W=). */
-size_t message_wire_size(struct span msg);
 
 /* True when the header has a field of that name (the message is looked at as far as its header goes). */
 int message_has_field(struct span msg, const char *name);

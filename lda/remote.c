@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/conf.h"
+#include "common/lines.h"
 #include "common/log.h"
 #include "message.h"
 
@@ -99,7 +100,7 @@ int remote_deliver(const struct route *route, int timeout, const char *sender, c
     if (!remote_sendable(sender) || !remote_sendable(recipient) || !*recipient)
         return err_set(e, ERR_SYNTAX, "the address cannot be sent on");
     for (size_t i = 0; i < count && r == 0; i++)
-        r = message_to_crlf(pieces[i], &text, e);
+        r = lines_to_crlf(pieces[i], &text, e);
     if (r == 0 && (r = open_session(route, timeout, &session, e)) == 0) {
         r = converse(session, route->kind, sender, recipient, &text, code, e);
         mailsmtp_free(session); /* QUIT */

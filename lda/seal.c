@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "common/lines.h"
 #include "common/mailcrypt.h"
 #include "common/protect.h"
 #include "message.h"
@@ -53,7 +54,7 @@ static int write_header(struct span header, const char *eol, struct buf *out)
 static int write_message(struct span msg, const struct jwe *jwe, const struct buf *ciphertext, struct buf *out,
                          struct err *e)
 {
-    int crlf = message_has_crlf(msg), r;
+    int crlf = lines_have_crlf(msg), r;
     struct buf type = BUF_INIT, body = BUF_INIT;
     const char *eol = crlf ? "\r\n" : "\n";
     struct span header, rest;
@@ -67,7 +68,7 @@ static int write_message(struct span msg, const struct jwe *jwe, const struct bu
         goto out;
     }
     if (!crlf)
-        r = message_to_lf((struct span){body.data, body.len}, out, e);
+        r = lines_to_lf((struct span){body.data, body.len}, out, e);
     else if ((r = buf_append(out, body.data, body.len)) < 0)
         err_set(e, r, "the encrypted message does not fit");
 out:

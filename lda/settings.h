@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 #include "common/err.h"
-#include "maildir.h"
+#include "common/maildir.h"
 
 enum { SETTINGS_BATCH_MAX = 64 };
 

@@ -74,36 +74,6 @@ static void test_delivery_fields_off(void)
     CU_ASSERT(message_without_delivery_fields(span("")).len == 0);
 }
 
-static void test_line_ends(void)
-{
-    static const struct {
-        const char *in, *lf, *crlf;
-    } cases[] = {{"", "", ""},
-                 {"a", "a", "a\r\n"},
-                 {"a\n", "a\n", "a\r\n"},
-                 {"a\r\n", "a\n", "a\r\n"},
-                 {"a\rb\n", "a\rb\n", "a\r\nb\r\n"},
-                 {"\r\n\r\n", "\n\n", "\r\n\r\n"},
-                 {"a\r\r\n", "a\r\n", "a\r\n\r\n"},
-                 {"a\r", "a\r", "a\r\n"},
-                 {"a\n.\nb\n", "a\n.\nb\n", "a\r\n.\r\nb\r\n"}};
-    struct buf b = BUF_INIT;
-
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        buf_reset(&b);
-        CU_ASSERT(message_to_lf(span(cases[i].in), &b, NULL) == 0 && equal(&b, cases[i].lf));
-        buf_reset(&b);
-        CU_ASSERT(message_to_crlf(span(cases[i].in), &b, NULL) == 0 && equal(&b, cases[i].crlf));
-    }
-    buf_free(&b);
-    CU_ASSERT(message_has_crlf(span("a\r\nb\n")) == 1);
-    CU_ASSERT(message_has_crlf(span("a\nb\r\n")) == 0);
-    CU_ASSERT(message_has_crlf(span("\n")) == 0);
-    CU_ASSERT(message_has_crlf(span("")) == 0);
-    CU_ASSERT(message_wire_size(span("a\nb\r\nc")) == 7);
-    CU_ASSERT(message_wire_size(span("\n\n")) == 4);
-}
-
 static void test_fields(void)
 {
     struct buf b = BUF_INIT;
@@ -129,7 +99,6 @@ int main(void)
 {
     static const struct unit_test tests[] = {{"reading stops at the cap, not before", test_read},
                                              {"a From_ line is taken off", test_from_line},
-                                             {"line ends", test_line_ends},
                                              {"delivery fields taken off", test_delivery_fields_off},
                                              {"trace fields", test_fields}};
 

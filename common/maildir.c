@@ -14,8 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "message.h"
-
 const struct maildir_modes maildir_private = {0700, 0600, (gid_t)-1};
 
 int maildir_id(const char *queue_id, const char *recipient, const char *original, struct span msg,
@@ -94,12 +92,24 @@ static int make_maildir(const char *root, const char *path, const struct maildir
     return 0;
 }
 
-/* 1 when a file in the subdirectory bears the id, 0 when none does. */
-static int holds(int maildir, const char *sub, const char *id, struct err *e)
+/* The id in a file's name; 0 when it has none. */
+static int id_in(const char *name, char id[MAILDIR_ID_SIZE])
 {
-    int fd = openat(maildir, sub, O_RDONLY | O_DIRECTORY | O_CLOEXEC), found = 0;
+    enum { LEN = MAILDIR_ID_SIZE - 1 };
+
+    for (const char *p = name; (p = strstr(p, ".R")); p += 2)
+        if (strspn(p + 2, "0123456789abcdef") == LEN && p[2 + LEN] == '.') {
+            snprintf(id, MAILDIR_ID_SIZE, "%s", p + 2);
+            return 1;
+        }
+    return 0;
+}
+
+static int each_in(int maildir, const char *sub, maildir_visit *visit, void *arg, struct err *e)
+{
+    int fd = openat(maildir, sub, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
-    char mark[MAILDIR_ID_SIZE + 3];
+    char id[MAILDIR_ID_SIZE], name[NAME_MAX + 8];
     struct dirent *de;
 
     if (!d) {
@@ -108,21 +118,31 @@ static int holds(int maildir, const char *sub, const char *id, struct err *e)
             close(fd);
         return ERR_SYSTEM;
     }
-    snprintf(mark, sizeof mark, ".R%s.", id);
-    while (!found && (errno = 0, de = readdir(d)))
-        found = strstr(de->d_name, mark) != NULL;
-    if (!found && errno)
-        found = err_errno(e, "cannot read %s", sub);
+    while (r == 0 && (errno = 0, de = readdir(d))) {
+        if (!id_in(de->d_name, id))
+            continue;
+        snprintf(name, sizeof name, "%s/%s", sub, de->d_name);
+        r = visit(arg, id, name, e);
+    }
+    if (r == 0 && errno)
+        r = err_errno(e, "cannot read %s", sub);
     closedir(d);
-    return found;
+    return r;
 }
 
 /* Looks in new first: a reader may move the file from new to cur between the two looks, never back. */
-static int delivered_before(int maildir, const char *id, struct err *e)
+static int each(int maildir, maildir_visit *visit, void *arg, struct err *e)
 {
-    int r = holds(maildir, "new", id, e);
+    int r = each_in(maildir, "new", visit, arg, e);
 
-    return r ? r : holds(maildir, "cur", id, e);
+    return r ? r : each_in(maildir, "cur", visit, arg, e);
+}
+
+static int is_this(void *arg, const char *id, const char *name, struct err *e)
+{
+    (void)name;
+    (void)e;
+    return strcmp(id, arg) == 0;
 }
 
 /* The middle of the file's name. With an id it is the same at every try; without, like no other. */
@@ -213,6 +233,17 @@ static int fill(int fd, const struct maildir_modes *m, const struct span *pieces
     return 0;
 }
 
+/* Octets that msg has with every LF counted as CRLF (Maildir's W=). */
+static size_t wire_size(struct span msg)
+{
+    const unsigned char *p = msg.data, *end = p + msg.len, *nl;
+    size_t n = msg.len;
+
+    for (; p < end && (nl = memchr(p, '\n', (size_t)(end - p))); p = nl + 1)
+        n += nl == msg.data || nl[-1] != '\r';
+    return n;
+}
+
 static int sync_maildir(int maildir, struct err *e)
 {
     int r = sync_dir(maildir, "new", e);
@@ -220,6 +251,7 @@ static int sync_maildir(int maildir, struct err *e)
     return r ? r : sync_dir(maildir, "tmp", e);
 }
 
+/* again NULL: nothing here bears the id. */
 static int deliver_in(int maildir, const struct maildir_modes *m, const char *id, const struct span *pieces,
                       size_t count, int *again, struct err *e)
 {
@@ -232,13 +264,13 @@ static int deliver_in(int maildir, const struct maildir_modes *m, const char *id
     snprintf(tmp, sizeof tmp, "tmp/%s.%s", part, host);
     if ((r = open_tmp(maildir, tmp, &fd, e)) < 0)
         return r;
-    if (id && (r = delivered_before(maildir, id, e)) != 0)
+    if (id && again && (r = each(maildir, is_this, (void *)id, e)) != 0)
         goto remove;
     if ((r = fill(fd, m, pieces, count, e)) < 0)
         goto remove;
     for (size_t i = 0; i < count; i++) {
         size += pieces[i].len;
-        wire += message_wire_size(pieces[i]);
+        wire += wire_size(pieces[i]);
     }
     snprintf(name, sizeof name, "new/%lld.%s.%s,S=%zu,W=%zu", (long long)time(NULL), part, host, size, wire);
     if (renameat(maildir, tmp, maildir, name) < 0) {
@@ -262,20 +294,43 @@ remove:
     return r;
 }
 
-int maildir_deliver(const char *root, const char *path, const struct maildir_modes *modes, const char *id,
-                    const struct span *pieces, size_t count, int *again, struct err *e)
+static int deliver(const char *root, const char *path, const struct maildir_modes *modes, const char *id,
+                   const struct span *pieces, size_t count, int *again, struct err *e)
 {
-    int fd, r, twice = 0;
+    int fd, r;
 
-    if (again)
-        *again = 0;
     if ((r = make_maildir(root, path, modes, e)) < 0)
         return r;
     if ((fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         return err_errno(e, "cannot open %s", path);
-    r = deliver_in(fd, modes, id, pieces, count, &twice, e);
+    r = deliver_in(fd, modes, id, pieces, count, again, e);
     close(fd);
+    return r < 0 ? r : 0;
+}
+
+int maildir_deliver(const char *root, const char *path, const struct maildir_modes *modes, const char *id,
+                    const struct span *pieces, size_t count, int *again, struct err *e)
+{
+    int twice = 0, r = deliver(root, path, modes, id, pieces, count, &twice, e);
+
     if (again)
         *again = twice;
-    return r < 0 ? r : 0;
+    return r;
+}
+
+int maildir_deliver_fresh(const char *root, const char *path, const struct maildir_modes *modes, const char *id,
+                          const struct span *pieces, size_t count, struct err *e)
+{
+    return deliver(root, path, modes, id, pieces, count, NULL, e);
+}
+
+int maildir_each(const char *path, maildir_visit *visit, void *arg, struct err *e)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : err_errno(e, "cannot open %s", path);
+    r = each(fd, visit, arg, e);
+    close(fd);
+    return r;
 }

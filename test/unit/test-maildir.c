@@ -1,4 +1,4 @@
-#include "lda/maildir.h"
+#include "common/maildir.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -178,6 +178,47 @@ static void test_link(void)
     CU_ASSERT(count("new", NULL, 0) == 1);
 }
 
+struct seen {
+    char id[8][MAILDIR_ID_SIZE], name[8][300];
+    int count;
+};
+
+static int see(void *arg, const char *id, const char *name, struct err *e)
+{
+    struct seen *s = arg;
+
+    (void)e;
+    if (s->count == 8)
+        return ERR_LIMIT;
+    snprintf(s->id[s->count], sizeof *s->id, "%s", id);
+    snprintf(s->name[s->count++], sizeof *s->name, "%s", name);
+    return 0;
+}
+
+static void test_each(void)
+{
+    char id[2][MAILDIR_ID_SIZE], from[512], to[600];
+    struct span s = message();
+    struct seen seen = {0};
+
+    fresh("each");
+    CU_ASSERT(maildir_each(box, see, &seen, NULL) == 0 && seen.count == 0);
+    maildir_id("1", "bob@x", "", message(), id[0], NULL);
+    maildir_id("2", "bob@x", "", message(), id[1], NULL);
+    CU_ASSERT(maildir_deliver_fresh(root, box, &maildir_private, id[0], &s, 1, NULL) == 0);
+    CU_ASSERT(count("new", from, sizeof from) == 1);
+    snprintf(to, sizeof to, "%s/cur%s:2,RS", box, strrchr(from, '/'));
+    CU_ASSERT(rename(from, to) == 0);
+    CU_ASSERT(maildir_deliver_fresh(root, box, &maildir_private, id[1], &s, 1, NULL) == 0 && deliver(NULL, NULL) == 0);
+    CU_ASSERT(maildir_each(box, see, &seen, NULL) == 0 && seen.count == 2);
+    CU_ASSERT_STRING_EQUAL(seen.id[0], id[1]);
+    CU_ASSERT(strncmp(seen.name[0], "new/", 4) == 0);
+    CU_ASSERT_STRING_EQUAL(seen.id[1], id[0]);
+    CU_ASSERT_STRING_EQUAL(seen.name[1], to + strlen(box) + 1);
+    seen.count = 8;
+    CU_ASSERT(maildir_each(box, see, &seen, NULL) == ERR_LIMIT);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {{"delivers, private, named with its sizes", test_plain},
@@ -187,13 +228,14 @@ int main(void)
                                              {"a dead process's file in tmp is used up", test_stale},
                                              {"no room: nothing is left", test_full},
                                              {"no mail_root", test_no_root},
-                                             {"a symbolic link in tmp is not followed", test_link}};
+                                             {"a symbolic link in tmp is not followed", test_link},
+                                             {"what is there under ids", test_each}};
     char command[128];
     int r;
 
     if (!mkdtemp(root))
         return 99;
-    r = unit_main("lda-maildir", tests, sizeof tests / sizeof *tests);
+    r = unit_main("maildir", tests, sizeof tests / sizeof *tests);
     snprintf(command, sizeof command, "rm -rf %s", root);
     return system(command) == 0 ? r : 99;
 }

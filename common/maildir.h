@@ -1,11 +1,11 @@
 /* maildir.h - writes one message into a Maildir: complete in new/ and on disk, or not there at all. */
-#ifndef RECRYPT_LDA_MAILDIR_H
-#define RECRYPT_LDA_MAILDIR_H
+#ifndef RECRYPT_MAILDIR_H
+#define RECRYPT_MAILDIR_H
 
 #include <sys/types.h>
 
-#include "common/err.h"
-#include "common/mime.h"
+#include "err.h"
+#include "mime.h"
 
 struct maildir_modes {
     mode_t dir, file;
@@ -29,5 +29,16 @@ int maildir_id(const char *queue_id, const char *recipient, const char *original
  * delivering the same id right now. */
 int maildir_deliver(const char *root, const char *path, const struct maildir_modes *modes, const char *id,
                     const struct span *pieces, size_t count, int *again, struct err *e);
+
+/* As maildir_deliver, for an id that the caller did not find with maildir_each and that only she delivers here: without a look
+ * through new/ and cur/, which a large mailbox makes long. */
+int maildir_deliver_fresh(const char *root, const char *path, const struct maildir_modes *modes, const char *id,
+                          const struct span *pieces, size_t count, struct err *e);
+
+/* Calls back for each message in new/ and cur/ that was delivered under an id: its id and its name from path on. One that a
+ * reader moves in the meantime may come twice, never not at all. A non-zero result of the callback stops and is returned. No such
+ * Maildir: nothing, 0. ERR_SYSTEM. */
+typedef int maildir_visit(void *arg, const char *id, const char *name, struct err *e);
+int maildir_each(const char *path, maildir_visit *visit, void *arg, struct err *e);
 
 #endif
