@@ -1,9 +1,7 @@
 #include "local.h"
 
-#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -12,9 +10,10 @@
 
 #include "common/frame.h"
 #include "common/log.h"
+#include "listener.h"
 
 /* A client that does not take its reply for so long is gone. An idle one may stay: a milter keeps its connection. */
-enum { WRITE_SECONDS = 60, PARTIAL_SECONDS = 30, ACCEPT_BATCH = 16 };
+enum { WRITE_SECONDS = 60, PARTIAL_SECONDS = 30 };
 /* Whoever has no role gets little: the socket is open to every user of the host. */
 enum { NOBODIES_MAX = 32, USER_MAX = 8, NOBODY_SECONDS = 10 };
 
@@ -29,19 +28,10 @@ struct client {
 struct local {
     struct service *service;
     struct event_base *base;
-    struct event *accept;
-    int fd;
+    struct listener *listener;
     unsigned count, nobodies;
     LIST_HEAD(, client) clients;
 };
-
-static void watch(struct local *l)
-{
-    if (l->count < l->service->settings->max_clients)
-        event_add(l->accept, NULL);
-    else
-        event_del(l->accept);
-}
 
 static void drop(struct client *c)
 {
@@ -52,7 +42,7 @@ static void drop(struct client *c)
     bufferevent_free(c->bev);
     free(c);
     l->count--;
-    watch(l);
+    listener_watch(l->listener);
 }
 
 /* Roles are looked up for each request: a reload may have changed them. */
@@ -134,8 +124,8 @@ static void on_end(struct bufferevent *bev, short what, void *arg)
     drop(arg);
 }
 
-/* Too many who have no role? Users who may ask about themselves are counted each for herself: one must not keep the others'
- * mail waiting. */
+/* Too many who have no role? Users who may ask about themselves are counted each for herself: one must not keep the
+ * others' mail waiting. */
 static int crowded(const struct local *l, const struct client *c)
 {
     const struct client *other;
@@ -146,21 +136,28 @@ static int crowded(const struct local *l, const struct client *c)
     if (!*c->caller.own)
         return l->nobodies >= NOBODIES_MAX;
     LIST_FOREACH(other, &l->clients, link)
-        mine += other->nobody && other->caller.uid == c->caller.uid;
+    mine += other->nobody && other->caller.uid == c->caller.uid;
     return mine >= USER_MAX;
 }
 
-static int take_client(struct local *l, int fd)
+static int room(void *arg)
 {
+    const struct local *l = arg;
+
+    return l->count < l->service->settings->max_clients;
+}
+
+static void take(void *arg, int fd, const struct sockaddr *from, socklen_t from_len)
+{
+    struct local *l = arg;
     struct client *c = calloc(1, sizeof *c);
     struct ucred peer;
     socklen_t len = sizeof peer;
 
-    if (!c || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) || len != sizeof peer) {
-        free(c);
-        close(fd);
-        return -1;
-    }
+    (void)from;
+    (void)from_len;
+    if (!c || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) || len != sizeof peer)
+        goto lost;
     c->local = l;
     c->caller.local = 1;
     c->caller.uid = peer.uid;
@@ -170,14 +167,11 @@ static int take_client(struct local *l, int fd)
     if (crowded(l, c)) {
         free(c);
         close(fd);
-        return 0;
+        return;
     }
     c->bev = bufferevent_socket_new(l->base, fd, BEV_OPT_CLOSE_ON_FREE);
-    if (!c->bev) {
-        free(c);
-        close(fd);
-        return -1;
-    }
+    if (!c->bev)
+        goto lost;
     LIST_INSERT_HEAD(&l->clients, c, link);
     l->count++;
     l->nobodies += (unsigned)c->nobody;
@@ -186,48 +180,32 @@ static int take_client(struct local *l, int fd)
     serve(c); /* nothing is there yet: sets the timeouts */
     bufferevent_setcb(c->bev, on_data, on_data, on_end, c);
     bufferevent_enable(c->bev, EV_READ | EV_WRITE);
-    return 0;
-}
-
-static void on_accept(evutil_socket_t listening, short what, void *arg)
-{
-    struct local *l = arg;
-
-    (void)what;
-    for (int i = 0; i < ACCEPT_BATCH && l->count < l->service->settings->max_clients; i++) {
-        int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-        if (fd < 0) {
-            if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-                log_error("accept: %s", strerror(errno));
-            break;
-        }
-        if (take_client(l, fd))
-            log_error("a client could not be taken");
-    }
-    watch(l);
+    return;
+lost:
+    log_error("a client could not be taken");
+    free(c);
+    close(fd);
 }
 
 int local_new(struct service *s, struct event_base *base, int fd, struct local **out, struct err *e)
 {
+    static const struct listener_use use = {"listen_local", room, take};
     struct local *l = calloc(1, sizeof *l);
+    int rc;
 
     *out = NULL;
-    if (!l || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
-        free(l);
+    if (!l) {
+        close(fd);
         return err_errno(e, "listen_local");
     }
     l->service = s;
     l->base = base;
-    l->fd = fd;
     LIST_INIT(&l->clients);
-    l->accept = event_new(base, fd, EV_READ | EV_PERSIST, on_accept, l);
-    if (!l->accept || event_add(l->accept, NULL)) {
+    rc = listener_new(base, fd, &use, l, &l->listener, e);
+    if (rc)
         local_free(&l);
-        return err_set(e, ERR_SYSTEM, "listen_local: no event");
-    }
     *out = l;
-    return 0;
+    return rc;
 }
 
 void local_free(struct local **lp)
@@ -243,9 +221,7 @@ void local_free(struct local **lp)
         bufferevent_free(c->bev);
         free(c);
     }
-    if (l->accept)
-        event_free(l->accept);
-    close(l->fd);
+    listener_free(&l->listener);
     free(l);
     *lp = NULL;
 }

@@ -15,8 +15,10 @@ libservice_a_SOURCES = \
 	service/service.h service/dispatch.c service/request.c service/hello.c service/person.c service/list.c \
 	service/change.h service/change.c service/members.c service/grant.c service/resolve.c \
 	service/jobs.h service/jobs.c service/fanout.c \
+	service/listener.h service/listener.c \
 	service/local.h service/local.c \
 	service/web.h service/web.c \
+	service/descriptors.h service/descriptors.c \
 	service/server.h service/server.c service/store.c
 SERVICE_LIBS = libservice.a libkeystore.a $(BASE_LIBS) $(DB_LIBS) $(MICROHTTPD_LIBS) $(EVENT_LIBS) $(SYSTEMD_LIBS) $(SECCOMP_LIBS)
 recryptd_SOURCES = service/main.c
@@ -35,6 +37,6 @@ test_unit_test_auth_LDFLAGS = -Wl,--wrap=jwk_from_json -Wl,--wrap=EVP_DigestVeri
 # Drives the built recryptd over its sockets.
 test_unit_test_recryptd_SOURCES = \
 	test/unit/recryptd-world.h test/unit/recryptd-world.c test/unit/recryptd-tests.h test/unit/test-recryptd.c \
-	test/unit/recryptd-web.c test/unit/recryptd-members.c test/unit/recryptd-socket.c test/unit/recryptd-process.c
+	test/unit/recryptd-web.c test/unit/recryptd-members.c test/unit/recryptd-socket.c test/unit/recryptd-process.c test/unit/recryptd-limits.c
 test_unit_test_recryptd_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)
 endif

@@ -13,6 +13,7 @@
 #include "common/conf.h"
 #include "common/log.h"
 #include "common/sandbox.h"
+#include "descriptors.h"
 #include "local.h"
 #include "service.h"
 #include "web.h"
@@ -101,8 +102,7 @@ static int open_fronts(struct server *sv, struct err *e)
     if (!sv->base)
         return err_set(e, ERR_SYSTEM, "no event loop");
     rc = local_new(&sv->service, sv->base, sv->local_fd, &sv->local, e);
-    if (!rc)
-        sv->local_fd = -1;
+    sv->local_fd = -1;
     if (rc || sv->web_fd < 0)
         return rc;
     rc = web_new(&sv->service, sv->base, sv->web_fd, &sv->web, e);
@@ -123,7 +123,7 @@ static void reload(struct server *sv)
         log_error("reload: %s; the former configuration stays in force", e.text);
         goto out;
     }
-    if (sv->web && web_reload(sv->web, sv->settings, fresh, &e)) {
+    if (descriptors_fit(fresh, &e) || (sv->web && web_reload(sv->web, sv->settings, fresh, &e))) {
         log_error("reload: %s; the former configuration stays in force", e.text);
         settings_free(&fresh);
         goto out;
@@ -260,7 +260,9 @@ int server_run(struct settings *settings, const char *config_path, void (*ready)
     int rc;
 
     umask(077);
-    rc = bind_fronts(&sv, e);
+    descriptors_raise(settings);
+    rc = descriptors_fit(settings, e);
+    rc = rc ? rc : bind_fronts(&sv, e);
     rc = rc ? rc : make_state_directory(settings, e);
     if (!rc && settings->has_user)
         rc = conf_drop_privileges(settings->uid, settings->gid, e);

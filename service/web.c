@@ -1,7 +1,6 @@
 #include "web.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/sjson.h"
+#include "listener.h"
 
 enum {
     OPEN_BODY_MAX = 64 << 10, /* a request without signature */
@@ -26,8 +26,9 @@ struct web {
     struct service *service;
     struct event_base *base;
     struct MHD_Daemon *daemon;
+    struct listener *listener;
     struct event *readable, *timer;
-    int fd;
+    unsigned limit; /* connections of this daemon */
     size_t buffered;
 };
 
@@ -119,7 +120,7 @@ static size_t excess(size_t len)
     return len > OPEN_BODY_MAX ? len - OPEN_BODY_MAX : 0;
 }
 
-static void take(struct web *w, struct transfer *t, const char *data, size_t len)
+static void collect(struct web *w, struct transfer *t, const char *data, size_t len)
 {
     size_t more = excess(t->body.len + len) - excess(t->body.len);
 
@@ -151,7 +152,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     if (!t)
         return begin(w, c, url, method, state);
     if (*len) {
-        take(w, t, data, *len);
+        collect(w, t, data, *len);
         *len = 0;
         return MHD_YES;
     }
@@ -203,6 +204,8 @@ static void run(struct web *w)
         wait.tv_usec = (suseconds_t)(ms % 1000 * 1000);
     }
     evtimer_add(w->timer, &wait);
+    if (w->listener)
+        listener_watch(w->listener);
 }
 
 static void on_event(evutil_socket_t fd, short what, void *arg)
@@ -212,6 +215,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
     run(arg);
 }
 
+/* Connections are given to it: out of descriptors, a daemon that accepts for itself may stop for good. */
 static struct MHD_Daemon *start(struct web *w, const struct settings *s)
 {
     struct MHD_OptionItem tls[] = {
@@ -220,30 +224,43 @@ static struct MHD_Daemon *start(struct web *w, const struct settings *s)
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t) "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
         {MHD_OPTION_END, 0, NULL},
     };
-    int secure = s->tls_certificate_pem.len > 0, fd = fcntl(w->fd, F_DUPFD_CLOEXEC, 0);
-    struct MHD_Daemon *d;
+    int secure = s->tls_certificate_pem.len > 0;
 
-    if (fd < 0)
-        return NULL;
-    d = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, w,
-                         MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, w, MHD_OPTION_CONNECTION_LIMIT, s->max_connections,
-                         MHD_OPTION_PER_IP_CONNECTION_LIMIT, secure ? (unsigned)PER_ADDRESS : s->max_connections,
-                         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)s->timeout, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                         (size_t)HEADER_MEMORY, MHD_OPTION_ARRAY, secure ? tls : tls + 3, MHD_OPTION_END);
-    if (!d)
-        close(fd);
-    return d;
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0),
+                            0, NULL, NULL, on_request, w, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, w, MHD_OPTION_CONNECTION_LIMIT,
+                            s->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                            secure ? (unsigned)PER_ADDRESS : s->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+                            (unsigned)s->timeout, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY,
+                            MHD_OPTION_ARRAY, secure ? tls : tls + 3, MHD_OPTION_END);
+}
+
+static int room(void *arg)
+{
+    const struct web *w = arg;
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(w->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+    return info && info->num_connections < w->limit;
+}
+
+/* One that it does not take, since its address has too many already, libmicrohttpd closes. */
+static void take(void *arg, int fd, const struct sockaddr *from, socklen_t from_len)
+{
+    struct web *w = arg;
+
+    MHD_add_connection(w->daemon, fd, from, from_len);
+    run(w);
 }
 
 /* Hangs the daemon's own descriptor into the event loop. */
-static int attach(struct web *w, struct err *e)
+static int attach(struct web *w, const struct settings *s, struct err *e)
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(w->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 
     w->readable = info ? event_new(w->base, info->epoll_fd, EV_READ | EV_PERSIST, on_event, w) : NULL;
     if (!w->readable || event_add(w->readable, NULL))
         return err_set(e, ERR_SYSTEM, "listen_web: no event");
+    w->limit = s->max_connections;
     run(w);
     return 0;
 }
@@ -260,23 +277,24 @@ static void detach(struct web *w)
 
 int web_new(struct service *s, struct event_base *base, int fd, struct web **out, struct err *e)
 {
+    static const struct listener_use use = {"listen_web", room, take};
     struct web *w = calloc(1, sizeof *w);
-    int rc = 0;
+    int rc;
 
     *out = NULL;
-    if (!w)
+    if (!w) {
+        close(fd);
         return err_errno(e, "listen_web");
+    }
     w->service = s;
     w->base = base;
-    w->fd = fd;
-    if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
-        rc = err_errno(e, "listen_web");
     w->timer = evtimer_new(base, on_event, w);
-    w->daemon = rc ? NULL : start(w, s->settings);
+    w->daemon = start(w, s->settings);
+    rc = listener_new(base, fd, &use, w, &w->listener, e);
     if (!rc && (!w->timer || !w->daemon))
         rc = err_set(e, ERR_USAGE, "listen_web: the web server does not start%s",
                      s->settings->tls_certificate_pem.len ? " (certificate and key?)" : "");
-    rc = rc ? rc : attach(w, e);
+    rc = rc ? rc : attach(w, s->settings, e);
     if (rc)
         web_free(&w);
     *out = w;
@@ -299,7 +317,7 @@ int web_reload(struct web *w, const struct settings *old, const struct settings 
         return err_set(e, ERR_USAGE, "tls_certificate, tls_key: the web server does not start with them");
     detach(w);
     w->daemon = fresh;
-    return attach(w, e);
+    return attach(w, now, e);
 }
 
 void web_free(struct web **wp)
@@ -308,10 +326,10 @@ void web_free(struct web **wp)
 
     if (!w)
         return;
+    listener_free(&w->listener);
     detach(w);
     if (w->timer)
         event_free(w->timer);
-    close(w->fd);
     free(w);
     *wp = NULL;
 }

@@ -8,7 +8,7 @@
 #include "service.h"
 
 struct web;
-/* fd: listening; web_free closes it. TLS when the settings have a certificate. */
+/* fd: listening; closed by web_free, also when this fails. TLS when the settings have a certificate. */
 int web_new(struct service *s, struct event_base *base, int fd, struct web **out, struct err *e);
 /* Takes a changed certificate, key or limit of the new settings into use, on the same socket. On failure the old go on.
  */

@@ -24,7 +24,6 @@ ERRORS = {
     "ppoll": ["EINTR"], "getrandom": ["EINTR"], "close": ["EIO"], "accept4": ["EMFILE", "EINTR"],
     "epoll_wait": ["EINTR"], "epoll_create1": ["EMFILE"], "lseek": ["EIO"], "pipe2": ["EMFILE"],
     "getsockopt": ["ENOBUFS"], "socketpair": ["EMFILE"], "eventfd2": ["EMFILE"]}
-DISK = {"openat", "read", "pread64", "write", "pwrite64", "fsync", "fdatasync", "ftruncate", "rename", "unlink", "newfstatat", "lseek"}
 # What leaves a trace: of these some are tried in each command, again and again.
 LASTING = {"openat", "write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "link", "linkat", "unlink", "unlinkat", "mkdir",
            "sendto", "sendmsg", "recvfrom", "exit_group", "fchmod"}
@@ -230,8 +229,7 @@ class Faults:
         return f"{killed} killed"
 
     def service_starve(self, op, extra):
-        # The short form keeps to calls that touch the disk: out of descriptors, libmicrohttpd stops accepting for good.
-        points = [(c, n, e) for c, n in self.service_points(op) for e in ERRORS.get(c, []) if self.long or c in DISK]
+        points = [(c, n, e) for c, n in self.service_points(op) for e in ERRORS.get(c, [])]
         seen, self.kinds = self.kinds, set(ERRORS)
         chosen, self.kinds = self.choose(points, extra), seen
         gone = sum(self.service_disturb(op, c, n, "error=" + e) is not None for c, n, e in chosen)

@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -136,6 +139,19 @@ static int fetch_service_key(struct world *w)
     return rc;
 }
 
+/* Not even as root can the limit be raised then. */
+static void limit_descriptors(int n)
+{
+    const struct rlimit limit = {(rlim_t)n, (rlim_t)n};
+
+    if (!n)
+        return;
+    if (geteuid() == 0 && prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0))
+        _exit(126);
+    if (setrlimit(RLIMIT_NOFILE, &limit))
+        _exit(126);
+}
+
 int world_start(struct world *w)
 {
     pid_t pid = fork();
@@ -146,6 +162,7 @@ int world_start(struct world *w)
 
         dup2(fd, 1);
         dup2(fd, 2);
+        limit_descriptors(w->descriptors);
         execl(w->program, "recryptd", "-f", "-v", "-c", w->conf, (char *)NULL);
         _exit(127);
     }

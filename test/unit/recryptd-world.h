@@ -15,7 +15,8 @@
 struct world {
     char dir[128], conf[256], url[128], socket[192], program[512];
     int port;
-    pid_t pid; /* 0 = not running */
+    pid_t pid;       /* 0 = not running */
+    int descriptors; /* its limit, which it cannot raise; 0 = as here */
     struct jwk *service_key;
 };
 

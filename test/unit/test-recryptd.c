@@ -221,6 +221,8 @@ int main(void)
         {"the access log has every grant and can be rotated", test_log_rotation},
         {"a second recryptd is refused", test_second},
         {"a restart keeps everything", test_restart},
+        {"too low a limit of descriptors lowers the numbers of connections", test_descriptors_low},
+        {"out of descriptors, both fronts recover", test_descriptors_out},
         {"quota", test_quota},
         {"no grant without a line in the access log", test_log_full},
         {"a restored store is in quarantine and revives nobody", test_restore},
