@@ -29,18 +29,53 @@ static const struct {
     [OPT_FORCE] = {"force", NULL, "replace the output file when it is there"},
     [OPT_VERDICT_FD] = {"verdict-fd", "N", "write who signed to file descriptor N, for programs"},
     [OPT_UNVERIFIED] = {"unverified", NULL, "write the message although its signature is bad"},
+    [OPT_NAME] = {"name", "NAME", "what to call this device: a-z, 0-9 and -, at most 32 (default: the host's name)"},
+    [OPT_WAIT] = {"wait", NULL, "wait until the device is accepted, and try it"},
 };
 
 enum { OPTION_VERSION = 1000 };
 
-static const struct command *find(const struct command *commands, const char *name)
+/* The command that the words name, of which it takes *used. */
+static const struct command *find(const struct command *commands, int argc, char **argv, int *used)
 {
-    if (name[0] == '/')
-        name++;
-    for (; commands->name; commands++)
+    const char *name = argv[0][0] == '/' ? argv[0] + 1 : argv[0];
+    size_t len = strlen(name);
+
+    for (; commands->name; commands++) {
+        *used = 1;
         if (strcmp(commands->name, name) == 0)
             return commands;
+        *used = 2;
+        if (argc > 1 && strncmp(commands->name, name, len) == 0 && commands->name[len] == ' ' &&
+            strcmp(commands->name + len + 1, argv[1]) == 0)
+            return commands;
+    }
     return NULL;
+}
+
+static int in_group(const struct command *c, const char *group)
+{
+    size_t len = strlen(group);
+
+    return strncmp(c->name, group, len) == 0 && c->name[len] == ' ';
+}
+
+/* No command: is it the name of a group, perhaps with a question for its help? */
+static int parse_group(const struct command *commands, int argc, char **argv, struct args *out, struct err *e)
+{
+    const char *name = argv[0][0] == '/' ? argv[0] + 1 : argv[0];
+
+    while (commands->name && !in_group(commands, name))
+        commands++;
+    if (!commands->name)
+        return err_set(e, ERR_USAGE, "there is no command %s; see recrypt --help", argv[0]);
+    if (argc < 2)
+        return err_set(e, ERR_USAGE, "which %s command? See recrypt %s --help", name, name);
+    if (strcmp(argv[1], "--help") != 0)
+        return err_set(e, ERR_USAGE, "there is no command %s %s; see recrypt %s --help", name, argv[1], name);
+    out->group = name;
+    out->help = 1;
+    return 0;
 }
 
 struct option_long_list {
@@ -54,7 +89,7 @@ static void long_options(const struct command *c, struct option_long_list *list)
 
     memset(list, 0, sizeof *list);
     for (int i = 0; i < OPTION_COUNT; i++)
-        if (i == OPT_HELP || (c && (c->options & (UINT32_C(1) << i))))
+        if (i == OPT_HELP || (c && (c->options & (UINT64_C(1) << i))))
             list->at[n++] = (struct option){options[i].name, options[i].arg ? required_argument : no_argument, NULL, i};
     list->at[n] = (struct option){"version", no_argument, NULL, OPTION_VERSION};
 }
@@ -125,7 +160,7 @@ static int parse_options(const struct command *c, int argc, char **argv, struct 
 int args_parse(const struct command *commands, int argc, char **argv, struct args *out, struct err *e)
 {
     const struct command *c;
-    int r;
+    int r, used;
 
     memset(out, 0, sizeof *out);
     if ((r = parse_options(NULL, argc, argv, out, e)) < 0)
@@ -134,10 +169,12 @@ int args_parse(const struct command *commands, int argc, char **argv, struct arg
         return 0;
     if (optind >= argc)
         return err_set(e, ERR_USAGE, "which command? See recrypt --help");
-    if (!(c = find(commands, argv[optind])))
-        return err_set(e, ERR_USAGE, "there is no command %s; see recrypt --help", argv[optind]);
     argv += optind;
     argc -= optind;
+    if (!(c = find(commands, argc, argv, &used)))
+        return parse_group(commands, argc, argv, out, e);
+    argv += used - 1;
+    argc -= used - 1;
     out->command = c;
     if ((r = parse_options(c, argc, argv, out, e)) < 0)
         goto fail;
@@ -159,20 +196,21 @@ void args_clear(struct args *a)
     memset(a, 0, sizeof *a);
 }
 
-void args_help(const struct command *commands, const struct command *c, FILE *to)
+void args_help(const struct command *commands, const struct command *c, const char *group, FILE *to)
 {
     char left[64];
 
     if (!c) {
-        fputs("usage: recrypt COMMAND [options] [words]\n\n", to);
+        fprintf(to, "usage: recrypt %s%sCOMMAND [options] [words]\n\n", group ? group : "", group ? " " : "");
         for (; commands->name; commands++)
-            fprintf(to, "  %-12s %s\n", commands->name, commands->help);
+            if (!group || in_group(commands, group))
+                fprintf(to, "  %-15s %s\n", commands->name, commands->help);
         fputs("\nrecrypt COMMAND --help shows a command's options; recrypt(1) tells the rest.\n", to);
         return;
     }
     fprintf(to, "usage: recrypt %s [options]%s%s\n%s\n\n", c->name, c->words[0] ? " " : "", c->words, c->help);
     for (int i = 0; i < OPTION_COUNT; i++) {
-        if (i != OPT_HELP && !(c->options & (UINT32_C(1) << i)))
+        if (i != OPT_HELP && !(c->options & (UINT64_C(1) << i)))
             continue;
         snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].arg ? " " : "",
                  options[i].arg ? options[i].arg : "");

@@ -31,6 +31,8 @@ enum option_id {
     OPT_FORCE,
     OPT_VERDICT_FD,
     OPT_UNVERIFIED,
+    OPT_NAME,
+    OPT_WAIT,
     OPTION_COUNT
 };
 
@@ -38,17 +40,18 @@ struct tool;
 typedef int command_run(struct tool *t, struct err *e);
 
 struct command {
-    const char *name;
+    const char *name;  /* one word, or two: of a group of commands, and the command's */
     const char *words; /* what follows the options, for --help */
     const char *help;  /* one sentence */
     size_t min, max;   /* how many words */
-    uint32_t options;  /* bit 1 << enum option_id for each that it takes */
+    uint64_t options;  /* bit 1 << enum option_id for each that it takes */
     command_run *run;
 };
 
 /* The result; strings point into argv. */
 struct args {
-    const struct command *command; /* NULL: --help or --version for the whole program */
+    const struct command *command; /* NULL: --help or --version for the whole program or a group of commands */
+    const char *group;             /* the group's name, or NULL */
     int help, version;
     const char *value[OPTION_COUNT]; /* "" for a given option without argument; NULL = not given */
     const char **to;                 /* every --to, owned */
@@ -63,7 +66,7 @@ int args_parse(const struct command *commands, int argc, char **argv, struct arg
 void args_clear(struct args *a);
 #define args_given(a, option) ((a)->value[option] != NULL)
 
-/* c NULL = the overview. */
-void args_help(const struct command *commands, const struct command *c, FILE *to);
+/* c NULL = the overview, of a group's commands when group is not NULL. */
+void args_help(const struct command *commands, const struct command *c, const char *group, FILE *to);
 
 #endif

@@ -145,7 +145,7 @@ static int plain_name(struct tool *t, struct buf *name, struct err *e)
 int command_decrypt(struct tool *t, struct err *e)
 {
     struct buf key = BUF_INIT;
-    const struct opener how = {key_with_key, key_with_share, &key};
+    const struct opener how = {key_with_key, key_with_share, &key, NULL};
     struct stream_file file = STREAM_NONE;
     struct buf name = BUF_INIT;
     struct jcd *d = NULL;

@@ -5,10 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/mailcrypt.h"
 #include "common/protect.h"
 #include "known.h"
-#include "opener.h"
+#include "mail.h"
 #include "person.h"
 #include "stream.h"
 
@@ -113,60 +112,6 @@ out:
     return r;
 }
 
-struct opening {
-    const struct buf *ciphertext;
-    struct buf plain;
-};
-
-static int open_with_key(void *arg, const struct jwe *j, const struct jwk *key, struct err *e)
-{
-    struct opening *o = arg;
-
-    return jwe_decrypt(j, key, o->ciphertext, &o->plain, e);
-}
-
-static int open_with_share(void *arg, const struct jwe *j, size_t recipient, const struct share *s,
-                           const struct grant *g, struct err *e)
-{
-    struct opening *o = arg;
-
-    return share_decrypt(s, g, j, recipient, o->ciphertext, &o->plain, e);
-}
-
-/* A person has one signature key: another under her name is a forgery, or she began anew and the reader must decide. */
-static int other_key(const struct tool *t, const char *account, const char *claimed, const char *known, struct err *e)
-{
-    if (args_given(t->args, OPT_UNVERIFIED))
-        return ERR_ABSENT;
-    return err_set(e, ERR_KEY,
-                   "the signature claims to be of %s, but under key %s in place of %s; nothing was written. If it is "
-                   "a new key: compare fingerprints, then recrypt key --accept-new %s",
-                   account, claimed, known, account);
-}
-
-/* protect_lookup: the signer's key, what is pinned first, then her domain's service. */
-static int find_signer(void *arg, const char *account, const char *kid, struct jwk **out, struct err *e)
-{
-    struct tool *t = arg;
-    struct profile p;
-    char udf[JWK_UDF_SIZE];
-    int flags = args_given(t->args, OPT_OFFLINE) ? KNOWN_OFFLINE : 0, r;
-
-    *out = NULL;
-    if ((r = known_load(t->home, account, &p, e)) == ERR_ABSENT)
-        r = known_fetch(t->home, t->services, account, flags, &p, NULL, e);
-    if (r < 0)
-        return r;
-    if (jwk_udf(p.signer, udf) < 0)
-        r = err_set(e, ERR_SYSTEM, "out of memory");
-    else if (p.kind != PROFILE_PERSON || strcmp(udf, kid) != 0)
-        r = other_key(t, account, kid, udf, e);
-    else
-        r = jwk_public_copy(p.signer, out, e);
-    profile_clear(&p);
-    return r;
-}
-
 /* One line for people and, with --verdict-fd, one for programs; neither ever goes into the message. */
 static int tell_verdict(struct tool *t, const struct protect_verdict *v, struct err *e)
 {
@@ -175,21 +120,7 @@ static int tell_verdict(struct tool *t, const struct protect_verdict *v, struct 
     struct buf line = BUF_INIT;
     int r = 0;
 
-    switch (v->status) {
-    case PROTECT_UNSIGNED:
-        fprintf(stderr, "not signed\n");
-        break;
-    case PROTECT_SIGNED:
-        fprintf(stderr, "signed by %s (%s)\n", v->from, v->kid);
-        break;
-    case PROTECT_UNKNOWN:
-        fprintf(stderr, "WARNING: claims to be signed by %s (%s), whose key is not known; %s\n", v->from, v->kid,
-                v->why);
-        break;
-    default:
-        fprintf(stderr, "WARNING: BAD signature: %s\n", v->why);
-        break;
-    }
+    mail_tell(v);
     if (!fd_text)
         return 0;
     if (buf_printf(&line, "%s", words[v->status]) < 0 ||
@@ -216,36 +147,21 @@ static int check_verdict_fd(const char *text, struct err *e)
     return 0;
 }
 
-static int find_jwe(const struct buf *msg, struct mailcrypt *m, struct buf *ciphertext, struct err *e)
-{
-    struct span header, body;
-    int r;
-
-    if ((r = mailcrypt_find_message((struct span){msg->data, msg->len}, &header, &body, m, e)) < 0)
-        return r;
-    if (m->kind == MAILCRYPT_PLAIN)
-        return err_set(e, ERR_SYNTAX, "this message is not encrypted as this program knows it");
-    return mailcrypt_ciphertext(m, ciphertext, e);
-}
-
 int command_open(struct tool *t, struct err *e)
 {
-    struct buf msg = BUF_INIT, ciphertext = BUF_INIT, inside = BUF_INIT;
-    struct opening opening = {&ciphertext, BUF_INIT};
-    const struct opener how = {open_with_key, open_with_share, &opening};
+    struct buf msg = BUF_INIT, inside = BUF_INIT;
     struct protect_verdict verdict;
-    struct mailcrypt m;
-    char keyid[KEYID_SIZE];
     int r;
 
-    memset(&m, 0, sizeof m);
-    memset(&verdict, 0, sizeof verdict);
     if ((r = check_verdict_fd(t->args->value[OPT_VERDICT_FD], e)) < 0 ||
         (r = stream_read(t->args->word_count ? t->args->words[0] : NULL, &msg, e)) < 0 ||
-        (r = find_jwe(&msg, &m, &ciphertext, e)) < 0 || (r = opener_run(t, m.jwe, &how, keyid, e)) < 0 ||
-        (r = protect_open((struct span){opening.plain.data, opening.plain.len}, keyid, find_signer, t, &inside,
-                          &verdict, e)) < 0 ||
-        (r = tell_verdict(t, &verdict, e)) < 0)
+        (r = mail_open(t, &msg, NULL, &inside, &verdict, e)) < 0)
+        goto out;
+    if (r > 0) {
+        r = err_set(e, ERR_SYNTAX, "this message is not encrypted as this program knows it");
+        goto out;
+    }
+    if ((r = tell_verdict(t, &verdict, e)) < 0)
         goto out;
     if (verdict.status == PROTECT_BAD && !args_given(t->args, OPT_UNVERIFIED)) {
         r = err_set(e, ERR_CRYPTO, "the message was not written; --unverified writes it in spite of its signature");
@@ -255,10 +171,7 @@ int command_open(struct tool *t, struct err *e)
         verdict.status == PROTECT_BAD)
         r = err_set(e, ERR_CRYPTO, "written with a BAD signature, as you asked");
 out:
-    mailcrypt_clear(&m);
     buf_free(&msg);
-    buf_free(&ciphertext);
     buf_free(&inside);
-    buf_free(&opening.plain);
     return r;
 }

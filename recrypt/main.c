@@ -8,7 +8,7 @@
 
 #include "tool.h"
 
-#define O(name) (UINT32_C(1) << OPT_##name)
+#define O(name) (UINT64_C(1) << OPT_##name)
 
 const struct command tool_commands[] = {
     {"personal", "ADDRESS", "Makes your keys and registers them at your domain's service.", 1, 1,
@@ -114,7 +114,7 @@ int main(int argc, char **argv)
     if (args.version)
         printf("recrypt (%s) %s\n", PACKAGE_NAME, PACKAGE_VERSION);
     else if (args.help)
-        args_help(tool_commands, args.command, stdout);
+        args_help(tool_commands, args.command, args.group, stdout);
     else
         r = run(&args, &e);
     args_clear(&args);

@@ -4,6 +4,7 @@
 #define RECRYPT_OPENER_H
 
 #include "common/statement.h"
+#include "granted.h"
 #include "tool.h"
 
 /* One way of opening; called with key and share NULL but for one of them. 0 = opened, ERR_CRYPTO or ERR_KEY = try
@@ -13,6 +14,7 @@ struct opener {
     int (*with_share)(void *arg, const struct jwe *j, size_t recipient, const struct share *s, const struct grant *g,
                       struct err *e);
     void *arg;
+    const struct granted_list *brought; /* grants that came along, borrowed; NULL = none */
 };
 
 /* Goes through the recipients and the ways, cheap ones first; the service is asked last, never with --offline. keyid

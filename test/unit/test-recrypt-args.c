@@ -3,11 +3,13 @@
 #include "recrypt/args.h"
 #include "unit.h"
 
-#define O(name) (UINT32_C(1) << OPT_##name)
+#define O(name) (UINT64_C(1) << OPT_##name)
 
 static const struct command commands[] = {
     {"seal", "[FILE]", "Seals.", 0, 1, O(TO) | O(SUBJECT) | O(UNSIGNED), NULL},
     {"add", "LIST MEMBER...", "Adds.", 2, 3, O(SERVICE), NULL},
+    {"device list", "", "Lists devices.", 0, 0, O(CONFIRM), NULL},
+    {"device accept", "CODE|NAME", "Accepts.", 1, 1, O(ACCOUNT), NULL},
     {NULL, NULL, NULL, 0, 0, 0, NULL},
 };
 
@@ -54,6 +56,25 @@ static void test_good(void)
     args_clear(&args);
 }
 
+static void test_group(void)
+{
+    CU_ASSERT_EQUAL(parse("device list --confirm"), 0);
+    CU_ASSERT_STRING_EQUAL(args.command->name, "device list");
+    CU_ASSERT_TRUE(args_given(&args, OPT_CONFIRM));
+    CU_ASSERT_EQUAL(args.word_count, 0);
+    CU_ASSERT_EQUAL(parse("/device accept --account a@b.c phone"), 0);
+    CU_ASSERT_STRING_EQUAL(args.command->name, "device accept");
+    CU_ASSERT_EQUAL_FATAL(args.word_count, 1);
+    CU_ASSERT_STRING_EQUAL(args.words[0], "phone");
+    CU_ASSERT_EQUAL(parse("device accept --help"), 0);
+    CU_ASSERT_PTR_NOT_NULL(args.command);
+    CU_ASSERT_EQUAL(parse("device --help"), 0);
+    CU_ASSERT_TRUE(args.help);
+    CU_ASSERT_PTR_NULL(args.command);
+    CU_ASSERT_STRING_EQUAL(args.group, "device");
+    args_clear(&args);
+}
+
 static void test_bad(void)
 {
     static const struct {
@@ -73,6 +94,11 @@ static void test_bad(void)
         {"seal -x", "-x"},
         {"add l m --no=such", "--no=such"},
         {"--frob", "no option --frob"},
+        {"device", "which device command"},
+        {"device frob", "no command device frob"},
+        {"dev list", "no command dev"},
+        {"device list x", "usage: recrypt device list"},
+        {"device list --rekey", "device list: there is no option --rekey"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -87,13 +113,19 @@ static void test_bad(void)
 
 static void test_help(void)
 {
-    char text[4096] = "";
+    char text[4096] = "", group[4096] = "";
     FILE *f = fmemopen(text, sizeof text, "w");
 
     CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-    args_help(commands, &commands[0], f);
-    args_help(commands, NULL, f);
+    args_help(commands, &commands[0], NULL, f);
+    args_help(commands, NULL, NULL, f);
     fclose(f);
+    f = fmemopen(group, sizeof group, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    args_help(commands, NULL, "device", f);
+    fclose(f);
+    CU_ASSERT_PTR_NOT_NULL(strstr(group, "device accept"));
+    CU_ASSERT_PTR_NULL(strstr(group, "seal"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "--to ADDRESS"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "--unsigned"));
     CU_ASSERT_PTR_NULL(strstr(text, "--rekey"));
@@ -104,6 +136,7 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         {"options, words, the draft's slash", test_good},
+        {"commands of two words", test_group},
         {"wrong lines are refused with a text that helps", test_bad},
         {"help shows a command's options and no others", test_help},
     };
