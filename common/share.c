@@ -54,6 +54,64 @@ int share_read(const char *statement, const char *keyid, const struct jwk *owner
     return r;
 }
 
+int share_lock_read(const char *statement, const char *keyid, const struct jwk *owner, struct share_lock *out,
+                    struct err *e)
+{
+    struct entry_statement st;
+    struct jwe_recipient to;
+    int r;
+
+    memset(out, 0, sizeof *out);
+    if ((r = statement_read_entry(statement, owner, &st, e)) < 0)
+        return r;
+    if (strcmp(st.keyid, keyid))
+        r = err_set(e, ERR_KEY, "statement is for key %s, not for %s", st.keyid, keyid);
+    else if ((r = jwe_parse(st.dk, strlen(st.dk), 0, &out->j, &out->ciphertext, e)) == 0 &&
+             (r = keyid_make(st.member, st.key_udf, out->member_keyid, e)) == 0 &&
+             (r = jwe_recipient(out->j, 0, &to, e)) == 0 &&
+             (jwe_recipients(out->j) != 1 || !to.kid || strcmp(to.kid, out->member_keyid)))
+        r = err_set(e, ERR_KEY, "statement holds a half for another key than %s", out->member_keyid);
+    if (r == 0) {
+        memcpy(out->keyid, st.keyid, sizeof out->keyid);
+        memcpy(out->member, st.member, sizeof out->member);
+        out->serial = st.serial;
+        out->epoch = st.epoch;
+        out->suite = st.suite;
+    } else {
+        share_lock_clear(out);
+    }
+    json_object_put(st.payload);
+    return r;
+}
+
+int share_unlock(const struct share_lock *l, const struct share *device, const struct grant *g, struct share *out,
+                 struct err *e)
+{
+    struct buf plain = BUF_INIT;
+    int r;
+
+    memset(out, 0, sizeof *out);
+    if ((r = share_decrypt(device, g, l->j, 0, &l->ciphertext, &plain, e)) == 0)
+        r = read_half(&plain, l->suite, out, e);
+    if (r == 0) {
+        memcpy(out->keyid, l->keyid, sizeof out->keyid);
+        memcpy(out->member, l->member, sizeof out->member);
+        out->serial = l->serial;
+        out->epoch = l->epoch;
+    } else {
+        share_clear(out);
+    }
+    buf_free(&plain);
+    return r;
+}
+
+void share_lock_clear(struct share_lock *l)
+{
+    jwe_free(&l->j);
+    buf_free(&l->ciphertext);
+    memset(l, 0, sizeof *l);
+}
+
 int share_to_json(const struct share *s, struct json_object **out, struct err *e)
 {
     const struct suite *suite = suite_key_suite(s->b);

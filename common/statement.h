@@ -109,6 +109,23 @@ struct share {
 /* The member's side: verifies the statement under owner and that it is for keyid and for her key (ERR_KEY), opens dk. */
 int share_read(const char *statement, const char *keyid, const struct jwk *owner, const struct jwk *member_private,
                struct share *out, struct err *e);
+/* The same where her key is not: she is a group herself, and the reader one of her devices. Verifies as share_read does and
+ * takes the JWE apart that holds her half; its one recipient (jwe_recipient of j) is one of her keys. */
+struct share_lock {
+    char keyid[KEYID_SIZE]; /* the group's */
+    char member[ADDRESS_SIZE];
+    char member_keyid[KEYID_SIZE]; /* of her key */
+    int64_t serial, epoch;
+    const struct suite *suite;
+    struct jwe *j;
+    struct buf ciphertext;
+};
+int share_lock_read(const char *statement, const char *keyid, const struct jwk *owner, struct share_lock *out,
+                    struct err *e);
+/* Opens it with the device's share of her key and a grant for it. Errors as share_decrypt. */
+int share_unlock(const struct share_lock *l, const struct share *device, const struct grant *g, struct share *out,
+                 struct err *e);
+void share_lock_clear(struct share_lock *l);
 /* To and from JSON for the member's own key directory (contains secrets). */
 int share_to_json(const struct share *s, struct json_object **out, struct err *e);
 int share_from_json(struct json_object *obj, struct share *out, struct err *e);

@@ -2,13 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/conf.h"
-#include "common/sjson.h"
 #include "known.h"
 #include "list.h"
-
-/* So many entries travel in one request: a few seconds' work for the service, and well below its max_body. */
-enum { ENTRIES_AT_ONCE = 500 };
 
 static int is_named_before(const struct profile *members, size_t count, const char *account)
 {
@@ -42,66 +37,9 @@ static int fetch_members(struct tool *t, const struct list *l, struct profile *m
     return r;
 }
 
-/* An entry for each new member and each key the list ever had: old mail is for her as well. */
-static int make_entries(struct tool *t, const struct list *l, const struct profile *members, size_t count,
-                        struct json_object *entries, struct err *e)
-{
-    struct jwk *key = NULL;
-    int r = 0;
-
-    for (size_t k = 0; r == 0 && k < l->key_count; k++) {
-        if ((r = list_key_load(t, l->address, l->keys[k].keyid, &key, NULL, e)) < 0)
-            break;
-        for (size_t i = 0; r == 0 && i < count; i++)
-            r = list_entry(t, l, key, l->keys[k].epoch, &members[i], entries, e);
-        jwk_free(&key);
-    }
-    return r;
-}
-
-static int set_members(struct tool *t, struct list *l, struct json_object *entries, struct err *e)
-{
-    struct json_object *body = json_object_new_object(), *members = json_object_new_object(), *reply = NULL;
-    struct buf roster = BUF_INIT;
-    int r;
-
-    if ((r = list_sign_roster(l, &roster, e)) < 0 || (r = list_set_text(members, "Roster", &roster, e)) < 0)
-        goto out;
-    if (sjson_set_string(members, "Group", l->address) < 0 ||
-        sjson_set_object(members, "Entries", json_object_get(entries)) < 0 ||
-        sjson_set_object(body, "Members", json_object_get(members)) < 0)
-        r = err_errno(e, "out of memory");
-    else if ((r = web_call(l->web, "Set", body, l->owner.sign, &reply, e)) == 0)
-        r = list_keep_roster(t, l, &roster, e);
-out:
-    json_object_put(body);
-    json_object_put(members);
-    json_object_put(reply);
-    buf_free(&roster);
-    return r;
-}
-
-static int add_some(struct tool *t, struct list *l, const struct profile *members, size_t count, struct err *e)
-{
-    struct json_object *entries = json_object_new_array();
-    char udf[JWK_UDF_SIZE];
-    int r = entries ? 0 : err_errno(e, "out of memory");
-
-    list_next_serial(l);
-    for (size_t i = 0; r == 0 && i < count; i++)
-        if ((r = jwk_udf(members[i].key, udf)) == 0)
-            r = roster_add(&l->roster, members[i].account, udf, e);
-    if (r == 0 && (r = make_entries(t, l, members, count, entries, e)) == 0)
-        r = set_members(t, l, entries, e);
-    for (size_t i = 0; r == 0 && i < count; i++)
-        printf("added %s\n", members[i].account);
-    json_object_put(entries);
-    return r;
-}
-
 int command_add(struct tool *t, struct err *e)
 {
-    size_t n = t->args->word_count - 1, at_once;
+    size_t n = t->args->word_count - 1;
     struct profile *members = calloc(n, sizeof *members);
     struct list l;
     int r;
@@ -111,14 +49,8 @@ int command_add(struct tool *t, struct err *e)
         r = err_errno(e, "out of memory");
         goto out;
     }
-    if ((r = list_open(t, t->args->words[0], 0, &l, e)) < 0 || (r = fetch_members(t, &l, members, e)) < 0)
-        goto out;
-    at_once = l.key_count < ENTRIES_AT_ONCE ? ENTRIES_AT_ONCE / l.key_count : 1;
-    for (size_t i = 0; r == 0 && i < n; i += at_once) {
-        r = add_some(t, &l, &members[i], n - i < at_once ? n - i : at_once, e);
-        if (r < 0 && i > 0)
-            err_prefix(e, "those named above were added, the others were not");
-    }
+    if ((r = list_open(t, t->args->words[0], 0, &l, e)) == 0 && (r = fetch_members(t, &l, members, e)) == 0)
+        r = list_add(t, &l, members, n, e);
     if (r == 0)
         printf("%s has %zu member%s\n", l.address, l.roster.count, l.roster.count == 1 ? "" : "s");
 out:
@@ -147,29 +79,6 @@ static int take_off(struct tool *t, struct list *l, char (*accounts)[ADDRESS_SIZ
     return r;
 }
 
-static int delete_member(struct tool *t, struct list *l, const char *account, struct err *e)
-{
-    struct json_object *body = json_object_new_object(), *reply = NULL;
-    struct buf roster = BUF_INIT;
-    int r;
-
-    list_next_serial(l);
-    if ((r = roster_remove(&l->roster, account, e)) < 0 || (r = list_sign_roster(l, &roster, e)) < 0 ||
-        (r = list_set_text(body, "Roster", &roster, e)) < 0)
-        goto out;
-    if (sjson_set_string(body, "Group", l->address) < 0 || sjson_set_string(body, "Member", account) < 0)
-        r = err_errno(e, "out of memory");
-    else if ((r = web_call(l->web, "Delete", body, l->owner.sign, &reply, e)) == 0)
-        r = list_keep_roster(t, l, &roster, e);
-    if (r == 0)
-        printf("removed %s\n", account);
-out:
-    json_object_put(body);
-    json_object_put(reply);
-    buf_free(&roster);
-    return r;
-}
-
 int command_remove(struct tool *t, struct err *e)
 {
     size_t n = t->args->word_count - 1;
@@ -186,7 +95,7 @@ int command_remove(struct tool *t, struct err *e)
         goto out;
     if (!args_given(t->args, OPT_REKEY)) {
         for (size_t i = 0; r == 0 && i < n; i++)
-            r = delete_member(t, &l, accounts[i], e);
+            r = list_delete(t, &l, accounts[i], e);
         if (r == 0)
             tool_note(
                 "from now on the service refuses them; to make that so without trusting the service: recrypt rekey "
@@ -206,103 +115,6 @@ out:
     return r;
 }
 
-/* Sends a roster as the true one. missing: accounts in it that the service has no entry of, owned by *reply. */
-static int send_roster(struct tool *t, struct list *l, struct json_object **reply, struct json_object **missing,
-                       struct err *e)
-{
-    struct json_object *body = json_object_new_object(), *inner = json_object_new_object();
-    struct buf roster = BUF_INIT;
-    int r;
-
-    *reply = *missing = NULL;
-    list_next_serial(l);
-    if ((r = list_sign_roster(l, &roster, e)) < 0 || (r = list_set_text(inner, "Roster", &roster, e)) < 0)
-        goto out;
-    if (sjson_set_string(inner, "Group", l->address) < 0 ||
-        sjson_set_object(body, "Roster", json_object_get(inner)) < 0)
-        r = err_errno(e, "out of memory");
-    else if ((r = web_call(l->web, "Set", body, l->owner.sign, reply, e)) == 0 &&
-             (r = list_keep_roster(t, l, &roster, e)) == 0)
-        r = sjson_array(*reply, "Missing", missing, e);
-out:
-    json_object_put(body);
-    json_object_put(inner);
-    buf_free(&roster);
-    return r;
-}
-
-/* Members that the restored service has nothing of come off the roster: only then can they be added again. */
-static int drop_missing(struct tool *t, struct list *l, struct json_object *missing, struct err *e)
-{
-    struct json_object *reply = NULL, *again, *one;
-    size_t n = json_object_array_length(missing);
-    struct buf names = BUF_INIT;
-    int r = 0;
-
-    for (size_t i = 0; r == 0 && i < n; i++) {
-        one = json_object_array_get_idx(missing, i);
-        if (!json_object_is_type(one, json_type_string) || !roster_find(&l->roster, json_object_get_string(one)))
-            r = err_set(e, ERR_SYNTAX, "the service misses a member that the roster does not have");
-        else if ((r = roster_remove(&l->roster, json_object_get_string(one), e)) == 0 &&
-                 buf_printf(&names, " %s", json_object_get_string(one)) < 0)
-            r = err_errno(e, "out of memory");
-    }
-    if (r == 0 && (r = send_roster(t, l, &reply, &again, e)) == 0)
-        tool_note("the backup was older than these members; add them again: recrypt add %s%s", l->address,
-                  buf_str(&names));
-    json_object_put(reply);
-    buf_free(&names);
-    return r;
-}
-
-/* The service forgot a rekey as well: our newer profile waits as next.jws, so that rekey sends that very key again. */
-static int set_back_profile(struct tool *t, struct list *l, struct err *e)
-{
-    struct buf newer = BUF_INIT, theirs = BUF_INIT;
-    struct profile here;
-    char path[PATH_MAX];
-    int r;
-
-    memset(&here, 0, sizeof here);
-    if ((r = list_profile_load(t->home, "lists", l->address, "profile.jws", &newer, &here, e)) < 0)
-        goto out;
-    if (here.epoch <= l->profile.epoch) {
-        r = 0;
-        goto out;
-    }
-    if ((r = list_profile_next(t->home, "lists", l->address, &newer, e)) < 0 ||
-        (r = profile_sign(&l->profile, l->owner.sign, &theirs, e)) < 0 ||
-        (r = home_path(t->home, 1, path, e, "lists", NULL, l->address, "profile.jws", NULL)) < 0 ||
-        (r = file_write(path, theirs.data, theirs.len, 0600, e)) < 0)
-        goto out;
-    tool_note("the backup has an older key of the list too; give it yours again: recrypt rekey --retire %s",
-              l->address);
-out:
-    profile_clear(&here);
-    buf_free(&newer);
-    buf_free(&theirs);
-    return r;
-}
-
-static int confirm(struct tool *t, struct list *l, struct err *e)
-{
-    struct json_object *reply = NULL, *missing = NULL;
-    int r;
-
-    snprintf(l->roster.keyid, sizeof l->roster.keyid, "%s", l->profile.keyid);
-    l->roster.epoch = l->profile.epoch;
-    if ((r = send_roster(t, l, &reply, &missing, e)) < 0)
-        goto out;
-    l->stale = l->quarantine = 0;
-    if (json_object_array_length(missing) > 0 && (r = drop_missing(t, l, missing, e)) < 0)
-        goto out;
-    if ((r = set_back_profile(t, l, e)) == 0)
-        tool_note("the service has your newest roster of %s", l->address);
-out:
-    json_object_put(reply);
-    return r;
-}
-
 int command_members(struct tool *t, struct err *e)
 {
     struct list l;
@@ -311,7 +123,7 @@ int command_members(struct tool *t, struct err *e)
     if ((r = list_open(t, t->args->words[0], 1, &l, e)) < 0)
         return r;
     if (args_given(t->args, OPT_CONFIRM))
-        r = confirm(t, &l, e);
+        r = list_confirm(t, &l, e);
     for (size_t i = 0; r == 0 && i < l.roster.count; i++)
         printf("%s %s\n", l.roster.members[i].account, l.roster.members[i].key_udf);
     if (r == 0 && (l.stale || l.quarantine))

@@ -1,6 +1,5 @@
 /* personal, key, fingerprint: who one is, and who others are. */
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/conf.h"
@@ -46,13 +45,10 @@ static int own_profile(struct tool *t, const char *account, struct buf *text, st
     if ((r = own_signer(t, account, &sign, e)) < 0 ||
         (r = home_passphrase(t->home, args_given(t->args, OPT_PASSPHRASE), &pass, e)) < 0)
         goto out;
-    p->kind = PROFILE_PERSON;
     snprintf(p->account, sizeof p->account, "%s", account);
     snprintf(p->owner, sizeof p->owner, "%s", account);
     p->epoch = 1;
-    p->issued = (int64_t)time(NULL);
-    if ((r = person_make_key(account, suite ? suite : "X25519", &p->key, e)) == 0)
-        r = list_profile_make(t->home, "persons", sign, pass, p, text, e);
+    r = list_profile_new(t->home, "persons", suite ? suite : "X25519", sign, pass, p, text, e);
 out:
     jwk_free(&sign);
     return r;

@@ -6,6 +6,8 @@
  *   lists/ADDRESS/                  UDF.jwk (group keys, every one there ever was), profile.jws, next.jws, roster.jws
  *   known/ADDRESS.jws               the profile that was accepted for this address: it pins the signer
  *   shares/LIST/UDF/MEMBER.json     a member's share of a group key
+ *   shares/LIST/UDF/MEMBER.jws      the statement that it came in, until the person's service has it for her devices
+ *   devices/ADDRESS/                this machine as a device of an account whose key is elsewhere: sign.jwk, UDF.jwk, request.jws
  */
 #ifndef RECRYPT_HOME_H
 #define RECRYPT_HOME_H
@@ -33,7 +35,7 @@ int home_lock(struct home *h, struct err *e);
 /* An address as a file name: itself, '/' and '%' as %XX; a very long one as its fingerprint. */
 void home_name(const char *address, char out[HOME_NAME_SIZE]);
 
-/* Path of a file: kind "persons", "lists", "known" or "shares"; below it up to three names, each put through home_name,
+/* Path of a file: kind "persons", "lists", "known", "shares" or "devices"; below it up to three names, each put through home_name,
  * joined with '/', then suffix. make: the directories are made (0700). */
 int home_path(const struct home *h, int make, char out[PATH_MAX], struct err *e, const char *kind, const char *suffix,
               const char *a, const char *b, const char *c);

@@ -3,93 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "common/conf.h"
 #include "common/sjson.h"
 #include "known.h"
+
+enum { DEVICES_MAX = 4096 }; /* ever accepted; the service's own limit is far below */
 
 int list_set_text(struct json_object *obj, const char *name, const struct buf *text, struct err *e)
 {
     return sjson_set_string(obj, name, buf_str(text)) < 0 ? err_errno(e, "out of memory") : 0;
 }
 
-int list_profile_load(const struct home *h, const char *kind, const char *address, const char *file, struct buf *text,
-                      struct profile *out, struct err *e)
-{
-    char path[PATH_MAX];
-    int r;
-
-    memset(out, 0, sizeof *out);
-    if ((r = home_path(h, 0, path, e, kind, NULL, address, file, NULL)) < 0 ||
-        (r = file_read(path, HOME_FILE_MAX, text, e)) < 0)
-        return r;
-    r = profile_read(text->data, text->len, out, e);
-    return r < 0 ? err_prefix(e, "%s", path) : 0;
-}
-
-int list_profile_next(const struct home *h, const char *kind, const char *address, const struct buf *text,
-                      struct err *e)
-{
-    char path[PATH_MAX];
-    int r = home_path(h, 1, path, e, kind, NULL, address, "next.jws", NULL);
-
-    return r < 0 ? r : file_write(path, text->data, text->len, 0600, e);
-}
-
-/* The file of the private key that goes with a profile. */
-static int key_there(const struct home *h, const char *kind, const struct profile *p)
-{
-    char udf[JWK_UDF_SIZE], path[PATH_MAX];
-
-    return jwk_udf(p->key, udf) == 0 && home_path(h, 0, path, NULL, kind, ".jwk", p->account, udf, NULL) == 0 &&
-           access(path, F_OK) == 0;
-}
-
-int list_profile_pending(const struct home *h, const char *kind, const char *address, struct buf *text,
-                         struct profile *out, struct err *e)
-{
-    int r = list_profile_load(h, kind, address, "next.jws", text, out, e);
-
-    if (r < 0 || key_there(h, kind, out))
-        return r;
-    profile_clear(out);
-    memset(out, 0, sizeof *out);
-    buf_reset(text);
-    return err_set(e, ERR_ABSENT, "the key of %s was never saved", address);
-}
-
-int list_profile_make(const struct home *h, const char *kind, const struct jwk *signer, const struct buf *pass,
-                      struct profile *p, struct buf *text, struct err *e)
-{
-    int r;
-
-    if ((r = profile_sign(p, signer, text, e)) < 0 || (r = list_profile_next(h, kind, p->account, text, e)) < 0 ||
-        (r = person_save_key(h, kind, p->account, p->key, pass, e)) < 0)
-        return r;
-    profile_clear(p);
-    return profile_read(text->data, text->len, p, e);
-}
-
-int list_profile_done(const struct home *h, const char *kind, const char *address, const struct buf *text,
-                      struct err *e)
-{
-    struct profile pinned;
-    char path[PATH_MAX];
-    int r;
-
-    if ((r = home_path(h, 1, path, e, kind, NULL, address, "profile.jws", NULL)) < 0 ||
-        (r = file_write(path, text->data, text->len, 0600, e)) < 0 ||
-        (r = home_path(h, 0, path, e, kind, NULL, address, "next.jws", NULL)) < 0)
-        return r;
-    unlink(path);
-    /* Our own signature: it replaces whatever was pinned before. */
-    if ((r = known_accept(h, address, text, 1, &pinned, e)) == 0)
-        profile_clear(&pinned);
-    return r;
-}
-
-int list_key_load(struct tool *t, const char *address, const char *keyid, struct jwk **out, int *under_passphrase,
+int list_key_load(struct tool *t, const struct list *l, const char *keyid, struct jwk **out, int *under_passphrase,
                   struct err *e)
 {
     char path[PATH_MAX], account[ADDRESS_SIZE], udf[64];
@@ -97,13 +23,12 @@ int list_key_load(struct tool *t, const char *address, const char *keyid, struct
 
     *out = NULL;
     if ((r = keyid_parse(keyid, account, udf, e)) < 0 ||
-        (r = home_path(t->home, 0, path, e, "lists", ".jwk", address, udf, NULL)) < 0)
+        (r = home_path(t->home, 0, path, e, l->kind, ".jwk", l->address, udf, NULL)) < 0)
         return r;
     if ((r = home_key_load(t->home, path, out, under_passphrase, e)) == ERR_ABSENT)
         return err_set(e, ERR_ABSENT,
-                       "the private key %s is not in this home; it is where recrypt newgroup or rekey was run "
-                       "(copy %s from there)",
-                       keyid, path);
+                       "the private key %s is not in this home; it is where recrypt %s was run (copy %s from there)",
+                       keyid, list_is_account(l) ? "personal or device remove --rekey" : "newgroup or rekey", path);
     if (r == 0 && jwk_set_kid(*out, keyid) < 0) {
         jwk_free(out);
         return err_errno(e, "out of memory");
@@ -138,17 +63,65 @@ static int read_keys(struct list *l, struct json_object *reply, struct err *e)
     return 0;
 }
 
-static int roster_path(const struct home *h, int make, const char *address, char path[PATH_MAX], struct err *e)
+static int read_devices(struct list *l, struct json_object *reply, struct err *e)
 {
-    return home_path(h, make, path, e, "lists", NULL, address, "roster.jws", NULL);
+    struct json_object *array, *one;
+    const char *text, *state, *member;
+    size_t n;
+    int r;
+
+    if ((r = sjson_array(reply, "Devices", &array, e)) < 0)
+        return r;
+    if ((n = json_object_array_length(array)) > DEVICES_MAX)
+        return err_set(e, ERR_LIMIT, "the service names %zu devices", n);
+    if (n && !(l->devices = calloc(n, sizeof *l->devices)))
+        return err_errno(e, "out of memory");
+    while (l->device_count < n) {
+        struct list_device *d = &l->devices[l->device_count];
+
+        one = json_object_array_get_idx(array, l->device_count);
+        if ((r = sjson_string(one, "Request", &text, e)) < 0 || (r = sjson_string(one, "State", &state, e)) < 0 ||
+            (r = sjson_string(one, "Member", &member, e)) < 0 ||
+            (r = device_read(text, strlen(text), &d->is, e)) < 0)
+            return err_prefix(e, "the service's list of your devices");
+        l->device_count++;
+        d->parked = strcmp(state, "parked") == 0;
+        if (strcmp(d->is.account, l->address) != 0 || strcmp(d->is.member, member) != 0)
+            return err_set(e, ERR_KEY, "the service names a device of another account");
+    }
+    return 0;
+}
+
+static int roster_path(const struct home *h, int make, const struct list *l, char path[PATH_MAX], struct err *e)
+{
+    return home_path(h, make, path, e, l->kind, NULL, l->address, "roster.jws", NULL);
 }
 
 int list_keep_roster(struct tool *t, const struct list *l, const struct buf *text, struct err *e)
 {
     char path[PATH_MAX];
-    int r = roster_path(t->home, 1, l->address, path, e);
+    int r = roster_path(t->home, 1, l, path, e);
 
     return r < 0 ? r : file_write(path, text->data, text->len, 0600, e);
+}
+
+/* The service's; "" = an account that never had a device: nobody, under number 0. */
+static int read_roster(struct list *l, const char *text, struct err *e)
+{
+    int r;
+
+    if (!*text) {
+        snprintf(l->roster.group, sizeof l->roster.group, "%s", l->address);
+        snprintf(l->roster.keyid, sizeof l->roster.keyid, "%s", l->profile.keyid);
+        l->roster.epoch = l->profile.epoch;
+        return 0;
+    }
+    if ((r = roster_read(text, strlen(text), l->owner.sign, &l->roster, e)) < 0)
+        return err_prefix(e, "the service's roster of %s", l->address);
+    if (strcmp(l->roster.group, l->address) != 0)
+        return err_set(e, ERR_KEY, "the service answered with the roster of another list");
+    l->service_serial = l->roster.serial;
+    return 0;
 }
 
 /* Takes the newer of the service's roster and the one kept here into l->roster. */
@@ -160,18 +133,15 @@ static int compare_rosters(struct tool *t, struct list *l, const char *text, str
     int r;
 
     memset(&here, 0, sizeof here);
-    if ((r = roster_read(text, strlen(text), l->owner.sign, &l->roster, e)) < 0)
-        return err_prefix(e, "the service's roster of %s", l->address);
-    if (strcmp(l->roster.group, l->address) != 0)
-        return err_set(e, ERR_KEY, "the service answered with the roster of another list");
-    l->service_serial = l->roster.serial;
+    if ((r = read_roster(l, text, e)) < 0)
+        return r;
     if (buf_puts(&fresh, text) < 0)
         return err_errno(e, "out of memory");
-    if ((r = roster_path(t->home, 0, l->address, path, e)) < 0)
+    if ((r = roster_path(t->home, 0, l, path, e)) < 0)
         goto out;
     r = file_read(path, HOME_FILE_MAX, &kept, e);
     if (r == ERR_ABSENT) {
-        r = list_keep_roster(t, l, &fresh, e);
+        r = fresh.len ? list_keep_roster(t, l, &fresh, e) : 0;
         goto out;
     }
     if (r < 0 || (r = roster_read(kept.data, kept.len, l->owner.sign, &here, e)) < 0) {
@@ -209,19 +179,19 @@ static int compare_profiles(struct tool *t, struct list *l, const char *text, st
         return err_set(e, ERR_KEY, "the service's profile of %s is not signed by %s", l->address, l->owner.account);
     if (buf_puts(&fresh, text) < 0)
         return err_errno(e, "out of memory");
-    r = list_profile_load(t->home, "lists", l->address, "next.jws", &kept, &here, NULL);
+    r = list_profile_load(t->home, l->kind, l->address, "next.jws", &kept, &here, NULL);
     if (r == 0 && strcmp(here.keyid, l->profile.keyid) == 0) {
         l->adopted = 1;
-        r = list_profile_done(t->home, "lists", l->address, &fresh, e);
+        r = list_profile_done(t->home, l->kind, l->address, &fresh, e);
         goto out;
     }
     profile_clear(&here);
     buf_reset(&kept);
-    r = list_profile_load(t->home, "lists", l->address, "profile.jws", &kept, &here, NULL);
+    r = list_profile_load(t->home, l->kind, l->address, "profile.jws", &kept, &here, NULL);
     if (r == 0 && here.epoch > l->profile.epoch)
         l->stale = 1;
     else if (r < 0 || here.epoch < l->profile.epoch)
-        r = list_profile_done(t->home, "lists", l->address, &fresh, e);
+        r = list_profile_done(t->home, l->kind, l->address, &fresh, e);
 out:
     profile_clear(&here);
     buf_free(&fresh);
@@ -237,40 +207,76 @@ static int ask(struct list *l, struct json_object **reply, struct err *e)
     if (sjson_set_string(body, "Group", l->address) < 0)
         r = err_errno(e, "out of memory");
     else if ((r = web_call(l->web, "Get", body, l->owner.sign, reply, e)) == ERR_ABSENT)
-        err_set(e, ERR_ABSENT, "%s has no list %s of %s; make it: recrypt newgroup %s", web_where(l->web), l->address,
-                l->owner.account, l->address);
+        err_set(e, ERR_ABSENT, "%s has no %s %s of %s; make it: recrypt %s %s", web_where(l->web),
+                list_is_account(l) ? "account" : "list", l->address, l->owner.account,
+                list_is_account(l) ? "personal" : "newgroup", l->address);
     json_object_put(body);
+    return r;
+}
+
+static int read_reply(struct tool *t, struct list *l, struct json_object *reply, struct err *e)
+{
+    const char *profile, *roster = "";
+    int r;
+
+    if ((r = sjson_string(reply, "Profile", &profile, e)) < 0 ||
+        ((!list_is_account(l) || sjson_has(reply, "Roster")) && (r = sjson_string(reply, "Roster", &roster, e)) < 0) ||
+        (r = sjson_bool(reply, "Quarantine", &l->quarantine, e)) < 0 || (r = read_keys(l, reply, e)) < 0 ||
+        (list_is_account(l) && (r = read_devices(l, reply, e)) < 0) || (r = compare_profiles(t, l, profile, e)) < 0)
+        return r;
+    return compare_rosters(t, l, roster, e);
+}
+
+/* l->kind and l->address are set. */
+static int open_as(struct tool *t, const char *account, int allow_stale, struct list *l, struct err *e)
+{
+    struct json_object *reply = NULL;
+    struct buf way = BUF_INIT;
+    int r;
+
+    if ((r = home_lock(t->home, e)) < 0 || (r = person_open(t->home, account, &l->owner, e)) < 0 ||
+        (r = services_for(t->services, l->address, &l->web, e)) < 0 || (r = ask(l, &reply, e)) < 0 ||
+        (r = read_reply(t, l, reply, e)) < 0 || !(l->stale || l->quarantine) || allow_stale)
+        goto out;
+    if ((list_is_account(l)
+             ? buf_puts(&way, "recrypt device list, then: recrypt device list --confirm")
+             : buf_printf(&way, "recrypt members %s, then: recrypt members --confirm %s", l->address, l->address)) < 0)
+        r = err_errno(e, "out of memory");
+    else
+        r = err_set(e, ERR_STALE,
+                    "the service was restored from a backup: its roster of %s has number %lld, yours %lld; nothing "
+                    "was changed. Look at %s",
+                    l->address, (long long)l->service_serial, (long long)l->roster.serial, buf_str(&way));
+out:
+    json_object_put(reply);
+    buf_free(&way);
+    if (r < 0)
+        list_close(l);
     return r;
 }
 
 int list_open(struct tool *t, const char *word, int allow_stale, struct list *out, struct err *e)
 {
-    struct json_object *reply = NULL;
-    const char *profile, *roster;
     char account[ADDRESS_SIZE];
     int r;
 
     memset(out, 0, sizeof *out);
+    out->kind = "lists";
     if ((r = tool_address(word, out->address, e)) < 0 ||
-        (r = home_account(t->home, t->args->value[OPT_ACCOUNT], account, e)) < 0 || (r = home_lock(t->home, e)) < 0 ||
-        (r = person_open(t->home, account, &out->owner, e)) < 0 ||
-        (r = services_for(t->services, out->address, &out->web, e)) < 0 || (r = ask(out, &reply, e)) < 0)
-        goto out;
-    if ((r = sjson_string(reply, "Profile", &profile, e)) < 0 || (r = sjson_string(reply, "Roster", &roster, e)) < 0 ||
-        (r = sjson_bool(reply, "Quarantine", &out->quarantine, e)) < 0 || (r = read_keys(out, reply, e)) < 0 ||
-        (r = compare_profiles(t, out, profile, e)) < 0 || (r = compare_rosters(t, out, roster, e)) < 0)
-        goto out;
-    if ((out->stale || out->quarantine) && !allow_stale)
-        r = err_set(e, ERR_STALE,
-                    "the service was restored from a backup: its roster of %s has number %lld, yours %lld; nothing "
-                    "was changed. Look at recrypt members %s, then: recrypt members --confirm %s",
-                    out->address, (long long)out->service_serial, (long long)out->roster.serial, out->address,
-                    out->address);
-out:
-    json_object_put(reply);
-    if (r < 0)
-        list_close(out);
-    return r;
+        (r = home_account(t->home, t->args->value[OPT_ACCOUNT], account, e)) < 0)
+        return r;
+    return open_as(t, account, allow_stale, out, e);
+}
+
+int list_open_account(struct tool *t, int allow_stale, struct list *out, struct err *e)
+{
+    int r;
+
+    memset(out, 0, sizeof *out);
+    out->kind = "persons";
+    if ((r = home_account(t->home, t->args->value[OPT_ACCOUNT], out->address, e)) < 0)
+        return r;
+    return open_as(t, out->address, allow_stale, out, e);
 }
 
 void list_close(struct list *l)
@@ -279,6 +285,9 @@ void list_close(struct list *l)
     profile_clear(&l->profile);
     roster_clear(&l->roster);
     free(l->keys);
+    for (size_t i = 0; i < l->device_count; i++)
+        device_clear(&l->devices[i].is);
+    free(l->devices);
     memset(l, 0, sizeof *l);
 }
 
@@ -311,5 +320,21 @@ int list_entry(struct tool *t, const struct list *l, const struct jwk *group_key
     }
 out:
     buf_free(&text);
+    return r;
+}
+
+int list_entries(struct tool *t, const struct list *l, const struct profile *members, size_t count,
+                 struct json_object *array, struct err *e)
+{
+    struct jwk *key = NULL;
+    int r = 0;
+
+    for (size_t k = 0; r == 0 && k < l->key_count; k++) {
+        if ((r = list_key_load(t, l, l->keys[k].keyid, &key, NULL, e)) < 0)
+            break;
+        for (size_t i = 0; r == 0 && i < count; i++)
+            r = list_entry(t, l, key, l->keys[k].epoch, &members[i], array, e);
+        jwk_free(&key);
+    }
     return r;
 }

@@ -1,8 +1,9 @@
 /* list.h - one of the user's own lists as its administrator sees it: what the service has, held against what is kept
- * here. */
+ * here. A person's own account is such a list too: its members are her devices. */
 #ifndef RECRYPT_LIST_H
 #define RECRYPT_LIST_H
 
+#include "common/device.h"
 #include "common/statement.h"
 #include "person.h"
 #include "tool.h"
@@ -12,7 +13,12 @@ struct list_key {
     char state[16];
     int64_t epoch;
 };
+struct list_device {
+    struct device is;
+    int parked;
+};
 struct list {
+    const char *kind; /* "lists", or "persons": the owner's own account with her devices as members */
     char address[ADDRESS_SIZE];
     struct person owner;
     struct web *web;        /* borrowed */
@@ -21,19 +27,24 @@ struct list {
     int64_t service_serial;
     struct list_key *keys;
     size_t key_count;
+    struct list_device *devices;
+    size_t device_count;
     int quarantine;
     int stale;   /* the service is behind what is kept here: restored from backup */
     int adopted; /* a rekey of an earlier run, whose answer was lost, has turned out to be done */
 };
+#define list_is_account(l) ((l)->kind[0] == 'p')
 
 /* Opens the home's lock, the owner's account and the list. The service's roster must be signed by the owner. One that
  * is newer than the one kept here is kept (its answer was lost, or another of the owner's machines made it); an older
  * one is ERR_STALE unless allow_stale: it was restored from a backup, and the text names the way out. */
 int list_open(struct tool *t, const char *word, int allow_stale, struct list *out, struct err *e);
+/* The same for the account that acts and its devices; before the first of them the roster is empty, with serial 0. */
+int list_open_account(struct tool *t, int allow_stale, struct list *out, struct err *e);
 void list_close(struct list *l);
 
 /* Private group key by key id. ERR_ABSENT. *under_passphrase may be NULL. */
-int list_key_load(struct tool *t, const char *address, const char *keyid, struct jwk **out, int *under_passphrase,
+int list_key_load(struct tool *t, const struct list *l, const char *keyid, struct jwk **out, int *under_passphrase,
                   struct err *e);
 
 /* A change begins: the roster gets a serial above all that exist. Then change its members, then sign. */
@@ -46,6 +57,23 @@ int list_keep_roster(struct tool *t, const struct list *l, const struct buf *tex
 /* Appends to array the entry of one member for one private group key. */
 int list_entry(struct tool *t, const struct list *l, const struct jwk *group_key, int64_t epoch,
                const struct profile *member, struct json_object *array, struct err *e);
+/* An entry for each of the members and each key the list ever had: old mail is for them as well. */
+int list_entries(struct tool *t, const struct list *l, const struct profile *members, size_t count,
+                 struct json_object *array, struct err *e);
+
+/* One signed request: {"<name>":inner, "Roster" in it}; the roster, as it is now, is kept when the service took it. inner is
+ * borrowed. reply may be NULL. */
+int list_set(struct tool *t, struct list *l, const char *name, struct json_object *inner, struct json_object **reply,
+             struct err *e);
+
+/* Changes, each one or more requests (list-change.c). */
+
+/* Puts the members (profiles that were accepted) on the list. They are printed as they are added, so many at a time. */
+int list_add(struct tool *t, struct list *l, const struct profile *members, size_t count, struct err *e);
+/* Takes one off. ERR_ABSENT. */
+int list_delete(struct tool *t, struct list *l, const char *account, struct err *e);
+/* Tells a service that was restored from a backup that the newest roster is the true one. */
+int list_confirm(struct tool *t, struct list *l, struct err *e);
 
 /* Gives the list a new key with an entry for every member that the roster (already with its next serial) has. retire:
  * the old key's mail is refused from then on. The private key is on disk before anything is sent; one that an
@@ -59,10 +87,11 @@ int list_profile_load(const struct home *h, const char *kind, const char *addres
 /* next.jws; ERR_ABSENT also when the private key that goes with it was never saved. */
 int list_profile_pending(const struct home *h, const char *kind, const char *address, struct buf *text,
                          struct profile *out, struct err *e);
-/* p, complete and with its private key: signs it, writes next.jws and then the key's file, so that whatever happens no key
- * lies there that no profile names. On success p is as read from the text, its key public. */
-int list_profile_make(const struct home *h, const char *kind, const struct jwk *signer, const struct buf *pass,
-                      struct profile *p, struct buf *text, struct err *e);
+/* A profile under a new private key of that suite, for p's account, owner and epoch: signs it, writes next.jws and then the
+ * key's file, so that whatever happens no key lies there that no profile names. On success p is as read from the text, its key
+ * public. */
+int list_profile_new(const struct home *h, const char *kind, const char *suite, const struct jwk *signer,
+                     const struct buf *pass, struct profile *p, struct buf *text, struct err *e);
 /* The service took it: becomes profile.jws, next.jws goes away, and it is pinned. */
 int list_profile_done(const struct home *h, const char *kind, const char *address, const struct buf *text,
                       struct err *e);

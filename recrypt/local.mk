@@ -8,9 +8,12 @@ librecrypt_a_SOURCES = \
 	recrypt/passphrase.h recrypt/passphrase.c \
 	recrypt/web.h recrypt/web.c recrypt/services.h recrypt/services.c \
 	recrypt/known.h recrypt/known.c recrypt/person.h recrypt/person.c \
-	recrypt/list.h recrypt/list.c recrypt/shares.h recrypt/shares.c \
-	recrypt/opener.h recrypt/opener.c recrypt/stream.h recrypt/stream.c \
-	recrypt/granted.h recrypt/granted.c recrypt/mail.h recrypt/mail.c recrypt/devices.h
+	recrypt/list.h recrypt/list.c recrypt/list-change.c recrypt/list-rekey.c \
+	recrypt/list-profile.c recrypt/shares.h recrypt/shares.c \
+	recrypt/opener.h recrypt/opener-private.h recrypt/opener.c recrypt/opener-device.c \
+	recrypt/deposit.h recrypt/deposit.c recrypt/stream.h recrypt/stream.c \
+	recrypt/granted.h recrypt/granted.c recrypt/mail.h recrypt/mail.c \
+	recrypt/devices.h recrypt/devices.c
 recrypt_recrypt_SOURCES = recrypt/tool.h recrypt/main.c recrypt/cmd-person.c recrypt/cmd-group.c recrypt/cmd-members.c \
 	recrypt/cmd-mail.c recrypt/cmd-file.c
 recrypt_recrypt_LDADD = librecrypt.a $(BASE_LIBS) $(CURL_LIBS)

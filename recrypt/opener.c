@@ -1,33 +1,14 @@
-#include "opener.h"
+#include "opener-private.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "deposit.h"
 #include "known.h"
-#include "person.h"
 #include "shares.h"
 
-/* What is here comes before what others have to be asked for: a message to several must open although a service of one
- * of them is away. */
-enum phase { PHASE_KEYS, PHASE_SHARES, PHASE_ASK, PHASES };
-
-struct search {
-    struct tool *t;
-    enum phase phase;
-    const struct jwe *j;
-    const struct opener *how;
-    size_t i; /* the recipient that is looked at */
-    struct jwe_recipient to;
-    char account[ADDRESS_SIZE], udf[64]; /* of its kid */
-    int damaged, denied;
-    struct err away;      /* code 0, or the first failure that is another's and may pass */
-    struct person person; /* the member that is tried */
-    struct err *e;
-};
-
-/* How one attempt ended: 1 = opened, 0 = go on, negative = stop. */
-static int outcome(struct search *s, int r)
+int search_outcome(struct search *s, int r)
 {
     if (r == 0)
         return 1;
@@ -61,44 +42,54 @@ static int try_key_file(struct search *s, const char *kind, const char *account,
     if (jwk_set_kid(key, kid) < 0)
         r = err_errno(s->e, "out of memory");
     else
-        r = outcome(s, s->how->with_key(s->how->arg, s->j, key, s->e));
+        r = search_outcome(s, s->how->with_key(s->how->arg, s->j, key, s->e));
     jwk_free(&key);
     return r;
 }
 
 static int try_grant(struct search *s, const struct share *share, const struct grant *g)
 {
-    return outcome(s, s->how->with_share(s->how->arg, s->j, s->i, share, g, s->e));
+    return search_outcome(s, s->how->with_share(s->how->arg, s->j, s->i, share, g, s->e));
+}
+
+int search_fits(const struct share *share, const struct grant *g, const struct jwe_recipient *to)
+{
+    unsigned char tag[GRANT_TAG_LEN];
+
+    return entry_tag(share->tagkey, to->epk, to->epk_len, tag, NULL) == 0 &&
+           CRYPTO_memcmp(tag, g->tag, sizeof tag) == 0;
 }
 
 /* The grants in the message that carry this share's tag. */
 static int try_tagged(struct search *s, const struct share *share)
 {
-    unsigned char tag[GRANT_TAG_LEN];
     struct grant g;
-    int r;
+    int r = 0;
 
-    if ((r = entry_tag(share->tagkey, s->to.epk, s->to.epk_len, tag, s->e)) < 0)
-        return r;
     for (size_t n = 0; r == 0 && n < jwe_grants(s->j, s->i); n++) {
         memset(&g, 0, sizeof g);
         if ((r = jwe_grant(s->j, s->i, n, &g, s->e)) < 0)
             return r;
-        if (CRYPTO_memcmp(tag, g.tag, sizeof tag) == 0)
+        if (search_fits(share, &g, &s->to))
             r = try_grant(s, share, &g);
         grant_clear(&g);
     }
     return r;
 }
 
-/* Who signs for the list: what is pinned, else asked for. */
-static int list_signer(struct search *s, struct jwk **out)
+int search_with_share(struct search *s, const struct share *share, const struct granted *g)
+{
+    return g->in_message ? try_tagged(s, share) : try_grant(s, share, &g->grant);
+}
+
+int search_owner(struct search *s, const char *group, struct jwk **out)
 {
     struct profile p;
     int flags = args_given(s->t->args, OPT_OFFLINE) ? KNOWN_OFFLINE : 0, r;
 
-    if ((r = known_load(s->t->home, s->account, &p, s->e)) == ERR_ABSENT)
-        r = known_fetch(s->t->home, s->t->services, s->account, flags, &p, NULL, s->e);
+    *out = NULL;
+    if ((r = known_load(s->t->home, group, &p, s->e)) == ERR_ABSENT)
+        r = known_fetch(s->t->home, s->t->services, group, flags, &p, NULL, s->e);
     if (r < 0)
         return r;
     r = jwk_public_copy(p.signer, out, s->e);
@@ -108,7 +99,8 @@ static int list_signer(struct search *s, struct jwk **out)
 
 struct statement {
     struct search *s;
-    const char *text;
+    const char *text, *keyid;
+    const struct reader *reader;
     const struct jwk *owner;
     struct share *share;
 };
@@ -117,123 +109,176 @@ static int read_with_key(void *arg, const char *udf, struct err *e)
 {
     struct statement *st = arg;
     struct jwk *key = NULL;
-    int r = person_key(st->s->t->home, st->s->person.account, udf, &key, e);
+    int r = st->reader->device ? devices_key(st->s->t->home, st->reader->device, &key, e)
+                               : person_key(st->s->t->home, "persons", st->reader->member, udf, &key, e);
 
     if (r == 0)
-        r = share_read(st->text, st->s->to.kid, st->owner, key, st->share, e);
+        r = share_read(st->text, st->keyid, st->owner, key, st->share, e);
     jwk_free(&key);
     if (r == 0)
         return 1;
     return r == ERR_KEY || r == ERR_CRYPTO ? 0 : r;
 }
 
-/* The share that a grant brings: 1 = there it is (and kept), 0 = none for this person's keys. */
-static int share_from_grant(struct search *s, const struct grant *g, struct share *share)
+int search_share(struct search *s, const struct reader *reader, const char *account, const struct jwe_recipient *to,
+                 const struct grant *g, struct share *out)
 {
+    struct statement st = {s, g->dk, to->kid, reader, NULL, out};
     struct jwk *owner = NULL;
-    struct statement st = {s, g->dk, NULL, share};
     int r;
 
-    memset(share, 0, sizeof *share);
+    memset(out, 0, sizeof *out);
     if (!g->dk)
         return 0;
-    if ((r = list_signer(s, &owner)) < 0)
+    if ((r = search_owner(s, account, &owner)) < 0)
         return r;
     st.owner = owner;
-    r = person_each_key(s->t->home, s->person.account, read_with_key, &st, s->e);
-    if (r == 1 && strcmp(share->member, s->person.account) != 0) {
-        share_clear(share);
+    r = reader->device ? read_with_key(&st, NULL, s->e)
+                       : person_each_key(s->t->home, "persons", reader->member, read_with_key, &st, s->e);
+    if (r == 1 && strcmp(out->member, reader->member) != 0) {
+        share_clear(out);
         r = 0;
     }
-    if (r == 1 && shares_keep(s->t->home, share, s->e) < 0)
-        tool_note("%s; your share of %s was not kept, and is asked for again next time", s->e ? s->e->text : "",
-                  s->account);
+    if (r == 1 && (shares_keep(s->t->home, out, s->e) < 0 ||
+                   (!reader->device && deposit_note(s->t, out, g->dk, s->e) < 0)))
+        tool_note("%s; your share of %s was not kept, and is asked for again next time", s->e->text, account);
     jwk_free(&owner);
     return r;
 }
 
-static int try_grants_with_share(struct search *s)
+/* kept: the share that is here, or NULL. */
+static int try_granted(struct search *s, const struct reader *reader, const struct share *kept,
+                       const struct granted *g)
 {
     struct share share;
-    struct grant g;
-    int r = 0;
+    int r;
 
-    for (size_t n = 0; r == 0 && n < jwe_grants(s->j, s->i); n++) {
-        memset(&g, 0, sizeof g);
-        if ((r = jwe_grant(s->j, s->i, n, &g, s->e)) < 0)
-            return r;
-        if ((r = share_from_grant(s, &g, &share)) == 1) {
-            r = try_grant(s, &share, &g);
-            share_clear(&share);
-        }
-        grant_clear(&g);
+    if (kept && (g->in_message || search_fits(kept, &g->grant, &s->to)))
+        return search_with_share(s, kept, g);
+    if ((r = search_share(s, reader, s->account, &s->to, &g->grant, &share)) == 1) {
+        r = search_with_share(s, &share, g);
+        share_clear(&share);
     }
     return r;
+}
+
+/* What came along, and the grants in the message that bring a share with them. */
+static int try_what_is_here(struct search *s, const struct reader *reader, const struct share *kept)
+{
+    const struct granted_list *brought = s->how->brought;
+    struct granted g;
+    int r = kept ? try_tagged(s, kept) : 0;
+
+    for (size_t n = 0; r == 0 && brought && n < brought->count; n++)
+        if (strcmp(brought->at[n].keyid, s->to.kid) == 0)
+            r = try_granted(s, reader, kept, &brought->at[n]);
+    for (size_t n = 0; r == 0 && n < jwe_grants(s->j, s->i); n++) {
+        memset(&g, 0, sizeof g);
+        if ((r = jwe_grant(s->j, s->i, n, &g.grant, s->e)) == 0 && g.grant.dk)
+            r = try_granted(s, reader, kept, &g);
+        granted_clear(&g);
+    }
+    return r;
+}
+
+int search_ask(struct search *s, const struct reader *reader, const char *at, const struct jwe_recipient *to,
+               const char *udf, struct granted *out)
+{
+    int r = services_granted(s->t->services, at, to->kid, to, udf, reader->sign, out, s->e);
+
+    if (r == ERR_ABSENT || r == ERR_DENIED) {
+        s->denied = 1;
+        s->denied_device |= reader->device != NULL;
+        return 0;
+    }
+    return r < 0 ? r : 1;
 }
 
 struct ask {
     struct search *s;
+    const struct reader *reader;
     const struct share *kept; /* NULL when none is */
 };
 
-/* Asks the list's service in the name of one of the person's keys. */
+/* Asks the group's service in the name of one of the reader's keys. */
 static int ask_with_key(void *arg, const char *udf, struct err *e)
 {
     struct ask *a = arg;
-    struct search *s = a->s;
-    unsigned char tag[GRANT_TAG_LEN];
-    struct share share;
-    struct grant g;
-    int r;
+    struct granted g;
+    int r = search_ask(a->s, a->reader, a->s->account, &a->s->to, udf, &g);
 
-    memset(&g, 0, sizeof g);
-    r = services_grant(s->t->services, s->to.kid, &s->to, udf, s->person.sign, &g, e);
-    if (r == ERR_ABSENT || r == ERR_DENIED) {
-        s->denied = 1;
-        return 0;
-    }
-    if (r < 0)
-        return r;
-    if (a->kept && entry_tag(a->kept->tagkey, s->to.epk, s->to.epk_len, tag, NULL) == 0 &&
-        CRYPTO_memcmp(tag, g.tag, sizeof tag) == 0) {
-        r = try_grant(s, a->kept, &g);
-    } else if ((r = share_from_grant(s, &g, &share)) == 1) {
-        r = try_grant(s, &share, &g);
-        share_clear(&share);
-    }
-    grant_clear(&g);
+    (void)e;
+    if (r == 1)
+        r = try_granted(a->s, a->reader, a->kept, &g);
+    granted_clear(&g);
     return r;
 }
 
-/* One of the user's accounts as a member of the list that the recipient names. */
-static int try_member(void *arg, const char *account, struct err *e)
+/* The reader as a member of the group that the recipient names. */
+static int try_reader(struct search *s, const struct reader *reader)
 {
-    struct search *s = arg;
     struct share share;
-    struct ask a = {s, NULL};
-    int r;
+    struct ask a = {s, reader, NULL};
+    int r = shares_load(s->t->home, s->to.kid, reader->member, &share, s->e);
 
-    if (!strchr(account, '@'))
-        return 0;
-    r = shares_load(s->t->home, s->to.kid, account, &share, e);
     if (r == 0)
         a.kept = &share;
     else if (r != ERR_ABSENT)
         return r;
-    r = a.kept && s->phase == PHASE_SHARES ? try_tagged(s, a.kept) : 0;
-    if (r != 0 || (r = person_open(s->t->home, account, &s->person, e)) < 0) {
-        if (r == ERR_ABSENT) /* begun and never registered */
-            r = 0;
-        goto out;
-    }
     if (s->phase == PHASE_SHARES)
-        r = try_grants_with_share(s);
-    else if (!args_given(s->t->args, OPT_OFFLINE))
-        r = person_each_key(s->t->home, account, ask_with_key, &a, e);
-    person_close(&s->person);
-out:
+        r = try_what_is_here(s, reader, a.kept);
+    else if (args_given(s->t->args, OPT_OFFLINE))
+        r = 0;
+    else if (reader->device)
+        r = ask_with_key(&a, reader->device->is.key_udf, s->e);
+    else
+        r = person_each_key(s->t->home, "persons", reader->member, ask_with_key, &a, s->e);
     if (a.kept)
         share_clear(&share);
+    return r;
+}
+
+/* One of the user's accounts. */
+static int try_person(void *arg, const char *account, struct err *e)
+{
+    struct search *s = arg;
+    struct person person;
+    struct reader reader = {account, NULL, NULL};
+    int r;
+
+    if (!strchr(account, '@'))
+        return 0;
+    r = person_open(s->t->home, account, &person, e);
+    if (r == ERR_ABSENT) /* begun and never registered */
+        return 0;
+    if (r == 0) {
+        reader.sign = person.sign;
+        r = try_reader(s, &reader);
+        person_close(&person);
+        if (r == 1)
+            deposit_send(s->t, account);
+    }
+    return put_off(s, r);
+}
+
+/* This machine as a device of an account: its person's own mail, or that of a list she is a member of. */
+static int try_device(void *arg, const char *account, struct err *e)
+{
+    struct search *s = arg;
+    struct own_device device;
+    struct reader reader = {device.is.member, NULL, &device};
+    int r;
+
+    if (!strchr(account, '@'))
+        return 0;
+    r = devices_open(s->t->home, account, &device, e);
+    if (r == ERR_ABSENT) /* begun and never asked for */
+        return 0;
+    if (r == 0) {
+        reader.sign = device.sign;
+        r = strcmp(account, s->account) == 0 ? try_reader(s, &reader) : search_chain(s, &reader);
+        devices_close(&device);
+    }
     return put_off(s, r);
 }
 
@@ -284,7 +329,10 @@ static int try_recipient(struct search *s)
     }
     if (person_exists(s->t->home, s->account)) /* a key of one's own that is not here is nobody's list */
         return 0;
-    return home_each(s->t->home, "persons", NULL, "", try_member, s, s->e);
+    if (devices_exists(s->t->home, s->account))
+        return try_device(s, s->account, s->e);
+    r = home_each(s->t->home, "persons", NULL, "", try_person, s, s->e);
+    return r ? r : home_each(s->t->home, "devices", NULL, "", try_device, s, s->e);
 }
 
 /* Why nothing opened it. */
@@ -294,6 +342,11 @@ static int failure(const struct search *s, struct err *e)
         return err_set(e, ERR_CRYPTO, "this is for you, but it does not open: damaged or changed on its way");
     if (s->away.code)
         return err_set(e, s->away.code, "%s", s->away.text);
+    if (s->denied_device)
+        return err_set(e, ERR_DENIED,
+                       "no grant: this device may not read this (%s). It was not accepted yet, was parked or removed, "
+                       "or its person is no member; recrypt device connect shows how it stands",
+                       s->account);
     if (s->denied)
         return err_set(e, ERR_DENIED,
                        "no grant: the service of %s does not let you read this; if you should be a member, ask the "

@@ -50,13 +50,13 @@ void person_close(struct person *p)
     memset(p, 0, sizeof *p);
 }
 
-int person_key(struct home *h, const char *account, const char *udf, struct jwk **out, struct err *e)
+int person_key(struct home *h, const char *kind, const char *account, const char *udf, struct jwk **out, struct err *e)
 {
     char path[PATH_MAX];
     int r;
 
     *out = NULL;
-    if ((r = home_path(h, 0, path, e, "persons", ".jwk", account, udf, NULL)) < 0)
+    if ((r = home_path(h, 0, path, e, kind, ".jwk", account, udf, NULL)) < 0)
         return r;
     return home_key_load(h, path, out, NULL, e);
 }
@@ -73,11 +73,11 @@ static int skip_sign(void *arg, const char *name, struct err *e)
     return strcmp(name, "sign") == 0 ? 0 : k->visit(k->arg, name, e);
 }
 
-int person_each_key(struct home *h, const char *account, home_visit *visit, void *arg, struct err *e)
+int person_each_key(struct home *h, const char *kind, const char *account, home_visit *visit, void *arg, struct err *e)
 {
     struct keys_only k = {visit, arg};
 
-    return home_each(h, "persons", account, ".jwk", skip_sign, &k, e);
+    return home_each(h, kind, account, ".jwk", skip_sign, &k, e);
 }
 
 int person_make_key(const char *account, const char *type, struct jwk **out, struct err *e)

@@ -192,16 +192,15 @@ int services_has(struct services *s, const struct profile *p, struct err *e)
     return r;
 }
 
-int services_grant(struct services *s, const char *keyid, const struct jwe_recipient *to, const char *member_udf,
-                   const struct jwk *signer, struct grant *out, struct err *e)
+int services_granted(struct services *s, const char *at, const char *keyid, const struct jwe_recipient *to,
+                     const char *member_udf, const struct jwk *signer, struct granted *out, struct err *e)
 {
-    struct json_object *body = json_object_new_object(), *epk = NULL, *reply = NULL, *grant;
-    char account[ADDRESS_SIZE];
+    struct json_object *body = json_object_new_object(), *epk = NULL, *reply = NULL, *grant, *device = NULL;
     struct web *w;
     int r;
 
-    if ((r = account_of(keyid, account, e)) < 0 || (r = services_for(s, account, &w, e)) < 0 ||
-        (r = ephemeral_key(to, &epk, e)) < 0)
+    memset(out, 0, sizeof *out);
+    if ((r = services_for(s, at, &w, e)) < 0 || (r = ephemeral_key(to, &epk, e)) < 0)
         goto out;
     if (sjson_set_string(body, "GroupKeyID", keyid) < 0 || sjson_set_string(body, "MemberKeyUDF", member_udf) < 0 ||
         sjson_set_object(body, "EphemeralKey", json_object_get(epk)) < 0) {
@@ -209,9 +208,10 @@ int services_grant(struct services *s, const char *keyid, const struct jwe_recip
         goto out;
     }
     if ((r = web_call(w, "RecryptData", body, signer, &reply, e)) < 0 ||
-        (r = sjson_object(reply, "Grant", &grant, e)) < 0)
+        (r = sjson_object(reply, "Grant", &grant, e)) < 0 ||
+        (sjson_has(reply, "Device") && (r = sjson_object(reply, "Device", &device, e)) < 0))
         goto out;
-    r = grant_from_json(grant, out, e);
+    r = granted_from_json(keyid, grant, device, "KeyID", out, e);
 out:
     json_object_put(body);
     json_object_put(epk);

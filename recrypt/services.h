@@ -8,6 +8,7 @@
 #include "common/jwk.h"
 #include "common/statement.h"
 #include "common/udf.h"
+#include "granted.h"
 #include "home.h"
 #include "web.h"
 
@@ -33,8 +34,9 @@ int services_get_key(struct services *s, const char *account_or_keyid, struct bu
  * ERR_EXISTS = one with another key or signer. */
 int services_has(struct services *s, const struct profile *p, struct err *e);
 
-/* RecryptData: a grant with dk for one message to keyid, asked for with the member's signature key. */
-int services_grant(struct services *s, const char *keyid, const struct jwe_recipient *to, const char *member_udf,
-                   const struct jwk *signer, struct grant *out, struct err *e);
+/* RecryptData: what is granted for one message to keyid, asked for with the signature key of the member or her device, whose
+ * encryption key has that UDF. The service asked is the one of at's domain. */
+int services_granted(struct services *s, const char *at, const char *keyid, const struct jwe_recipient *to,
+                     const char *member_udf, const struct jwk *signer, struct granted *out, struct err *e);
 
 #endif

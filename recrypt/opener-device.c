@@ -1,0 +1,134 @@
+/* A list's mail on a device: the member is the device's person, her half is a JWE to a key of hers, and the device has a share
+ * of that key. Two grants open the message, and the half is forgotten again: a device that was removed has nothing. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "opener-private.h"
+#include "shares.h"
+
+/* The person's half, with a grant of one of her keys for the JWE that holds it. */
+static int unlock(struct search *s, const struct reader *reader, const struct share_lock *lock, const struct grant *g,
+                  struct share *half)
+{
+    const char *account = reader->device->is.account;
+    struct jwe_recipient to;
+    struct share share;
+    int r;
+
+    memset(half, 0, sizeof *half);
+    if ((r = jwe_recipient(lock->j, 0, &to, s->e)) < 0)
+        return r;
+    if ((r = shares_load(s->t->home, lock->member_keyid, reader->member, &share, s->e)) < 0 && r != ERR_ABSENT)
+        return r;
+    if (r == 0 && !search_fits(&share, g, &to)) {
+        share_clear(&share);
+        r = ERR_ABSENT;
+    }
+    r = r == 0 ? 1 : search_share(s, reader, account, &to, g, &share);
+    if (r == 1) {
+        r = search_outcome(s, share_unlock(lock, &share, g, half, s->e));
+        share_clear(&share);
+    }
+    return r;
+}
+
+/* The statement in what was granted, when it is her half that it holds. */
+static int read_lock(struct search *s, const struct reader *reader, const struct grant *g, struct share_lock *lock)
+{
+    struct jwk *owner = NULL;
+    int r;
+
+    memset(lock, 0, sizeof *lock);
+    if (!g->dk)
+        return 0;
+    if ((r = search_owner(s, s->account, &owner)) < 0)
+        return r;
+    r = share_lock_read(g->dk, s->to.kid, owner, lock, s->e);
+    jwk_free(&owner);
+    if (r < 0)
+        return r == ERR_SYSTEM ? r : 0;
+    if (strcmp(lock->member, reader->device->is.account) == 0)
+        return 1;
+    share_lock_clear(lock);
+    return 0;
+}
+
+static int open_granted(struct search *s, const struct reader *reader, const struct share_lock *lock,
+                        const struct granted *g)
+{
+    struct share half;
+    int r = unlock(s, reader, lock, &g->device, &half);
+
+    if (r == 1) {
+        r = search_with_share(s, &half, g);
+        share_clear(&half);
+    }
+    return r;
+}
+
+/* Both grants are there. */
+static int try_both(struct search *s, const struct reader *reader, const struct granted *g)
+{
+    struct share_lock lock;
+    int r;
+
+    if (!g->device_keyid[0] || (r = read_lock(s, reader, &g->grant, &lock)) == 0)
+        return 0;
+    if (r == 1 && (r = strcmp(lock.member_keyid, g->device_keyid) == 0))
+        r = open_granted(s, reader, &lock, g);
+    share_lock_clear(&lock);
+    return r;
+}
+
+/* The message has the first grant, of a list elsewhere; the second is one of her own key. */
+static int ask_second(struct search *s, const struct reader *reader, struct granted *g)
+{
+    struct jwe_recipient to;
+    struct share_lock lock;
+    struct granted second;
+    int r = read_lock(s, reader, &g->grant, &lock);
+
+    if (r != 1)
+        return r;
+    if ((r = jwe_recipient(lock.j, 0, &to, s->e)) == 0 &&
+        (r = search_ask(s, reader, reader->device->is.account, &to, reader->device->is.key_udf, &second)) == 1) {
+        g->device = second.grant;
+        memset(&second.grant, 0, sizeof second.grant);
+        granted_clear(&second);
+        r = open_granted(s, reader, &lock, g);
+    }
+    share_lock_clear(&lock);
+    return r;
+}
+
+static int ask_for_chain(struct search *s, const struct reader *reader)
+{
+    const struct own_device *d = reader->device;
+    struct granted g;
+    int r = search_ask(s, reader, d->is.account, &s->to, d->is.key_udf, &g);
+
+    if (r == 1)
+        r = try_both(s, reader, &g);
+    granted_clear(&g);
+    for (size_t n = 0; r == 0 && n < jwe_grants(s->j, s->i); n++) {
+        memset(&g, 0, sizeof g);
+        if ((r = jwe_grant(s->j, s->i, n, &g.grant, s->e)) == 0)
+            r = ask_second(s, reader, &g);
+        granted_clear(&g);
+    }
+    return r;
+}
+
+int search_chain(struct search *s, const struct reader *reader)
+{
+    const struct granted_list *brought = s->how->brought;
+    int r = 0;
+
+    if (s->phase == PHASE_SHARES) {
+        for (size_t n = 0; r == 0 && brought && n < brought->count; n++)
+            if (strcmp(brought->at[n].keyid, s->to.kid) == 0)
+                r = try_both(s, reader, &brought->at[n]);
+        return r;
+    }
+    return args_given(s->t->args, OPT_OFFLINE) ? 0 : ask_for_chain(s, reader);
+}
