@@ -8,6 +8,16 @@ libcommon_a_SOURCES = \
 	common/frame.h common/frame.c common/frame-client.c \
 	common/rclient.h common/rclient-private.h common/rclient.c common/rclient-fanout.c \
 	common/sandbox.h common/sandbox.c
+if HAVE_SECCOMP
+noinst_PROGRAMS += common/filters/make
+common_filters_make_SOURCES = common/filters/make.c
+common_filters_make_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
+common_filters_make_LDADD = $(SECCOMP_LIBS)
+common/sandbox-filters.h: common/filters/make$(EXEEXT)
+	$(AM_V_GEN)common/filters/make$(EXEEXT) >$@.new && mv $@.new $@
+common/sandbox.$(OBJEXT): common/sandbox-filters.h
+CLEANFILES += common/sandbox-filters.h
+endif
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-conf
 test_unit_test_conf_SOURCES = test/unit/test-conf.c
@@ -17,7 +27,7 @@ test_unit_test_frame_SOURCES = test/unit/test-frame.c test/unit/frame-server.h t
 test_unit_test_frame_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 check_PROGRAMS += test/unit/test-sandbox
 test_unit_test_sandbox_SOURCES = test/unit/test-sandbox.c
-test_unit_test_sandbox_LDADD = $(UNIT_LIBS) $(BASE_LIBS) $(SECCOMP_LIBS)
+test_unit_test_sandbox_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 check_PROGRAMS += test/unit/test-rclient
 test_unit_test_rclient_SOURCES = test/unit/test-rclient.c test/unit/frame-server.h test/unit/frame-server.c
 test_unit_test_rclient_LDADD = $(UNIT_LIBS) $(BASE_LIBS)

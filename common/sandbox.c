@@ -1,200 +1,51 @@
 #include "sandbox.h"
 
 #ifdef HAVE_SECCOMP
-#include <asm/termbits.h>
 #include <errno.h>
-#include <linux/sched.h>
-#include <seccomp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdint.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#ifdef SECCOMP_ERRNO
-#define FORBIDDEN SCMP_ACT_ERRNO(EPERM)
+#include "common/sandbox-filters.h"
+
+static int confine(const struct sock_filter *filter, size_t n, struct err *e)
+{
+    const struct sock_fprog program = {(unsigned short)n, (struct sock_filter *)(uintptr_t)filter};
+
+    if (!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program))
+        return 0;
+    return err_set(e, ERR_SYSTEM, "cannot confine this process (seccomp): %s; sandbox = no goes without",
+                   strerror(errno));
+}
+#define CONFINE(filter, e) confine(filter, sizeof(filter) / sizeof *(filter), e)
 #else
-#define FORBIDDEN SCMP_ACT_KILL_PROCESS
+#define CONFINE(filter, e) ((void)(e), 0)
 #endif
-
-/* By name: a call that this machine's kind of kernel does not have is left out. */
-static const char *const base[] = {
-    /* memory */
-    "brk", "munmap", "mremap", "madvise", "futex", "membarrier",
-    /* descriptors */
-    "read", "write", "readv", "writev", "pread64", "pwrite64", "lseek", "close", "fcntl", "dup", "dup2", "dup3", "pipe",
-    "pipe2", "poll", "ppoll", "select", "pselect6",
-    /* files: which ones, is for the file system and the user's rights */
-    "open", "openat", "stat", "fstat", "lstat", "newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat",
-    "faccessat2", "readlink", "readlinkat", "getcwd", "getdents64", "umask", "unlink", "unlinkat",
-    /* sockets that are there */
-    "bind", "connect", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg", "shutdown", "getsockopt",
-    "setsockopt", "getsockname", "getpeername", "accept", "accept4", "listen",
-    /* time, signals, end */
-    "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday", "time", "rt_sigaction",
-    "rt_sigprocmask", "rt_sigreturn", "rt_sigpending", "rt_sigtimedwait", "rt_sigsuspend", "sigaltstack",
-    "restart_syscall", "tgkill", "exit", "exit_group",
-    /* oneself and the machine */
-    "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "getgroups",
-    "getrandom", "uname", "sysinfo", "sched_yield", "sched_getaffinity", "getrlimit", "getrusage", "set_robust_list",
-    "get_robust_list", "set_tid_address", "rseq", NULL};
-
-static const char *const files[] = {"fsync",     "fdatasync", "ftruncate", "fallocate", "rename",  "renameat",
-                                    "renameat2", "link",      "linkat",    "mkdir",     "mkdirat", "rmdir",
-                                    "chmod",     "fchmod",    "fchmodat",  "flock",     NULL};
-static const char *const recryptd_own[] = {
-    "epoll_create1",  "epoll_ctl",       "epoll_wait",      "epoll_pwait", "eventfd2",
-    "timerfd_create", "timerfd_settime", "sync_file_range", "fadvise64",   NULL};
-static const char *const lda_own[] = {"chown", "fchown", "fchownat", "kill", "wait4", "waitid", NULL};
-static const char *const milter_own[] = {"kill", NULL};
-static const char *const none[] = {NULL};
-
-static int allow(scmp_filter_ctx c, const char *const *names)
-{
-    for (; *names; names++) {
-        int nr = seccomp_syscall_resolve_name(*names);
-        int r = nr == __NR_SCMP_ERROR ? 0 : seccomp_rule_add(c, SCMP_ACT_ALLOW, nr, 0);
-
-        if (r < 0 && r != -EDOM)
-            return r;
-    }
-    return 0;
-}
-
-/* Calls of which only some uses are permitted, in every program. */
-static int allow_some(scmp_filter_ctx c)
-{
-    const scmp_datum_t x = PROT_EXEC, wx = PROT_EXEC | PROT_WRITE;
-    const unsigned long requests[] = {TCGETS, FIONREAD, FIONBIO};
-    /* Name services' modules are loaded at need: code that is mapped, yet never writable. */
-    int r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, x, 0));
-
-    r = r ? r : seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, wx, x));
-    r = r ? r : seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, x, 0));
-    r = r ? r : seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
-    /* Reading a limit, of oneself. */
-    r = r ? r
-          : seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, SCMP_A0(SCMP_CMP_EQ, 0),
-                             SCMP_A2(SCMP_CMP_EQ, 0));
-    for (size_t i = 0; !r && i < sizeof requests / sizeof *requests; i++)
-        r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, requests[i]));
-    /* Its flags lie in memory, where no filter can look: the library falls back on clone. */
-    return r ? r : seccomp_rule_add(c, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-}
-
-/* Sockets of these families; any other, as on a machine that does not have it: resolvers ask for several. */
-static int allow_sockets(scmp_filter_ctx c, const int *families, size_t n)
-{
-    int r = 0, highest = 0;
-
-    for (size_t i = 0; !r && i < n; i++) {
-        r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
-        highest = families[i] > highest ? families[i] : highest;
-    }
-    for (int f = 0; !r && f < highest; f++) {
-        int listed = 0;
-
-        for (size_t i = 0; i < n; i++)
-            listed |= families[i] == f;
-        if (!listed)
-            r = seccomp_rule_add(c, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                                 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)f));
-    }
-    return r ? r
-             : seccomp_rule_add(c, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                                SCMP_A0(SCMP_CMP_GT, (scmp_datum_t)highest));
-}
-
-static int allow_clone(scmp_filter_ctx c, scmp_datum_t mask, scmp_datum_t value)
-{
-    return seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, mask, value));
-}
-
-static int begin(scmp_filter_ctx *out, const char *const *first, const char *const *second, const int *families,
-                 size_t n)
-{
-    scmp_filter_ctx c = *out = seccomp_init(FORBIDDEN);
-    int r = c ? 0 : -ENOMEM;
-
-    r = r ? r : seccomp_attr_set(c, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-    /* A search tree: a call costs the same wherever it stands in the list. */
-    if (!r)
-        (void)seccomp_attr_set(c, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-    r = r ? r : allow(c, base);
-    r = r ? r : allow(c, first);
-    r = r ? r : allow(c, second);
-    r = r ? r : allow_some(c);
-    return r ? r : allow_sockets(c, families, n);
-}
-
-static int finish(scmp_filter_ctx c, int r, struct err *e)
-{
-    r = r ? r : seccomp_load(c);
-    if (c)
-        seccomp_release(c);
-    return r ? err_set(e, ERR_SYSTEM, "cannot confine this process (seccomp): %s; sandbox = no goes without",
-                       strerror(-r))
-             : 0;
-}
 
 int sandbox_recryptd(struct err *e)
 {
-    static const int families[] = {AF_UNIX, AF_NETLINK};
-    scmp_filter_ctx c;
-    int r = begin(&c, files, recryptd_own, families, 2);
-
-    return finish(c, r, e);
+    return CONFINE(recryptd_filter, e);
 }
 
 int sandbox_milter(struct err *e)
 {
-    static const int families[] = {AF_UNIX, AF_NETLINK};
-    scmp_filter_ctx c;
-    int r = begin(&c, none, milter_own, families, 2);
-
-    r = r ? r : allow_clone(c, CLONE_THREAD, CLONE_THREAD);
-    return finish(c, r, e);
+    return CONFINE(milter_filter, e);
 }
 
 int sandbox_lda(struct err *e)
 {
-    static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-    scmp_filter_ctx c;
-    int r = begin(&c, files, lda_own, families, 4);
-
-    r = r ? r
-          : allow_clone(c,
-                        CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
-                            CLONE_NEWCGROUP | CLONE_THREAD,
-                        0);
-    return finish(c, r, e);
+    return CONFINE(lda_filter, e);
 }
 
 int sandbox_available(void)
 {
+#ifdef HAVE_SECCOMP
     return 1;
-}
 #else
-int sandbox_recryptd(struct err *e)
-{
-    (void)e;
     return 0;
-}
-
-int sandbox_milter(struct err *e)
-{
-    (void)e;
-    return 0;
-}
-
-int sandbox_lda(struct err *e)
-{
-    (void)e;
-    return 0;
-}
-
-int sandbox_available(void)
-{
-    return 0;
-}
 #endif
+}

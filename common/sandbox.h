@@ -3,7 +3,8 @@
  * One function and one list of permitted system calls for each program. Whatever is on no list ends the process with SIGSYS
  * (configure --with-seccomp=errno: it fails with EPERM). Libraries probe a few calls and can do without: those fail with
  * the error that an older kernel would give. In none of the programs: starting another one, tracing, mounting, changing
- * user, memory that is both written and executed.
+ * user, memory that is both written and executed. The lists are in common/filters/make.c, which makes them into filters while
+ * the programs are built: nothing is allocated here.
  *
  * Call it with the rights dropped, before outside bytes are read and before threads are made. 0 = in force, or built
  * without libseccomp (sandbox_available says which); ERR_SYSTEM when the kernel refuses: the program should end then.

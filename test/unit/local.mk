@@ -9,10 +9,7 @@ test_unit_test_buf_SOURCES = test/unit/test-buf.c
 test_unit_test_buf_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_vectors_SOURCES = test/unit/test-vectors.c $(JOSE_VECTORS)
 test_unit_test_vectors_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
-# Drives the built recryptd, as test-recryptd does, and under valgrind one that does not confine itself.
-noinst_PROGRAMS += test/unit/recryptd-unconfined
-test_unit_recryptd_unconfined_SOURCES = service/main.c test/unit/unconfined.c
-test_unit_recryptd_unconfined_LDADD = $(SERVICE_LIBS)
+# Drives the built recryptd, as test-recryptd does, also under valgrind.
 test_unit_test_recryptd_equal_SOURCES = test/unit/recryptd-world.h test/unit/recryptd-world.c test/unit/test-recryptd-equal.c
 test_unit_test_recryptd_equal_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)
 endif
