@@ -51,7 +51,8 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1, u
     if (mta_private(ctx) || !(s = session_new()))
         return SMFIS_REJECT;
     *pf0 = ACTIONS | (f0 & SMFIF_SETSYMLIST);
-    *pf1 = f1 & (NOT_SENT | SMFIP_NR_HDR | SMFIP_SKIP | SMFIP_HDR_LEADSPC);
+    *pf1 = f1 & (NOT_SENT | SMFIP_NR_MAIL | SMFIP_NR_HDR | SMFIP_SKIP | SMFIP_HDR_LEADSPC);
+    s->quiet_sender = !!(*pf1 & SMFIP_NR_MAIL);
     s->quiet_headers = !!(*pf1 & SMFIP_NR_HDR);
     s->can_skip = !!(*pf1 & SMFIP_SKIP);
     s->mta.leading_space = !!(*pf1 & SMFIP_HDR_LEADSPC);
@@ -72,9 +73,10 @@ static sfsistat on_envfrom(SMFICTX *ctx, char **argv)
 {
     struct session *s = enter(ctx);
 
+    /* Where the mail server waits for no answer, the first recipient gets this one: there is no message to add it to. */
     if (!s || session_begin(s, argv[0]) < 0)
-        return SMFIS_TEMPFAIL;
-    return leave(s, SMFIS_CONTINUE);
+        return s && s->quiet_sender ? SMFIS_NOREPLY : SMFIS_TEMPFAIL;
+    return leave(s, s->quiet_sender ? SMFIS_NOREPLY : SMFIS_CONTINUE);
 }
 
 static sfsistat on_envrcpt(SMFICTX *ctx, char **argv)

@@ -56,6 +56,7 @@ struct session {
     struct mta mta;
     struct settings *conf;       /* this connection's snapshot */
     struct frame_client *client; /* to recryptd */
+    int quiet_sender;            /* agreed: MAIL gets no answer */
     int quiet_headers;           /* agreed: header fields get no answer */
     int can_skip;                /* agreed: the rest of a body can be declined */
     struct message *msg;         /* NULL between messages */

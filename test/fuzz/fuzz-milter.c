@@ -80,7 +80,8 @@ static sfsistat send_message(unsigned how, const uint8_t *p, size_t n)
     size_t piece = how & 8 ? 7 : n;
     sfsistat r;
 
-    must(on_envfrom(world_ctx(), argv) == SMFIS_CONTINUE);
+    r = on_envfrom(world_ctx(), argv);
+    must(r == SMFIS_CONTINUE || r == SMFIS_NOREPLY);
     strcpy(to, rcpt[(how & 7) % 6]);
     argv[0] = to;
     must(on_envrcpt(world_ctx(), argv) == SMFIS_CONTINUE && on_data(world_ctx()) == SMFIS_CONTINUE);

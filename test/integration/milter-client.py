@@ -12,6 +12,7 @@ import threading
 import time
 
 ACTIONS, STEPS = 0x1FF, 0x1FFFFF
+NR_MAIL = 0x4000
 LIST, DOOR = "list@example.com", "door@example.com"
 CHANGES = b"+-2behim"
 
@@ -48,9 +49,13 @@ class Milter:
     def macro(self, stage, **values):
         self.send(b"D", stage + b"".join(k.encode() + b"\0" + v.encode() + b"\0" for k, v in values.items()))
 
+    def mail(self, sender):
+        self.send(b"M", b"<" + sender.encode() + b">\0")
+        assert self.steps & NR_MAIL or self.read() == b"c"
+
     def envelope(self, sender, *recipients):
         self.macro(b"M", i="4TESTID")
-        assert self.ask(b"M", b"<" + sender.encode() + b">\0") == b"c"
+        self.mail(sender)
         return [self.ask(b"R", b"<" + r.encode() + b">\0") for r in recipients]
 
     def message(self, fields, body, piece=65535):
@@ -287,7 +292,8 @@ def refused(path, sealed):
         answer, changes = to_list(m, sealed, [field])
         is_reply(answer, *words)
         assert not changes
-    assert m.ask(b"M", b"<>\0") == b"c" and m.ask(b"R", f"<{LIST}>\0".encode()) == b"c"
+    m.mail("")
+    assert m.ask(b"R", f"<{LIST}>\0".encode()) == b"c"
     fields, body = load(sealed)
     is_reply(m.message(fields, body)[0], "550 5.7.1", "bounces")
     m.close()
