@@ -106,12 +106,23 @@ out:
     return r;
 }
 
+/* The word is a list, or an account of one's own. */
+static int open_for_rekey(struct tool *t, struct list *l, struct err *e)
+{
+    char address[ADDRESS_SIZE];
+    int r = tool_address(t->args->words[0], address, e);
+
+    if (r < 0 || !person_exists(t->home, address))
+        return r < 0 ? r : list_open(t, address, 0, l, e);
+    return list_open_account(t, address, 0, l, e);
+}
+
 int command_rekey(struct tool *t, struct err *e)
 {
     struct list l;
     int r;
 
-    if ((r = list_open(t, t->args->words[0], 0, &l, e)) < 0)
+    if ((r = open_for_rekey(t, &l, e)) < 0)
         return r;
     if (l.adopted) {
         printf("%s\n", l.profile.keyid);

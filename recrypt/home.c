@@ -103,6 +103,13 @@ int home_lock(struct home *h, struct err *e)
     return 0;
 }
 
+void home_unlock(struct home *h)
+{
+    if (h->lock >= 0)
+        close(h->lock);
+    h->lock = -1;
+}
+
 void home_name(const char *address, char out[HOME_NAME_SIZE])
 {
     char udf[64];

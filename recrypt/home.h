@@ -2,7 +2,8 @@
  *
  *   recrypt.conf                    account, services
  *   lock                            held by commands that change something
- *   persons/ADDRESS/                sign.jwk, UDF.jwk (encryption keys), profile.jws (registered), next.jws (not yet)
+ *   persons/ADDRESS/                sign.jwk, UDF.jwk (encryption keys), profile.jws (registered), next.jws (not yet),
+ *                                   roster.jws (devices), park-NAME.eml (a recovery on its way)
  *   lists/ADDRESS/                  UDF.jwk (group keys, every one there ever was), profile.jws, next.jws, roster.jws
  *   known/ADDRESS.jws               the profile that was accepted for this address: it pins the signer
  *   shares/LIST/UDF/MEMBER.json     a member's share of a group key
@@ -29,8 +30,9 @@ struct home; /* one open home */
 int home_open(struct home **out, struct err *e);
 void home_close(struct home **h);
 
-/* Waits until no other command changes this home; held until home_close. */
+/* Waits until no other command changes this home; held until home_unlock or home_close. */
 int home_lock(struct home *h, struct err *e);
+void home_unlock(struct home *h);
 
 /* An address as a file name: itself, '/' and '%' as %XX; a very long one as its fingerprint. */
 void home_name(const char *address, char out[HOME_NAME_SIZE]);

@@ -49,7 +49,7 @@ static int add_some(struct tool *t, struct list *l, const struct profile *member
             r = roster_add(&l->roster, members[i].account, udf, e);
     if (r == 0 && (r = list_entries(t, l, members, count, entries, e)) == 0)
         r = list_set(t, l, "Members", inner, NULL, e);
-    for (size_t i = 0; r == 0 && i < count; i++)
+    for (size_t i = 0; r == 0 && i < count && !list_is_account(l); i++)
         printf("added %s\n", members[i].account);
     json_object_put(inner);
     json_object_put(entries);
@@ -83,7 +83,7 @@ int list_delete(struct tool *t, struct list *l, const char *account, struct err 
         r = err_errno(e, "out of memory");
     else if ((r = web_call(l->web, "Delete", body, l->owner.sign, &reply, e)) == 0)
         r = list_keep_roster(t, l, &roster, e);
-    if (r == 0)
+    if (r == 0 && !list_is_account(l))
         printf("removed %s\n", account);
 out:
     json_object_put(body);

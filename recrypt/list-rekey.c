@@ -93,6 +93,23 @@ static int entries_for_all(struct tool *t, struct list *l, const struct profile 
     return r;
 }
 
+/* The new key is for the devices that are active: a parked one has no way back to it. */
+static int drop_parked(struct list *l, struct err *e)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < l->device_count; i++) {
+        const struct device *d = &l->devices[i].is;
+
+        if (!l->devices[i].parked || !roster_find(&l->roster, d->member))
+            continue;
+        tool_note("the parked device %s cannot be unparked any more; on it: recrypt device connect %s", d->name,
+                  l->address);
+        r = roster_remove(&l->roster, d->member, e);
+    }
+    return r;
+}
+
 int list_rekey(struct tool *t, struct list *l, int retire, struct err *e)
 {
     struct json_object *rekey = json_object_new_object(), *entries = json_object_new_array();
@@ -101,7 +118,7 @@ int list_rekey(struct tool *t, struct list *l, int retire, struct err *e)
     int r;
 
     memset(&p, 0, sizeof p);
-    if ((r = next_profile(t, l, &text, &p, e)) < 0)
+    if ((r = drop_parked(l, e)) < 0 || (r = next_profile(t, l, &text, &p, e)) < 0)
         goto out;
     snprintf(l->roster.keyid, sizeof l->roster.keyid, "%s", p.keyid);
     l->roster.epoch = p.epoch;

@@ -268,13 +268,13 @@ int list_open(struct tool *t, const char *word, int allow_stale, struct list *ou
     return open_as(t, account, allow_stale, out, e);
 }
 
-int list_open_account(struct tool *t, int allow_stale, struct list *out, struct err *e)
+int list_open_account(struct tool *t, const char *account, int allow_stale, struct list *out, struct err *e)
 {
     int r;
 
     memset(out, 0, sizeof *out);
     out->kind = "persons";
-    if ((r = home_account(t->home, t->args->value[OPT_ACCOUNT], out->address, e)) < 0)
+    if ((r = home_account(t->home, account ? account : t->args->value[OPT_ACCOUNT], out->address, e)) < 0)
         return r;
     return open_as(t, out->address, allow_stale, out, e);
 }
@@ -289,6 +289,14 @@ void list_close(struct list *l)
         device_clear(&l->devices[i].is);
     free(l->devices);
     memset(l, 0, sizeof *l);
+}
+
+const struct list_device *list_device(const struct list *l, const char *name)
+{
+    for (size_t i = 0; i < l->device_count; i++)
+        if (strcmp(l->devices[i].is.name, name) == 0)
+            return &l->devices[i];
+    return NULL;
 }
 
 void list_next_serial(struct list *l)

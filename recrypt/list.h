@@ -39,9 +39,15 @@ struct list {
  * is newer than the one kept here is kept (its answer was lost, or another of the owner's machines made it); an older
  * one is ERR_STALE unless allow_stale: it was restored from a backup, and the text names the way out. */
 int list_open(struct tool *t, const char *word, int allow_stale, struct list *out, struct err *e);
-/* The same for the account that acts and its devices; before the first of them the roster is empty, with serial 0. */
-int list_open_account(struct tool *t, int allow_stale, struct list *out, struct err *e);
+/* The same for an account of one's own (NULL: the one that acts) and its devices; before the first of them the roster is empty, with
+ * serial 0. */
+int list_open_account(struct tool *t, const char *account, int allow_stale, struct list *out, struct err *e);
+/* With a text that helps on a machine that is only a device of the account (cmd-device.c). */
+int device_open_account(struct tool *t, int allow_stale, struct list *out, struct err *e);
 void list_close(struct list *l);
+
+/* The account's device of that name. NULL = none. */
+const struct list_device *list_device(const struct list *l, const char *name);
 
 /* Private group key by key id. ERR_ABSENT. *under_passphrase may be NULL. */
 int list_key_load(struct tool *t, const struct list *l, const char *keyid, struct jwk **out, int *under_passphrase,
@@ -68,7 +74,8 @@ int list_set(struct tool *t, struct list *l, const char *name, struct json_objec
 
 /* Changes, each one or more requests (list-change.c). */
 
-/* Puts the members (profiles that were accepted) on the list. They are printed as they are added, so many at a time. */
+/* Puts the members (profiles that were accepted) on the list. They are printed as they are added, so many at a time; devices are
+ * not, nor when one is taken off. */
 int list_add(struct tool *t, struct list *l, const struct profile *members, size_t count, struct err *e);
 /* Takes one off. ERR_ABSENT. */
 int list_delete(struct tool *t, struct list *l, const char *account, struct err *e);

@@ -13,21 +13,24 @@ librecrypt_a_SOURCES = \
 	recrypt/opener.h recrypt/opener-private.h recrypt/opener.c recrypt/opener-device.c \
 	recrypt/deposit.h recrypt/deposit.c recrypt/stream.h recrypt/stream.c \
 	recrypt/granted.h recrypt/granted.c recrypt/mail.h recrypt/mail.c \
-	recrypt/devices.h recrypt/devices.c
+	recrypt/devices.h recrypt/devices.c recrypt/devices-prove.c
 recrypt_recrypt_SOURCES = recrypt/tool.h recrypt/main.c recrypt/cmd-person.c recrypt/cmd-group.c recrypt/cmd-members.c \
-	recrypt/cmd-mail.c recrypt/cmd-file.c
+	recrypt/cmd-mail.c recrypt/cmd-file.c recrypt/cmd-connect.c recrypt/cmd-device.c recrypt/cmd-park.c
 recrypt_recrypt_LDADD = librecrypt.a $(BASE_LIBS) $(CURL_LIBS)
 libcommon_a_SOURCES += common/jcd.h common/jcd-private.h common/jcd.c common/jcd-cipher.c common/jcd-read.c
 dist_noinst_SCRIPTS += test/integration/recrypt.sh
 dist_man_MANS += doc/recrypt.1
-EXTRA_DIST += test/fuzz/fuzz-jcd.c test/fuzz/corpus/jcd
+EXTRA_DIST += test/fuzz/fuzz-jcd.c test/fuzz/corpus/jcd test/fuzz/fuzz-granted.c test/fuzz/corpus/granted
 
 if HAVE_CUNIT
-check_PROGRAMS += test/unit/test-jcd test/unit/test-recrypt-args test/unit/test-recrypt-home test/unit/test-recrypt-web
+check_PROGRAMS += test/unit/test-jcd test/unit/test-recrypt-args test/unit/test-recrypt-home test/unit/test-recrypt-web \
+	test/unit/test-recrypt-granted
 test_unit_test_jcd_SOURCES = test/unit/test-jcd.c
 test_unit_test_jcd_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_recrypt_args_SOURCES = test/unit/test-recrypt-args.c
 test_unit_test_recrypt_args_LDADD = $(UNIT_LIBS) librecrypt.a $(BASE_LIBS)
+test_unit_test_recrypt_granted_SOURCES = test/unit/test-recrypt-granted.c
+test_unit_test_recrypt_granted_LDADD = $(UNIT_LIBS) librecrypt.a $(BASE_LIBS)
 test_unit_test_recrypt_home_SOURCES = test/unit/test-recrypt-home.c
 test_unit_test_recrypt_home_LDADD = $(UNIT_LIBS) librecrypt.a $(BASE_LIBS) $(CURL_LIBS)
 test_unit_test_recrypt_web_SOURCES = test/unit/test-recrypt-web.c

@@ -23,6 +23,10 @@ command_run command_newgroup, command_rekey;                    /* cmd-group.c *
 command_run command_add, command_remove, command_members;       /* cmd-members.c */
 command_run command_seal, command_open;                         /* cmd-mail.c */
 command_run command_encrypt, command_decrypt;                   /* cmd-file.c */
+command_run command_device_connect;                             /* cmd-connect.c */
+command_run command_device_pending, command_device_accept, command_device_reject, command_device_list,
+    command_device_remove;                                      /* cmd-device.c */
+command_run command_device_park, command_device_unpark;         /* cmd-park.c */
 
 extern const struct command tool_commands[]; /* ended by a NULL name */
 

@@ -497,6 +497,115 @@ static void test_message_refused(void)
     teardown(&w);
 }
 
+/* A device of bob's: a member of bob's own key, with a key that only it has. */
+struct phone {
+    struct jwk *key;
+    struct entry en;
+    struct share share;
+};
+
+static void make_phone(const struct world *w, const char *member, struct phone *out)
+{
+    struct buf entry = BUF_INIT;
+    struct profile p;
+
+    memset(out, 0, sizeof *out);
+    out->key = key("X25519");
+    name_key(out->key, member);
+    make_profile(member, out->key, w->bob_signer, &p);
+    CU_ASSERT_EQUAL_FATAL(entry_make(w->bob, &p, 1, 1, w->bob_signer, w->service, &entry, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(entry_read(entry.data, entry.len, w->service, w->bob_signer, &out->en, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(share_read(out->en.statement, jwk_kid(w->bob), w->bob_signer, out->key, &out->share, NULL), 0);
+    profile_clear(&p);
+    buf_free(&entry);
+}
+
+static void free_phone(struct phone *p)
+{
+    jwk_free(&p->key);
+    entry_clear(&p->en);
+    share_clear(&p->share);
+}
+
+static void chain(const char *list_suite, const char *bob_suite)
+{
+    struct buf ciphertext = BUF_INIT;
+    struct phone phone, tablet;
+    struct grant list, own, other;
+    struct share_lock lock;
+    struct jwe *j = NULL;
+    struct share half;
+    struct world w;
+
+    setup(&w, list_suite, bob_suite);
+    make_phone(&w, "bob+phone@example.com", &phone);
+    make_phone(&w, "bob+tablet@example.com", &tablet);
+    encrypt(w.group, NULL, &j, &ciphertext);
+    make_grant(&w.en, j, &list);
+    CU_ASSERT_EQUAL_FATAL(share_lock_read(w.en.statement, jwk_kid(w.group), w.owner, &lock, NULL), 0);
+    CU_ASSERT_STRING_EQUAL(lock.member, "bob@example.com");
+    CU_ASSERT_STRING_EQUAL(lock.member_keyid, jwk_kid(w.bob));
+    make_grant(&phone.en, lock.j, &own);
+    make_grant(&tablet.en, lock.j, &other);
+    CU_ASSERT_EQUAL_FATAL(share_unlock(&lock, &phone.share, &own, &half, NULL), 0);
+    CU_ASSERT_STRING_EQUAL(half.keyid, jwk_kid(w.group));
+    CU_ASSERT_EQUAL(half.serial, 5);
+    CU_ASSERT_EQUAL(opens(&half, &list, j, &ciphertext), 0);
+    share_clear(&half);
+    /* One device's grant is of no use to another, nor the list's grant in the place of the second. */
+    CU_ASSERT_EQUAL(share_unlock(&lock, &tablet.share, &own, &half, NULL), ERR_CRYPTO);
+    CU_ASSERT_PTR_NULL(half.b);
+    CU_ASSERT_NOT_EQUAL(share_unlock(&lock, &phone.share, &list, &half, NULL), 0);
+    CU_ASSERT_EQUAL(share_unlock(&lock, &w.share, &own, &half, NULL), ERR_KEY);
+    CU_ASSERT_NOT_EQUAL(opens(&phone.share, &list, j, &ciphertext), 0);
+    share_lock_clear(&lock);
+    CU_ASSERT_PTR_NULL(lock.j);
+    free_phone(&phone);
+    free_phone(&tablet);
+    jwe_free(&j);
+    buf_free(&ciphertext);
+    teardown(&w);
+}
+
+static void test_chain(void)
+{
+    chain("X25519", "X448");
+    chain("X448", "X25519");
+    chain("X25519", "X25519");
+    chain("P-256", "X448");
+    chain("X25519", "P-256");
+    chain("ffdhe2048", "X25519");
+}
+
+static void test_lock_refused(void)
+{
+    struct buf dk = BUF_INIT, text = BUF_INIT;
+    struct jwe_options opt = {0};
+    struct share_lock lock;
+    struct json_object *obj;
+    struct world w;
+
+    setup(&w, "X25519", "X25519");
+    CU_ASSERT_EQUAL(share_lock_read(w.en.statement, jwk_kid(w.bob), w.owner, &lock, NULL), ERR_KEY);
+    CU_ASSERT_EQUAL(share_lock_read("", jwk_kid(w.group), w.owner, &lock, NULL), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(share_lock_read(w.en.statement, jwk_kid(w.group), w.bob_signer, &lock, NULL), ERR_UNSUPPORTED);
+    jwk_free(&w.carol);
+    w.carol = key("Ed25519");
+    CU_ASSERT_EQUAL(share_lock_read(w.en.statement, jwk_kid(w.group), w.carol, &lock, NULL), ERR_CRYPTO);
+    CU_ASSERT_PTR_NULL(lock.j);
+    /* A half that is sealed to another key than the statement says. */
+    obj = payload(&w);
+    CU_ASSERT_EQUAL_FATAL(jwe_seal_compact(w.group, &opt, "{}", 2, &dk, NULL), 0);
+    sjson_set_string(obj, "dk", buf_str(&dk));
+    CU_ASSERT_EQUAL_FATAL(jws_sign_json(w.owner, "recrypt-entry", obj, &text, NULL), 0);
+    CU_ASSERT_EQUAL(share_lock_read(buf_str(&text), jwk_kid(w.group), w.owner, &lock, NULL), ERR_KEY);
+    CU_ASSERT_PTR_NULL(lock.j);
+    json_object_put(obj);
+    buf_free(&dk);
+    buf_free(&text);
+    teardown(&w);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -508,6 +617,8 @@ int main(void)
         {"shares that the member refuses", test_share_refused},
         {"shares kept as JSON", test_share_json},
         {"messages that do not open", test_message_refused},
+        {"a member's device reads through two grants, whatever the suites", test_chain},
+        {"statements that a device refuses", test_lock_refused},
     };
     return unit_main("entry", tests, sizeof tests / sizeof *tests);
 }
