@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/protect.h"
+#include "devices.h"
 #include "known.h"
 #include "mail.h"
 #include "person.h"
@@ -49,7 +50,12 @@ static int open_signer(struct tool *t, struct span msg, struct person *out, stru
         return from ? err_set(e, ERR_USAGE, "--from and --unsigned exclude each other") : 0;
     if ((r = from ? tool_address(from, account, e) : from_of(msg, account, e)) < 0)
         return r;
-    if ((r = person_open(t->home, account, out, e)) == ERR_ABSENT)
+    if ((r = person_open(t->home, account, out, e)) == ERR_ABSENT && devices_exists(t->home, account))
+        return err_set(e, ERR_ABSENT,
+                       "this device reads the mail of %s, and cannot sign as her: seal where the account's own key is, "
+                       "or with --unsigned",
+                       account);
+    if (r == ERR_ABSENT)
         return err_set(e, ERR_ABSENT, "no key of %s to sign with: recrypt personal %s, or seal with --unsigned",
                        account, account);
     return r;

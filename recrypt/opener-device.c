@@ -61,6 +61,7 @@ static int open_granted(struct search *s, const struct reader *reader, const str
 
     if (r == 1) {
         r = search_with_share(s, &half, g);
+        s->not_in_message |= r == 0 && g->in_message;
         share_clear(&half);
     }
     return r;

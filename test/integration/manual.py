@@ -57,7 +57,7 @@ def commands(recrypt, manual):
     told, name, shared = {}, None, set()
     for line in open(manual):
         if line.startswith(".It Cm "):
-            name = line.split()[2]
+            name = re.match(r"\.It Cm ((?:[a-z]+ ?)+)", line)[1].strip()
             told[name] = set()
         elif line.startswith("The options:"):
             name = None
@@ -65,11 +65,11 @@ def commands(recrypt, manual):
             told[name] |= {"--" + w for w in re.findall(r"Fl Fl (\S+)", line)}
         elif line.startswith(".It Fl Fl "):
             shared.add("--" + line.split()[3])
-    listed = set(re.findall(r"^  ([a-z]+) ", help_of(recrypt), re.M))
+    listed = set(re.findall(r"^  ([a-z]+(?: [a-z]+)?)  ", help_of(recrypt) + "\n", re.M))
     differ("commands", listed, "--help", set(told), "the manual")
     everything = set()
     for c in sorted(listed):
-        asked = set(re.findall(r"^ +(--[a-z-]+)", help_of(recrypt, c), re.M))
+        asked = set(re.findall(r"^ +(--[a-z-]+)", help_of(recrypt, *c.split()), re.M))
         differ(c, asked - {"--help"}, "--help", told.get(c, set()), "the manual")
         everything |= asked
     differ("options", everything | {"--version"}, "--help", shared, "the manual's list")
@@ -107,7 +107,7 @@ def guide(path, build, src, postconf):
             continue
         program = [os.path.join(build, programs[words[0]])]
         if words[0] == "recrypt" and len(words) > 1 and not words[1].startswith("-"):
-            program.append(words[1])
+            program += words[1:3] if words[1] == "device" else words[1:2]
         known = options_in(help_of(*program))
         for o in options_in(" ".join(w for w in words[1:] if w.startswith("-"))):
             check(o in known, f"{line}: {words[0]} has no {o}")
