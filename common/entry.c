@@ -250,6 +250,52 @@ int entry_read(const void *text, size_t len, const struct jwk *service_key, cons
     return r;
 }
 
+static int claim(struct json_object *payload, struct statement_claim *out, struct err *e)
+{
+    struct buf ciphertext = BUF_INIT;
+    char udf[JWK_UDF_SIZE];
+    const char *dk;
+    int r;
+
+    if ((r = statement_version(payload, "entry", ENTRY_VERSION, e)) == 0 &&
+        (r = statement_keyid(payload, "group", out->keyid, NULL, udf, e)) == 0 &&
+        (r = statement_address(payload, "member", out->member, e)) == 0 &&
+        (r = sjson_string(payload, "dk", &dk, e)) == 0 &&
+        (r = jwe_parse(dk, strlen(dk), 0, &out->dk, &ciphertext, e)) == 0)
+        r = jwe_recipient(out->dk, 0, &out->to, e);
+    if (r == 0 && (jwe_recipients(out->dk) != 1 || !out->to.kid))
+        r = err_set(e, ERR_SYNTAX, "entry of %s: its half is not for one key that it names", out->member);
+    buf_free(&ciphertext);
+    return r;
+}
+
+int statement_claim(const char *text, size_t len, struct statement_claim *out, struct err *e)
+{
+    struct json_object *payload = NULL;
+    struct jws j;
+    const char *typ;
+    int r;
+
+    memset(out, 0, sizeof *out);
+    if ((r = jws_parse(text, len, &j, e)) < 0)
+        return r;
+    if ((r = sjson_string(j.header, "typ", &typ, e)) == 0 && strcmp(typ, ENTRY_TYP))
+        r = err_set(e, ERR_SYNTAX, "not an entry's statement but \"%s\"", typ);
+    if (r == 0 && (r = sjson_parse(buf_str(&j.payload), j.payload.len, NULL, &payload, e)) == 0)
+        r = claim(payload, out, e);
+    if (r < 0)
+        statement_claim_clear(out);
+    json_object_put(payload);
+    jws_clear(&j);
+    return r;
+}
+
+void statement_claim_clear(struct statement_claim *c)
+{
+    jwe_free(&c->dk);
+    memset(c, 0, sizeof *c);
+}
+
 void entry_clear(struct entry *en)
 {
     suite_key_free(&en->r);

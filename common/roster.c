@@ -168,6 +168,16 @@ int roster_remove(struct roster *r, const char *account, struct err *e)
     return 0;
 }
 
+int roster_touch(struct roster *r, const char *account, struct err *e)
+{
+    const struct roster_member *m = roster_find(r, account);
+
+    if (!m)
+        return err_set(e, ERR_ABSENT, "%s is not a member of %s", account, r->group);
+    r->members[m - r->members].since = r->serial;
+    return 0;
+}
+
 void roster_clear(struct roster *r)
 {
     free(r->members);

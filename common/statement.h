@@ -58,6 +58,8 @@ const struct roster_member *roster_find(const struct roster *r, const char *acco
 /* since becomes r->serial: raise that first. ERR_EXISTS. */
 int roster_add(struct roster *r, const char *account, const char *key_udf, struct err *e);
 int roster_remove(struct roster *r, const char *account, struct err *e);                  /* ERR_ABSENT */
+/* Its since becomes r->serial (raise that first): the member's state is another one from now on. ERR_ABSENT. */
+int roster_touch(struct roster *r, const char *account, struct err *e);
 void roster_clear(struct roster *r);
 
 /* One member's share of one group key.
@@ -87,6 +89,16 @@ int entry_make(const struct jwk *group_key, const struct profile *member, int64_
 int entry_read(const void *text, size_t len, const struct jwk *service_key, const struct jwk *owner, struct entry *out,
                struct err *e);
 void entry_clear(struct entry *en);
+
+/* An entry's statement as a service reads it that only passes it on: nothing of it is verified, its form is checked.
+ * ERR_SYNTAX, ERR_UNSUPPORTED. */
+struct statement_claim {
+    char keyid[KEYID_SIZE], member[ADDRESS_SIZE];
+    struct jwe *dk;          /* to one key, whose name is there */
+    struct jwe_recipient to; /* dk's one recipient; points into dk */
+};
+int statement_claim(const char *text, size_t len, struct statement_claim *out, struct err *e);
+void statement_claim_clear(struct statement_claim *c);
 
 /* The tag by which a member finds her grant: HMAC-SHA-256(tagkey, epk) cut to GRANT_TAG_LEN. */
 int entry_tag(const unsigned char tagkey[32], const unsigned char *epk, size_t epk_len,

@@ -22,7 +22,8 @@ enum {
 
 /* META is made last: a store that has it has all. */
 static const char *const files[KEYSTORE_TABLES] = {"meta.db",    "accounts.db", "keys.db",
-                                                   "members.db", "entries.db",  "signers.db", "jobs.db"};
+                                                   "members.db", "entries.db",  "signers.db", "jobs.db",
+                                                   "devices.db"};
 
 struct environment {
     DB_ENV *env;
@@ -98,8 +99,8 @@ static int open_table(struct environment *v, int t, int create)
     v->db[t] = db;
     if ((ret = db->set_flags(db, DB_CHKSUM)) != 0 || (ret = db->set_pagesize(db, PAGE_SIZE)) != 0)
         return ret;
-    /* The one table that came later: stores that were made without it are complete. */
-    create |= t == KEYSTORE_JOBS;
+    /* The tables that came later: stores that were made without them are complete. */
+    create |= t == KEYSTORE_JOBS || t == KEYSTORE_DEVICES;
     return db->open(db, NULL, files[t], NULL, DB_BTREE, DB_AUTO_COMMIT | (create ? DB_CREATE : 0), 0600);
 }
 
@@ -169,7 +170,7 @@ static int berkeley_open(const char *location, int create, int read_only, void *
         free(b);
         return r;
     }
-    /* A table missing from a complete store is damage, not a reason to make an empty one (but JOBS, see open_table). */
+    /* A table missing from a complete store is damage, not a reason to make an empty one (but see open_table). */
     complete = table_exists(b->dir.env, files[KEYSTORE_META]);
     if ((r = environment_open(&b->live, b->dir.env, create && !read_only && !complete, e)) < 0) {
         berkeley_dir_close(&b->dir);

@@ -101,7 +101,7 @@ int keystore_dump(struct keystore *ks, const char *table, FILE *out, uint64_t *r
     for (int t = 0; t < KEYSTORE_TABLES; t++)
         found |= table && strcmp(table, keystore_table_name((enum keystore_table)t)) == 0;
     if (!found)
-        return err_set(e, ERR_USAGE, "no table '%s' (meta, accounts, keys, members, entries, signers, jobs)", table);
+        return err_set(e, ERR_USAGE, "no table '%s' (meta, accounts, keys, members, entries, signers, jobs, devices)", table);
     if ((r = stream_init(&s, out, e)) < 0 || (r = dump_header(&s, ks, table, e)) < 0)
         goto out;
     for (int t = 0; t < KEYSTORE_TABLES && r == 0; t++) {

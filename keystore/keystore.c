@@ -30,7 +30,7 @@ int keystore_own_key(enum keystore_table t, const void *key, size_t len)
 const char *keystore_table_name(enum keystore_table t)
 {
     static const char *const names[KEYSTORE_TABLES] = {"meta", "accounts", "keys", "members", "entries", "signers",
-                                                         "jobs"};
+                                                         "jobs", "devices"};
 
     return (unsigned)t < KEYSTORE_TABLES ? names[t] : NULL;
 }
@@ -371,7 +371,7 @@ int keystore_delete(struct keystore *ks, enum keystore_table t, const void *key,
         return r;
     }
     ks->changed |= r == 0;
-    ks->erased |= r == 0;
+    ks->erased |= r == 0 && t != KEYSTORE_DEVICES;
     return r;
 }
 

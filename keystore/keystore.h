@@ -20,6 +20,8 @@ enum keystore_table {
     KEYSTORE_ENTRIES,  /* group key id NUL member address -> entry record */
     KEYSTORE_SIGNERS,  /* UDF of a signature key -> signer record */
     KEYSTORE_JOBS,     /* job id [NUL page] -> a fan-out's progress; a store made before there was this table gets it at opening */
+    KEYSTORE_DEVICES,  /* account NUL "waiting" NUL key, or "device" NUL member, or "share" NUL group key id -> what a person's devices
+                        * need; nothing secret. Came later, as JOBS */
     KEYSTORE_TABLES
 };
 enum { KEYSTORE_KEY_MAX = 1024, KEYSTORE_VALUE_MAX = 16 << 20, KEYSTORE_FORMAT = 1 };
@@ -63,7 +65,7 @@ int keystore_generation(struct keystore *ks, uint64_t *out, struct err *e);
 /* True once the store refuses everything: the program should exit and be started again. */
 int keystore_broken(const struct keystore *ks);
 
-/* True when values were deleted (but from JOBS, which has no secrets), or replaced in KEYS or ENTRIES, that the files may still
+/* True when values were deleted (but from JOBS and DEVICES, which have no secrets), or replaced in KEYS or ENTRIES, that the files may still
  * hold. */
 int keystore_needs_scrub(struct keystore *ks);
 /* Rewrites the store from what is in it now, overwrites the old files with zeros and removes them, so that no deleted or

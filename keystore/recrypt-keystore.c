@@ -27,7 +27,7 @@ static const char usage_text[] =
     "  scrub   rewrite the files without what was deleted\n"
     "\n"
     "  --type=TYPE    berkeley (default)\n"
-    "  --table=TABLE  only meta, accounts, keys, members, entries, signers or jobs\n"
+    "  --table=TABLE  only meta, accounts, keys, members, entries, signers, jobs or devices\n"
     "  --help, --version\n"
     "\n"
     "recryptd must not be running on that keystore.\n";

@@ -33,13 +33,11 @@ static int read_list(struct json_object *obj, struct account *a, struct err *e)
 {
     const char *plaintext;
     int64_t max;
-    int rc = sjson_int(obj, "serial", &a->serial, e);
+    int rc = sjson_string(obj, "plaintext", &plaintext, e);
 
-    rc = rc ? rc : sjson_string(obj, "plaintext", &plaintext, e);
     rc = rc ? rc : policy_plaintext(plaintext, 0, &a->policy.plaintext, e);
     rc = rc ? rc : sjson_bool(obj, "archive", &a->policy.archive, e);
     rc = rc ? rc : sjson_int(obj, "max_size", &max, e);
-    rc = rc ? rc : records_text(obj, "confirmed", a->confirmed, sizeof a->confirmed, e);
     if (!rc && max < 0)
         rc = err_set(e, ERR_SYNTAX, "max_size: negative");
     a->policy.max_size = rc ? 0 : (size_t)max;
@@ -61,6 +59,10 @@ static int account_read(struct json_object *obj, const char *address, struct acc
     rc = rc ? rc : sjson_int(obj, "epoch", &a->epoch, e);
     rc = rc ? rc : sjson_int(obj, "created", &a->created, e);
     rc = rc ? rc : read_keys(obj, a, e);
+    if (!rc && (a->kind == PROFILE_LIST || sjson_has(obj, "serial"))) {
+        rc = sjson_int(obj, "serial", &a->serial, e);
+        rc = rc ? rc : records_text(obj, "confirmed", a->confirmed, sizeof a->confirmed, e);
+    }
     if (!rc && a->kind == PROFILE_LIST)
         rc = read_list(obj, a, e);
     if (rc) {
@@ -112,12 +114,14 @@ int account_put(struct records *r, const struct account *a, struct err *e)
     rc = rc ? rc : sjson_set_int(obj, "epoch", a->epoch);
     rc = rc ? rc : sjson_set_int(obj, "created", a->created);
     rc = rc ? rc : write_keys(a, obj);
-    if (list) {
+    if (list || a->serial) {
         rc = rc ? rc : sjson_set_int(obj, "serial", a->serial);
+        rc = rc ? rc : sjson_set_string(obj, "confirmed", a->confirmed);
+    }
+    if (list) {
         rc = rc ? rc : sjson_set_string(obj, "plaintext", policy_plaintext_name(a->policy.plaintext));
         rc = rc ? rc : sjson_set_object(obj, "archive", json_object_new_boolean(a->policy.archive));
         rc = rc ? rc : sjson_set_int(obj, "max_size", (int64_t)a->policy.max_size);
-        rc = rc ? rc : sjson_set_string(obj, "confirmed", a->confirmed);
     }
     if (rc)
         err_set(e, rc, "account %s: out of memory", a->address);
@@ -151,7 +155,7 @@ void account_clear(struct account *a)
 
 int account_quarantined(const struct records *r, const struct account *a)
 {
-    return a->kind == PROFILE_LIST && strcmp(r->restored, a->confirmed) != 0;
+    return (a->kind == PROFILE_LIST || a->serial) && strcmp(r->restored, a->confirmed) != 0;
 }
 
 struct account_walk {

@@ -6,28 +6,41 @@
 
 #include "common/log.h"
 #include "common/sjson.h"
+#include "devices.h"
+
+static int read_stored(struct change *c, struct err *e)
+{
+    struct buf text = BUF_INIT;
+    int rc = roster_get(&c->s->records, c->list.address, &text, e);
+
+    if (rc == ERR_ABSENT && c->list.kind == PROFILE_PERSON && !c->list.serial)
+        rc = 0;
+    else
+        rc = rc ? rc : roster_read(text.data, text.len, c->owner, &c->stored, e);
+    buf_free(&text);
+    return rc;
+}
 
 int change_open(struct service *s, struct request *rq, int equal, struct change *c, struct err *e)
 {
-    const struct jwk *owner = rq->caller->record ? rq->caller->record->key : NULL;
-    struct buf stored = BUF_INIT;
     int rc;
 
     memset(c, 0, sizeof *c);
     c->s = s;
     c->rq = rq;
-    rc = request_owned_list(s, rq, &c->list, e);
+    c->owner = rq->caller->record ? rq->caller->record->key : NULL;
+    rc = request_owned_group(s, rq, &c->list, e);
     rc = rc ? rc : sjson_string(rq->body, "Roster", &c->roster_text, e);
-    rc = rc ? rc : roster_read(c->roster_text, strlen(c->roster_text), owner, &c->roster, e);
-    rc = rc ? rc : roster_get(&s->records, c->list.address, &stored, e);
-    rc = rc ? rc : roster_read(stored.data, stored.len, owner, &c->stored, e);
+    rc = rc ? rc : roster_read(c->roster_text, strlen(c->roster_text), c->owner, &c->roster, e);
+    rc = rc ? rc : read_stored(c, e);
     rc = rc ? rc : members_get(&s->records, c->list.address, &c->members, e);
     if (!rc && strcmp(c->roster.group, c->list.address))
         rc = err_set(e, ERR_SYNTAX, "the roster is that of %s", c->roster.group);
     if (!rc && (equal ? c->roster.serial < c->list.serial : c->roster.serial <= c->list.serial))
         rc = err_set(e, ERR_STALE, "serial %lld is not newer than %lld", (long long)c->roster.serial,
                      (long long)c->list.serial);
-    buf_free(&stored);
+    if (!c->list.serial) /* the first device: nothing of before could come back */
+        memcpy(c->list.confirmed, s->records.restored, sizeof c->list.confirmed);
     return rc;
 }
 
@@ -55,9 +68,34 @@ static size_t entries_of(const struct change *c, const char *account, size_t *en
     return low;
 }
 
+int change_read_entries(struct change *c, const char *const *texts, size_t n, int64_t low, int64_t high, struct err *e)
+{
+    int rc;
+
+    c->entries = calloc(n ? n : 1, sizeof *c->entries);
+    if (!c->entries)
+        return err_errno(e, "entries");
+    for (size_t i = 0; i < n; i++) {
+        struct entry *en = &c->entries[i];
+
+        rc = entry_read(texts[i], strlen(texts[i]), c->s->keys->key, c->owner, en, e);
+        if (rc)
+            return err_prefix(e, "entry %zu", i + 1);
+        c->entry_count++;
+        if (en->serial < low || en->serial > high)
+            return err_set(e, ERR_STALE, "entry %zu: serial %lld is not that of the roster", i + 1,
+                           (long long)en->serial);
+        if (!roster_find(&c->roster, en->member))
+            return err_set(e, ERR_SYNTAX, "entry %zu: %s is not in the roster", i + 1, en->member);
+    }
+    qsort(c->entries, c->entry_count, sizeof *c->entries, by_member);
+    return 0;
+}
+
 int change_entries(struct change *c, size_t max, struct err *e)
 {
     struct json_object *list;
+    const char **texts;
     size_t n;
     int rc = sjson_array(c->rq->body, "Entries", &list, e);
 
@@ -66,28 +104,19 @@ int change_entries(struct change *c, size_t max, struct err *e)
     n = json_object_array_length(list);
     if (n > max)
         return err_set(e, ERR_LIMIT, "Entries: %zu are more than the %zu that the roster needs", n, max);
-    c->entries = calloc(n ? n : 1, sizeof *c->entries);
-    if (!c->entries)
+    texts = calloc(n ? n : 1, sizeof *texts);
+    if (!texts)
         return err_errno(e, "entries");
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; !rc && i < n; i++) {
         struct json_object *text = json_object_array_get_idx(list, i);
-        struct entry *en = &c->entries[i];
 
+        texts[i] = json_object_get_string(text);
         if (!json_object_is_type(text, json_type_string))
-            return err_set(e, ERR_SYNTAX, "Entries: not text");
-        rc = entry_read(json_object_get_string(text), (size_t)json_object_get_string_len(text), c->s->keys->key,
-                        c->rq->caller->record->key, en, e);
-        if (rc)
-            return err_prefix(e, "entry %zu", i + 1);
-        c->entry_count++;
-        if (en->serial <= c->list.serial || en->serial > c->roster.serial)
-            return err_set(e, ERR_STALE, "entry %zu: serial %lld is not that of the roster", i + 1,
-                           (long long)en->serial);
-        if (!roster_find(&c->roster, en->member))
-            return err_set(e, ERR_SYNTAX, "entry %zu: %s is not in the roster", i + 1, en->member);
+            rc = err_set(e, ERR_SYNTAX, "Entries: not text");
     }
-    qsort(c->entries, c->entry_count, sizeof *c->entries, by_member);
-    return 0;
+    rc = rc ? rc : change_read_entries(c, texts, n, c->list.serial + 1, c->roster.serial, e);
+    free(texts);
+    return rc;
 }
 
 void change_clear(struct change *c)
@@ -107,16 +136,19 @@ int change_not_quarantined(const struct change *c, struct err *e)
 {
     if (!account_quarantined(&c->s->records, &c->list))
         return 0;
-    return err_set(e, ERR_RETRY, "%s is in quarantine after a restore: confirm its roster (recrypt members --confirm)",
-                   c->list.address);
+    return err_set(e, ERR_RETRY, "%s is in quarantine after a restore: confirm its roster (recrypt %s --confirm)",
+                   c->list.address, c->list.kind == PROFILE_PERSON ? "device list" : "members");
 }
 
 int change_fits(const struct change *c, struct err *e)
 {
-    size_t max = c->s->settings->list_max;
+    int person = c->list.kind == PROFILE_PERSON;
+    size_t max = person ? c->s->settings->devices_max : c->s->settings->list_max;
 
-    if (c->roster.count <= max || c->roster.count <= members_active(&c->members))
+    if (c->roster.count <= max || c->roster.count <= members_present(&c->members))
         return 0;
+    if (person)
+        return err_set(e, ERR_EXISTS, "this service takes at most %zu devices of a person (devices_max)", max);
     return err_set(e, ERR_EXISTS, "this service takes at most %zu members in a list (list_max)", max);
 }
 
@@ -135,18 +167,43 @@ const struct member *change_active(const struct change *c, const char *account)
     return m && m->active ? m : NULL;
 }
 
+int change_not_parked(const struct change *c, const char *account, struct err *e)
+{
+    const struct member *m = members_find(&c->members, account);
+
+    return m && *m->parked ? err_set(e, ERR_EXISTS, "%s is parked: unpark or remove it", account) : 0;
+}
+
+int change_same(const struct change *c, const struct member *m)
+{
+    const struct roster_member *in = roster_find(&c->roster, m->account);
+
+    return in && !strcmp(in->key_udf, m->key_udf) && (c->list.kind == PROFILE_LIST || in->since <= m->serial);
+}
+
 int change_keeps(const struct change *c, const char *except, struct err *e)
 {
     for (size_t i = 0; i < c->members.count; i++) {
         const struct member *m = &c->members.list[i];
         const struct roster_member *in = roster_find(&c->roster, m->account);
 
-        if (!m->active || (except && !strcmp(m->account, except)))
+        if ((!m->active && !*m->parked) || (except && !strcmp(m->account, except)))
             continue;
         if (!in)
             return err_set(e, ERR_SYNTAX, "%s is missing from the roster", m->account);
         if (strcmp(in->key_udf, m->key_udf))
             return err_set(e, ERR_SYNTAX, "%s has another key in the roster: remove and add again", m->account);
+    }
+    return 0;
+}
+
+int change_nobody_new(const struct change *c, struct err *e)
+{
+    for (size_t i = 0; i < c->roster.count; i++) {
+        const char *account = c->roster.members[i].account;
+
+        if (!change_active(c, account) && !roster_find(&c->stored, account))
+            return err_set(e, ERR_SYNTAX, "%s is in the roster and no member", account);
     }
     return 0;
 }
@@ -158,12 +215,17 @@ size_t change_entries_of(const struct change *c, const char *account)
     return end - first;
 }
 
-/* Somebody who is registered here is who her registration says. */
+/* Somebody who is registered here is who her registration says; a device is one that asked. */
 static int check_identity(const struct change *c, const struct entry *en, const char *signer, struct err *e)
 {
     struct account a;
-    int rc = account_get(&c->s->records, en->member, &a, e);
+    int rc;
 
+    if (c->list.kind == PROFILE_PERSON) {
+        rc = device_find(&c->s->records, c->list.address, en->member, en->key_udf, en->member_signer, e);
+        return rc == ERR_ABSENT ? err_set(e, ERR_SYNTAX, "%s has not asked with these keys", en->member) : rc;
+    }
+    rc = account_get(&c->s->records, en->member, &a, e);
     if (rc == ERR_ABSENT) {
         if (!settings_serves(c->s->settings, en->member))
             return 0;
@@ -193,22 +255,22 @@ static int check_suite(const struct change *c, const struct entry *en, struct er
                                            : err_set(e, ERR_SYNTAX, "entry of %s: not of the key's suite", en->member);
 }
 
-/* One signature key stands for one member of a list: who it speaks for is not left to chance, and a list takes one
- * place, not many, among those that the key is in. */
+/* One signature key stands for one member of a group, and a device's is not the person's own: who it speaks for is not
+ * left to chance, and a list takes one place, not many, among those that the key is in. */
 static int check_single(const struct change *c, const struct entry *en, const char *signer, struct err *e)
 {
     const char *account = en->member;
-    int same = 0;
+    int same = c->list.kind == PROFILE_PERSON && !strcmp(c->list.signer, signer);
 
     for (size_t i = 0; !same && i < c->members.count; i++) {
         const struct member *m = &c->members.list[i];
 
-        same = m->active && strcmp(m->account, account) && !strcmp(m->signer, signer) &&
+        same = (m->active || *m->parked) && strcmp(m->account, account) && !strcmp(m->signer, signer) &&
                roster_find(&c->roster, m->account);
     }
     for (size_t i = 0; !same && i < c->entry_count; i++)
         same = strcmp(c->entries[i].member, account) && jwk_equal(c->entries[i].member_signer, en->member_signer);
-    return same ? err_set(e, ERR_SYNTAX, "%s: another member of the list has the same signature key", account) : 0;
+    return same ? err_set(e, ERR_SYNTAX, "%s: another member has the same signature key", account) : 0;
 }
 
 int change_covers(const struct change *c, const struct roster_member *m, const char *const *keys, size_t n,
@@ -300,11 +362,14 @@ int change_store_member(struct change *c, const char *account, struct err *e)
     memcpy(m.signer, signer, sizeof m.signer);
     rc = member_put(&c->s->records, c->list.address, &m, e);
     rc = rc ? rc : store_signer(c, last, signer, e);
+    if (!rc && c->list.kind == PROFILE_PERSON)
+        rc = device_admit(&c->s->records, c->list.address, m.account, m.key_udf, e);
     return rc;
 }
 
 int change_revoke(struct change *c, const struct member *m, struct err *e)
 {
+    const struct roster_member *in;
     struct member gone = *m;
     struct signer sg = {0};
     int rc = 0;
@@ -314,6 +379,7 @@ int change_revoke(struct change *c, const struct member *m, struct err *e)
         rc = rc == ERR_ABSENT ? 0 : rc;
     }
     gone.active = 0;
+    *gone.parked = '\0';
     gone.serial = c->roster.serial;
     rc = rc ? rc : member_put(&c->s->records, c->list.address, &gone, e);
     if (!rc) {
@@ -325,6 +391,10 @@ int change_revoke(struct change *c, const struct member *m, struct err *e)
         rc = rc == ERR_ABSENT ? 0 : rc;
     }
     signer_clear(&sg);
+    /* One that the roster still names may be let in again (Set Roster told that it is missing). */
+    if (!rc && c->list.kind == PROFILE_PERSON &&
+        (!(in = roster_find(&c->roster, m->account)) || strcmp(in->key_udf, m->key_udf)))
+        rc = device_forget(&c->s->records, c->list.address, m->account, e);
     c->removed += !rc;
     return rc;
 }
@@ -343,7 +413,7 @@ int change_finish(struct change *c, int rc, struct err *e)
     cache_drop(c->s->cache, c->list.address);
     rc = records_commit(r, e);
     if (!rc)
-        log_info("list %s: serial %lld, %zu added, %zu removed", c->list.address, (long long)c->list.serial, c->added,
-                 c->removed);
+        log_info("%s %s: serial %lld, %zu added, %zu removed", c->list.kind == PROFILE_PERSON ? "devices of" : "list",
+                 c->list.address, (long long)c->list.serial, c->added, c->removed);
     return rc;
 }

@@ -22,6 +22,8 @@ static const struct entry_point {
     {"Get", SIGNED, get_handle},
     {"Select", SIGNED, select_handle},
     {"RecryptData", SIGNED, recrypt_data_handle},
+    {"Join", OPEN, join_handle},
+    {"Leave", SIGNED, leave_handle},
     {"Resolve", MILTER | DELIVERY | OWN, resolve_handle},
     {"Expand", MILTER, expand_handle},
     {"Grant", DELIVERY | OWN, grant_handle},

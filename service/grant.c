@@ -1,4 +1,4 @@
-/* Expand, Grant and RecryptData: where recryption keys are used. */
+/* Expand and Grant: where recryption keys are used for the mail server. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,27 +6,26 @@
 #include "common/sjson.h"
 #include "service.h"
 
-static int quarantine(struct err *e, const char *list)
+int service_not_quarantined(const struct service *s, const struct account *a, struct err *e)
 {
+    if (!account_quarantined(&s->records, a))
+        return 0;
     return err_set(e, ERR_RETRY, "%s is in quarantine after a restore, until its owner has confirmed its members",
-                   list);
+                   a->address);
 }
 
 /* ---- one member's ---- */
 
-/* member NULL: the signer's membership of the list. */
-static int one_grant(struct service *s, struct request *rq, const char *member, const char *key_udf,
-                     struct json_object *reply, struct err *e)
+int grant_handle(struct service *s, struct request *rq, struct json_object *reply, struct err *e)
 {
-    const struct signer *sg = rq->caller->record;
-    const char *signer = rq->caller->local ? NULL : rq->caller->signer;
     struct json_object *grant = NULL;
     struct key_record k = {0};
     struct account a = {0};
     struct epk epk = {0};
-    char keyid[KEYID_SIZE];
-    int rc = request_keyid(rq, keyid, e), known, allowed;
+    char keyid[KEYID_SIZE], member[ADDRESS_SIZE];
+    int rc = request_address(rq, "Account", 0, member, e), known;
 
+    rc = rc ? rc : request_keyid(rq, keyid, e);
     rc = rc ? rc : request_epk(rq, &epk, e);
     if (rc)
         return rc;
@@ -36,26 +35,16 @@ static int one_grant(struct service *s, struct request *rq, const char *member, 
     known = !rc;
     if (rc && rc != ERR_ABSENT)
         goto out;
-    if (known && jwk_suite(k.key) != epk.suite) {
+    rc = 0;
+    if (known && jwk_suite(k.key) != epk.suite)
         rc = err_set(e, ERR_KEY, "the ephemeral key is refused");
+    else if (known)
+        rc = service_not_quarantined(s, &a, e);
+    rc = rc ? rc
+            : grant_one(s->grants, &s->records, keyid, member, NULL, NULL, &epk, known && a.kind == PROFILE_LIST, &grant,
+                        e);
+    if (rc)
         goto out;
-    }
-    if (known && account_quarantined(&s->records, &a)) {
-        rc = quarantine(e, a.address);
-        goto out;
-    }
-    allowed = known && a.kind == PROFILE_LIST;
-    for (size_t i = 0; known && !member && sg && i < sg->count; i++)
-        if (!strcmp(sg->memberships[i].group, a.address) && !strcmp(sg->memberships[i].key_udf, key_udf))
-            member = sg->memberships[i].member;
-    rc = grant_one(s->grants, &s->records, keyid, member ? member : "", key_udf, signer, &epk, allowed && member,
-                   &grant, e);
-    if (!rc && !rq->caller->local)
-        rc = quota_take(s->quota, a.address, member, s->settings->quota, rq->now, e);
-    if (rc) {
-        json_object_put(grant);
-        goto out;
-    }
     snprintf(rq->detail, sizeof rq->detail, "grant:%s", member);
     rq->granted = 1;
     rc = sjson_set_object(reply, "Grant", grant) ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
@@ -64,22 +53,6 @@ out:
     key_clear(&k);
     account_clear(&a);
     return rc ? rc : STATUS_OK;
-}
-
-int grant_handle(struct service *s, struct request *rq, struct json_object *reply, struct err *e)
-{
-    char member[ADDRESS_SIZE];
-    int rc = request_address(rq, "Account", 0, member, e);
-
-    return rc ? rc : one_grant(s, rq, member, NULL, reply, e);
-}
-
-int recrypt_data_handle(struct service *s, struct request *rq, struct json_object *reply, struct err *e)
-{
-    const char *key_udf;
-    int rc = sjson_string(rq->body, "MemberKeyUDF", &key_udf, e);
-
-    return rc ? rc : one_grant(s, rq, NULL, key_udf, reply, e);
 }
 
 /* ---- a whole list's ---- */
@@ -145,9 +118,8 @@ static int expand(struct service *s, struct request *rq, const struct hot_key *k
         return err_set(e, ERR_SYSTEM, "out of memory");
     if (k->key.state == KEY_RETIRED)
         return 0;
-    if (account_quarantined(&s->records, &k->account))
-        return quarantine(e, k->account.address);
-    rc = put_sender(k->account.address, reply, e);
+    rc = service_not_quarantined(s, &k->account, e);
+    rc = rc ? rc : put_sender(k->account.address, reply, e);
     rc = rc ? rc : put_recipients(s, k, reply, e);
     /* Of a list with too many members for one message, the delivery agent sends each a copy with her grant (fanout.c).
      */

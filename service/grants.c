@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/jwe.h"
+#include "common/jws.h"
 #include "common/sjson.h"
 #include "service.h"
 
@@ -16,6 +17,7 @@ static const char stand_in_key[] = "nobody";
 
 struct grants {
     struct buf stand_in[SUITES]; /* encoded entries, made when first needed */
+    struct buf statement;        /* so is this */
 };
 
 int grants_new(struct grants **out, struct err *e)
@@ -30,6 +32,7 @@ void grants_free(struct grants **g)
         return;
     for (int i = 0; i < SUITES; i++)
         buf_free(&(*g)->stand_in[i]);
+    buf_free(&(*g)->statement);
     free(*g);
     *g = NULL;
 }
@@ -58,6 +61,43 @@ static int stand_in(struct grants *g, const struct records *r, const struct suit
         rc = entry_encode(r, stand_in_key, &en, &g->stand_in[i], e);
     }
     entry_record_clear(&en);
+    return rc;
+}
+
+/* What is inside the JWE, as long as a half and its tag key are. */
+enum { STAND_IN_HALF = 120 };
+
+static int make_statement(struct buf *out, struct err *e)
+{
+    static const char kid[] = "nobody@invalid.mm--maaaa-aaaaa-aaaaa-aaaaa-aaaaa-aaaaa";
+    struct json_object *obj = json_object_new_object();
+    struct jwk *key = NULL, *signer = NULL;
+    struct buf dk = BUF_INIT;
+    char half[STAND_IN_HALF] = "";
+    int rc = jwk_generate("X25519", &key, e);
+
+    rc = rc ? rc : jwk_generate("Ed25519", &signer, e);
+    rc = rc ? rc : jwk_set_kid(key, kid);
+    rc = rc ? rc : jwe_seal_compact(key, &(struct jwe_options){0}, half, sizeof half, &dk, e);
+    if (!rc && (sjson_set_int(obj, "v", 1) || sjson_set_string(obj, "group", kid) ||
+                sjson_set_string(obj, "member", stand_in_member) || sjson_set_string(obj, "mkid", kid) ||
+                sjson_set_string(obj, "suite", "X25519") || sjson_set_string(obj, "dk", buf_str(&dk)) ||
+                sjson_set_b64(obj, "rhash", half, 32) || sjson_set_int(obj, "serial", 1) ||
+                sjson_set_int(obj, "epoch", 1) || sjson_set_int(obj, "iat", 1)))
+        rc = err_set(e, ERR_SYSTEM, "out of memory");
+    rc = rc ? rc : jws_sign_json(signer, "recrypt-entry", obj, out, e);
+    json_object_put(obj);
+    jwk_free(&key);
+    jwk_free(&signer);
+    buf_free(&dk);
+    return rc;
+}
+
+int grants_stand_in(struct grants *g, const char **out, struct err *e)
+{
+    int rc = g->statement.len ? 0 : make_statement(&g->statement, e);
+
+    *out = buf_str(&g->statement);
     return rc;
 }
 

@@ -17,6 +17,9 @@ struct grants; /* stand-ins for entries that are not there */
 int grants_new(struct grants **out, struct err *e);
 void grants_free(struct grants **g);
 
+/* An entry statement that is nobody's, of the common form and size. *out is g's. */
+int grants_stand_in(struct grants *g, const char **out, struct err *e);
+
 /* One member's grant for the key: {"t","u","dk"}. allowed 0 means that it is already known that there will be none; the
  * same work is done. key_udf, signer: the entry must be for that key of the member's and under that signature key; NULL
  * = any. ERR_ABSENT with one text for every reason. */

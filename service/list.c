@@ -1,4 +1,4 @@
-/* Lists: Set Group, Set Policy, Get, Select. */
+/* Lists: Set Group, Set Policy, Select; and Get, of persons too. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,18 +184,31 @@ static int add_key(struct service *s, const char *keyid, const struct account *a
     return rc;
 }
 
+/* What only the one or the other has: a list its policy, a person her devices. */
+static int put_particulars(struct service *s, const struct account *a, struct json_object *reply, struct err *e)
+{
+    struct buf roster = BUF_INIT;
+    int rc = roster_get(&s->records, a->address, &roster, e);
+
+    if (!rc)
+        rc = sjson_set_string(reply, "Roster", buf_str(&roster));
+    else if (rc == ERR_ABSENT && a->kind == PROFILE_PERSON)
+        rc = 0;
+    buf_free(&roster);
+    if (a->kind == PROFILE_PERSON)
+        return rc ? rc : devices_put(s, a, reply, e);
+    return rc ? rc : put_policy(&a->policy, reply);
+}
+
 int get_handle(struct service *s, struct request *rq, struct json_object *reply, struct err *e)
 {
     struct json_object *keys = NULL;
-    struct buf roster = BUF_INIT;
     struct account a;
-    int rc = request_owned_list(s, rq, &a, e);
+    int rc = request_owned_group(s, rq, &a, e);
 
     if (rc)
         return rc;
-    rc = roster_get(&s->records, a.address, &roster, e);
-    rc = rc ? rc : sjson_set_string(reply, "Roster", buf_str(&roster));
-    rc = rc ? rc : put_policy(&a.policy, reply);
+    rc = put_particulars(s, &a, reply, e);
     if (!rc && !(keys = json_object_new_array()))
         rc = ERR_SYSTEM;
     for (size_t i = 0; !rc && i < a.key_count; i++)
@@ -208,7 +221,6 @@ int get_handle(struct service *s, struct request *rq, struct json_object *reply,
     if (rc == ERR_SYSTEM && !s->records.broken)
         err_set(e, rc, "out of memory");
     json_object_put(keys);
-    buf_free(&roster);
     account_clear(&a);
     return rc ? rc : STATUS_OK;
 }
@@ -239,8 +251,10 @@ int select_handle(struct service *s, struct request *rq, struct json_object *rep
     const char *kind;
     int rc = sjson_string(rq->body, "Kind", &kind, e);
 
+    if (!rc && !strcmp(kind, "pending"))
+        return select_pending(s, rq, reply, e);
     if (!rc && strcmp(kind, "groups"))
-        rc = err_set(e, ERR_SYNTAX, "Kind: \"%s\" is not groups", kind);
+        rc = err_set(e, ERR_SYNTAX, "Kind: \"%s\" is neither groups nor pending", kind);
     if (!rc && (!rq->caller->record || !*rq->caller->record->person))
         rc = err_set(e, ERR_DENIED, "the signer is not registered here");
     if (rc)

@@ -13,9 +13,11 @@ libservice_a_SOURCES = \
 	service/grants.h service/grants.c \
 	service/quota.h service/quota.c \
 	service/service.h service/dispatch.c service/request.c service/hello.c service/person.c service/list.c \
-	service/change.h service/change.c service/members.c service/grant.c service/resolve.c \
+	service/change.h service/change.c service/members.c service/grant.c service/recrypt.c service/resolve.c \
 	service/jobs.h service/jobs.c service/fanout.c \
 	service/listener.h service/listener.c \
+	service/devices.h service/devices-store.c service/devices.c \
+	service/chain.h service/chain.c \
 	service/local.h service/local.c \
 	service/web.h service/web.c \
 	service/descriptors.h service/descriptors.c \
@@ -34,7 +36,11 @@ test_unit_test_records_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
 test_unit_test_auth_SOURCES = test/unit/test-auth.c
 test_unit_test_auth_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
 test_unit_test_auth_LDFLAGS = -Wl,--wrap=jwk_from_json -Wl,--wrap=EVP_DigestVerify
-# Drives the built recryptd over its sockets.
+# These drive the built recryptd over its sockets.
+check_PROGRAMS += test/unit/test-recryptd-device
+test_unit_test_recryptd_device_SOURCES = test/unit/recryptd-world.h test/unit/recryptd-world.c \
+	test/unit/recryptd-device.h test/unit/recryptd-device.c test/unit/test-recryptd-device.c
+test_unit_test_recryptd_device_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)
 test_unit_test_recryptd_SOURCES = \
 	test/unit/recryptd-world.h test/unit/recryptd-world.c test/unit/recryptd-tests.h test/unit/test-recryptd.c \
 	test/unit/recryptd-web.c test/unit/recryptd-members.c test/unit/recryptd-socket.c test/unit/recryptd-process.c test/unit/recryptd-limits.c

@@ -5,13 +5,16 @@
 
 #include "records-private.h"
 
-static int read_state(struct json_object *obj, int *active, struct err *e)
+/* parked NULL: a record that knows no such state. */
+static int read_state(struct json_object *obj, int *active, char parked[PARK_ID_SIZE], struct err *e)
 {
     char state[16];
     int rc = records_text(obj, "state", state, sizeof state, e);
 
     *active = !rc && !strcmp(state, "active");
-    if (!rc && !*active && strcmp(state, "revoked"))
+    if (!rc && parked && !strcmp(state, "parked"))
+        rc = records_text(obj, "id", parked, PARK_ID_SIZE, e);
+    else if (!rc && !*active && strcmp(state, "revoked"))
         rc = err_set(e, ERR_SYNTAX, "state: \"%s\"", state);
     return rc;
 }
@@ -34,7 +37,9 @@ int member_put(struct records *r, const char *group, const struct member *m, str
     struct buf key = BUF_INIT;
     int rc = obj ? 0 : ERR_SYSTEM;
 
-    rc = rc ? rc : sjson_set_string(obj, "state", m->active ? "active" : "revoked");
+    rc = rc ? rc : sjson_set_string(obj, "state", m->active ? "active" : *m->parked ? "parked" : "revoked");
+    if (!rc && *m->parked)
+        rc = sjson_set_string(obj, "id", m->parked);
     rc = rc ? rc : sjson_set_string(obj, "key", m->key_udf);
     rc = rc ? rc : sjson_set_string(obj, "signer", m->signer);
     rc = rc ? rc : sjson_set_int(obj, "serial", m->serial);
@@ -60,7 +65,7 @@ static int visit_member(void *arg, const void *key, size_t key_len, const void *
     int rc = second_half(key, key_len, w->prefix_len, m.account, e);
 
     rc = rc ? rc : records_parse(value, len, &obj, e);
-    rc = rc ? rc : read_state(obj, &m.active, e);
+    rc = rc ? rc : read_state(obj, &m.active, m.parked, e);
     rc = rc ? rc : records_text(obj, "key", m.key_udf, sizeof m.key_udf, e);
     rc = rc ? rc : records_text(obj, "signer", m.signer, sizeof m.signer, e);
     rc = rc ? rc : sjson_int(obj, "serial", &m.serial, e);
@@ -106,6 +111,15 @@ size_t members_active(const struct members *m)
 
     for (size_t i = 0; i < m->count; i++)
         n += m->list[i].active != 0;
+    return n;
+}
+
+size_t members_present(const struct members *m)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->count; i++)
+        n += m->list[i].active || *m->list[i].parked;
     return n;
 }
 
@@ -194,7 +208,7 @@ static int decode(const struct records *r, const struct buf *key, const char *me
 
     memset(out, 0, sizeof *out);
     snprintf(out->member, sizeof out->member, "%s", member);
-    rc = rc ? rc : read_state(obj, &out->active, e);
+    rc = rc ? rc : read_state(obj, &out->active, NULL, e);
     rc = rc ? rc : records_text(obj, "key", out->key_udf, sizeof out->key_udf, e);
     rc = rc ? rc : records_text(obj, "signer", out->signer, sizeof out->signer, e);
     rc = rc ? rc : sjson_int(obj, "serial", &out->serial, e);

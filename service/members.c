@@ -1,4 +1,5 @@
-/* Set Members, Set Rekey, Set Roster, Delete: who is on a list (doc/protocol.md section 3). */
+/* Set Members, Set Rekey, Set Roster, Delete: who is on a list, and which devices a person has (doc/protocol.md section
+ * 3). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,8 @@ static int check_added(struct change *c, struct err *e)
         }
         if (!n && roster_find(&c->stored, m->account))
             continue;
-        rc = change_covers(c, m, keys, c->list.key_count, e);
+        rc = change_not_parked(c, m->account, e);
+        rc = rc ? rc : change_covers(c, m, keys, c->list.key_count, e);
         c->added += !rc;
         note(c->rq, "+", m->account);
     }
@@ -76,18 +78,6 @@ int set_members(struct service *s, struct request *rq, struct json_object *reply
 
 /* ---- removing ---- */
 
-/* Nobody comes in by the roster of a removal. */
-static int check_nobody_new(const struct change *c, struct err *e)
-{
-    for (size_t i = 0; i < c->roster.count; i++) {
-        const char *account = c->roster.members[i].account;
-
-        if (!change_active(c, account) && !roster_find(&c->stored, account))
-            return err_set(e, ERR_SYNTAX, "%s is in the roster and no member", account);
-    }
-    return 0;
-}
-
 int delete_handle(struct service *s, struct request *rq, struct json_object *reply, struct err *e)
 {
     const struct member *m = NULL;
@@ -100,7 +90,8 @@ int delete_handle(struct service *s, struct request *rq, struct json_object *rep
     rc = rc ? rc : request_address(rq, "Member", 0, member, e);
     if (!rc) {
         note(rq, "-", member);
-        m = change_active(&c, member);
+        m = members_find(&c.members, member);
+        m = m && (m->active || *m->parked) ? m : NULL;
         if (!m && !roster_find(&c.stored, member))
             rc = err_set(e, ERR_ABSENT, "%s is not a member of %s", member, c.list.address);
     }
@@ -108,7 +99,7 @@ int delete_handle(struct service *s, struct request *rq, struct json_object *rep
     if (!rc && roster_find(&c.roster, member))
         rc = err_set(e, ERR_SYNTAX, "%s is still in the roster", member);
     rc = rc ? rc : change_keeps(&c, member, e);
-    rc = rc ? rc : check_nobody_new(&c, e);
+    rc = rc ? rc : change_nobody_new(&c, e);
     if (!rc && !(rc = records_begin(&s->records, e))) {
         rc = m ? change_revoke(&c, m, e) : 0;
         rc = change_finish(&c, rc, e);
@@ -123,9 +114,8 @@ static int revoke_missing(struct change *c, struct err *e)
 
     for (size_t i = 0; !rc && i < c->members.count; i++) {
         const struct member *m = &c->members.list[i];
-        const struct roster_member *in = roster_find(&c->roster, m->account);
 
-        if (!m->active || (in && !strcmp(in->key_udf, m->key_udf)))
+        if ((!m->active && !*m->parked) || change_same(c, m))
             continue;
         note(c->rq, "-", m->account);
         rc = change_revoke(c, m, e);
@@ -151,8 +141,8 @@ static int read_rekey(struct change *c, struct rekey *k, struct err *e)
     if (rc)
         return rc;
     k->former = retire ? KEY_RETIRED : KEY_ARCHIVED;
-    if (p->kind != PROFILE_LIST || strcmp(p->account, c->list.address) || strcmp(p->owner, c->list.owner) ||
-        !jwk_equal(p->signer, c->rq->caller->record->key))
+    if (p->kind != c->list.kind || strcmp(p->account, c->list.address) || strcmp(p->owner, c->list.owner) ||
+        !jwk_equal(p->signer, c->owner))
         return err_set(e, ERR_SYNTAX, "not a profile of %s by its owner", c->list.address);
     if (p->epoch <= c->list.epoch)
         return err_set(e, ERR_STALE, "epoch %lld is not newer than %lld", (long long)p->epoch,
@@ -171,10 +161,12 @@ static int check_rekeyed(struct change *c, const struct rekey *k, struct err *e)
         const struct roster_member *m = &c->roster.members[i];
         const struct member *stored = change_active(c, m->account);
 
-        if (stored && !strcmp(stored->key_udf, m->key_udf)) {
+        if (stored && change_same(c, stored)) {
             rc = change_covers(c, m, &fresh, 1, e);
             continue;
         }
+        if ((rc = change_not_parked(c, m->account, e)))
+            return rc;
         if (!stored && !account_quarantined(&c->s->records, &c->list) && !roster_find(&c->stored, m->account))
             return err_set(e, ERR_SYNTAX, "%s is no member: add first", m->account);
         rc = change_covers(c, m, (const char *const *)c->list.keys, c->list.key_count, e);
@@ -213,7 +205,7 @@ int set_rekey(struct service *s, struct request *rq, struct json_object *reply, 
         rc = rc ? rc : store_rekey(&c, &k, e);
         rc = change_finish(&c, rc, e);
         if (!rc)
-            log_info("list %s: key %s, the former one is %s", c.list.address, c.list.current, key_state_name(k.former));
+            log_info("%s: key %s, the former one is %s", c.list.address, c.list.current, key_state_name(k.former));
     }
     profile_clear(&k.profile);
     change_clear(&c);
@@ -228,10 +220,10 @@ static int put_missing(const struct change *c, struct json_object *reply)
 
     for (size_t i = 0; missing && i < c->roster.count; i++) {
         const struct roster_member *m = &c->roster.members[i];
-        const struct member *stored = change_active(c, m->account);
+        const struct member *stored = members_find(&c->members, m->account);
         struct json_object *name;
 
-        if (stored && !strcmp(stored->key_udf, m->key_udf))
+        if (stored && (stored->active || *stored->parked) && change_same(c, stored))
             continue;
         name = json_object_new_string(m->account);
         if (!name || json_object_array_add(missing, name)) {

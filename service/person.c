@@ -14,13 +14,13 @@ int set_handle(struct service *s, struct request *rq, struct json_object *reply,
         const char *name;
         handler *handle;
     } kinds[] = {
-        {"Person", set_person}, {"Group", set_group},   {"Members", set_members},
-        {"Rekey", set_rekey},   {"Roster", set_roster}, {"Policy", set_policy},
+        {"Person", set_person}, {"Group", set_group},   {"Members", set_members}, {"Rekey", set_rekey},
+        {"Roster", set_roster}, {"Policy", set_policy}, {"Park", set_park},       {"Share", set_share},
     };
     struct json_object *body;
 
     if (json_object_object_length(rq->body) != 1)
-        return err_set(e, ERR_SYNTAX, "Set: exactly one of Person, Group, Members, Rekey, Roster, Policy");
+        return err_set(e, ERR_SYNTAX, "Set: exactly one of Person, Group, Members, Rekey, Roster, Policy, Park, Share");
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (!sjson_has(rq->body, kinds[i].name))
             continue;
@@ -29,7 +29,7 @@ int set_handle(struct service *s, struct request *rq, struct json_object *reply,
         rq->body = body;
         return kinds[i].handle(s, rq, reply, e);
     }
-    return err_set(e, ERR_SYNTAX, "Set: none of Person, Group, Members, Rekey, Roster, Policy");
+    return err_set(e, ERR_SYNTAX, "Set: none of Person, Group, Members, Rekey, Roster, Policy, Park, Share");
 }
 
 /* Token or open registration; our domains only; no '+', which parts accounts from what belongs to them. */
@@ -100,6 +100,18 @@ static int same_profile(struct service *s, const struct account *a, const char *
     return same;
 }
 
+/* A new key without entries would leave her devices without her mail. */
+static int check_no_devices(struct service *s, const struct account *a, struct err *e)
+{
+    struct members m;
+    int rc = members_get(&s->records, a->address, &m, e);
+
+    if (!rc && members_present(&m))
+        rc = err_set(e, ERR_EXISTS, "%s has devices, which need the new key as well: Rekey", a->address);
+    members_clear(&m);
+    return rc;
+}
+
 static int create_or_update(struct service *s, struct request *rq, const struct profile *p, const char *text,
                             struct err *e)
 {
@@ -125,6 +137,8 @@ static int create_or_update(struct service *s, struct request *rq, const struct 
     } else if (p->epoch <= a.epoch) {
         rc = err_set(e, ERR_STALE, "%s: epoch %lld is not newer than %lld", p->account, (long long)p->epoch,
                      (long long)a.epoch);
+    } else {
+        rc = check_no_devices(s, &a, e);
     }
     rc = rc ? rc : store_person(s, rq, &a, p, text, e);
     account_clear(&a);

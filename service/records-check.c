@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "devices.h"
 #include "records-private.h"
 
 struct check {
@@ -74,7 +75,7 @@ static int count_entry(void *arg, struct entry_record *en, struct err *e)
     const struct member *m = members_find(active, en->member);
 
     if (!m)
-        return err_set(e, ERR_SYNTAX, "entry of %s, who is not on the list", en->member);
+        return err_set(e, ERR_SYNTAX, "entry of %s, who is no member", en->member);
     if (m->active != en->active || (en->active && strcmp(m->key_udf, en->key_udf)))
         return err_set(e, ERR_SYNTAX, "entry of %s: state or key is not that of the member", en->member);
     return 0;
@@ -119,9 +120,9 @@ static void check_key(struct check *c, const struct account *a, const char *keyi
         rc = err_set(&e, ERR_SYNTAX, "key and profile do not belong together");
     if (!rc && (k.state == KEY_CURRENT) != !strcmp(a->current, keyid))
         rc = err_set(&e, ERR_SYNTAX, "state is %s", key_state_name(k.state));
-    if (!rc && members)
+    if (!rc)
         rc = entry_scan(c->r, keyid, count_entry, members, &e);
-    for (size_t i = 0; !rc && members && i < members->count; i++) {
+    for (size_t i = 0; !rc && i < members->count; i++) {
         struct entry_record en;
 
         if (!members->list[i].active)
@@ -165,6 +166,69 @@ static void check_roster(struct check *c, const struct account *a)
     buf_free(&text);
 }
 
+/* A device's own request. */
+static void check_admitted(struct check *c, const char *person, const struct member *m)
+{
+    struct buf text = BUF_INIT;
+    struct device d;
+    struct err e;
+    int rc = device_text_get(c->r, DEVICE_ADMITTED, person, m->account, &text, NULL, &e);
+
+    rc = rc ? rc : device_read(text.data, text.len, &d, &e);
+    if (!rc) {
+        if (strcmp(d.member, m->account) || strcmp(d.key_udf, m->key_udf))
+            rc = err_set(&e, ERR_SYNTAX, "name or key is not that of the member");
+        device_clear(&d);
+    }
+    if (rc) {
+        err_prefix(&e, "request of device %s", m->account);
+        fault(c, &e);
+    }
+    buf_free(&text);
+}
+
+/* Is the text one of that account's and name's? */
+static int read_device_text(const char *account, enum device_text kind, const char *name, const char *text,
+                            struct err *e)
+{
+    struct statement_claim claim;
+    struct device d;
+    int rc, same;
+
+    if (!text)
+        return err_set(e, ERR_SYNTAX, "a record that does not parse");
+    if (kind == DEVICE_SHARE) {
+        if ((rc = statement_claim(text, strlen(text), &claim, e)))
+            return rc;
+        same = !strcmp(claim.member, account) && !strcmp(claim.keyid, name);
+        statement_claim_clear(&claim);
+    } else {
+        if ((rc = device_read(text, strlen(text), &d, e)))
+            return rc;
+        same = !strcmp(d.account, account) && !strcmp(kind == DEVICE_WAITING ? d.key_udf : d.member, name);
+        device_clear(&d);
+    }
+    return same ? 0 : err_set(e, ERR_SYNTAX, "not the one that its name says");
+}
+
+static int check_device_text(void *arg, const char *account, enum device_text kind, const char *name, const char *text,
+                             struct err *e)
+{
+    struct check *c = arg;
+    struct err why;
+    int known = 0;
+
+    (void)e;
+    c->records++;
+    for (size_t i = 0; !known && i < c->persons.count; i++)
+        known = !strcmp(c->persons.list[i], account);
+    if (read_device_text(account, kind, name, text, &why) || (!known && err_set(&why, ERR_SYNTAX, "no such person"))) {
+        err_prefix(&why, "device record %s of %s", name, account);
+        fault(c, &why);
+    }
+    return 0;
+}
+
 static void check_account(struct check *c, const char *address)
 {
     struct account a;
@@ -175,19 +239,24 @@ static void check_account(struct check *c, const char *address)
         fault(c, &e);
         return;
     }
-    if (a.kind == PROFILE_LIST) {
-        check_roster(c, &a);
-        if (members_get(c->r, address, &members, &e))
-            fault(c, &e);
-        c->records += members.count;
-        for (size_t i = 0; i < members.count; i++)
-            if (members.list[i].active)
-                check_signer(c, members.list[i].signer, address, &members.list[i]);
-    } else {
+    if (a.kind == PROFILE_PERSON)
         check_signer(c, a.signer, address, NULL);
+    if (a.kind == PROFILE_LIST || a.serial)
+        check_roster(c, &a);
+    if (members_get(c->r, address, &members, &e))
+        fault(c, &e);
+    c->records += members.count;
+    for (size_t i = 0; i < members.count; i++) {
+        const struct member *m = &members.list[i];
+
+        if (!m->active && !*m->parked)
+            continue;
+        check_signer(c, m->signer, address, m);
+        if (a.kind == PROFILE_PERSON)
+            check_admitted(c, address, m);
     }
     for (size_t i = 0; i < a.key_count; i++)
-        check_key(c, &a, a.keys[i], a.kind == PROFILE_LIST ? &members : NULL);
+        check_key(c, &a, a.keys[i], &members);
     members_clear(&members);
     account_clear(&a);
 }
@@ -215,6 +284,7 @@ int records_check(struct records *r, size_t *records, size_t *faults, struct err
     int rc = records_result(r, keystore_scan(r->ks, KEYSTORE_ACCOUNTS, "", 0, note_account, &c, e));
 
     rc = rc ? rc : records_result(r, keystore_scan(r->ks, KEYSTORE_JOBS, NULL, 0, check_job, &c, e));
+    rc = rc ? rc : devices_check(r, check_device_text, &c, e);
     for (size_t i = 0; !rc && i < c.persons.count; i++)
         check_account(&c, c.persons.list[i]);
     for (size_t i = 0; !rc && i < c.lists.count; i++)

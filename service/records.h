@@ -49,16 +49,15 @@ struct account {
     char **keys; /* all key ids, oldest first */
     size_t key_count;
     int64_t epoch, created;
-    /* lists only */
-    int64_t serial;
-    struct policy policy;
+    int64_t serial; /* of the roster; of a person 0 until she has had a device */
     char confirmed[RESTORED_SIZE]; /* the restore after which the owner confirmed the roster */
+    struct policy policy;          /* lists only */
 };
 int account_get(struct records *r, const char *address, struct account *out, struct err *e);
 int account_put(struct records *r, const struct account *a, struct err *e);
 int account_add_key(struct account *a, const char *keyid, struct err *e);
 void account_clear(struct account *a);
-/* A list whose roster the owner has not confirmed since the store was restored. */
+/* A list, or person with devices, whose roster the owner has not confirmed since the store was restored. */
 int account_quarantined(const struct records *r, const struct account *a);
 /* Calls back for each account. */
 typedef int account_visit(void *arg, struct account *a, struct err *e);
@@ -81,10 +80,12 @@ int key_put(struct records *r, const char *keyid, const struct key_record *k, st
 void key_clear(struct key_record *k);
 const char *key_state_name(enum key_state s);
 
-/* ---- members of lists ---- */
+/* ---- members: of lists, and persons' devices ---- */
+enum { PARK_ID_SIZE = 23 }; /* base64url of 16 octets */
 struct member {
     char account[ADDRESS_SIZE];
-    int active; /* 0 = revoked */
+    int active;                /* 0 = revoked, or parked */
+    char parked[PARK_ID_SIZE]; /* of a device that is parked: the id of what brings it back; "" = is not */
     char key_udf[JWK_UDF_SIZE];
     char signer[JWK_UDF_SIZE];
     int64_t serial; /* of the roster that brought it into this state */
@@ -98,6 +99,7 @@ int member_put(struct records *r, const char *group, const struct member *m, str
 int members_get(struct records *r, const char *group, struct members *out, struct err *e);
 const struct member *members_find(const struct members *m, const char *account); /* NULL = none */
 size_t members_active(const struct members *m);
+size_t members_present(const struct members *m); /* active or parked */
 void members_clear(struct members *m);
 
 /* ---- entries: one member's share of one key, the service's side ---- */

@@ -62,7 +62,7 @@ void epk_clear(struct epk *k)
     suite_peer_free(&k->peer);
 }
 
-int request_owned_list(struct service *s, struct request *rq, struct account *out, struct err *e)
+int request_owned_group(struct service *s, struct request *rq, struct account *out, struct err *e)
 {
     char address[ADDRESS_SIZE];
     int rc = request_address(rq, "Group", 1, address, e);
@@ -71,12 +71,21 @@ int request_owned_list(struct service *s, struct request *rq, struct account *ou
     rc = rc ? rc : account_get(&s->records, address, out, e);
     if (rc)
         return rc;
-    if (out->kind != PROFILE_LIST)
-        rc = err_set(e, ERR_ABSENT, "%s is not a list", address);
-    else if (strcmp(out->signer, rq->caller->signer))
+    if (strcmp(out->signer, rq->caller->signer)) {
         rc = err_set(e, ERR_DENIED, "not the owner of %s", address);
-    if (rc)
         account_clear(out);
+    }
+    return rc;
+}
+
+int request_owned_list(struct service *s, struct request *rq, struct account *out, struct err *e)
+{
+    int rc = request_owned_group(s, rq, out, e);
+
+    if (!rc && out->kind != PROFILE_LIST) {
+        rc = err_set(e, ERR_ABSENT, "%s is not a list", out->address);
+        account_clear(out);
+    }
     return rc;
 }
 

@@ -62,9 +62,11 @@ struct request {
 typedef int handler(struct service *s, struct request *rq, struct json_object *reply, struct err *e);
 handler hello_handle, resolve_handle, key_handle, get_key_handle, expand_handle, grant_handle, recrypt_data_handle,
     fanout_begin_handle, fanout_next_handle, fanout_done_handle, fanout_end_handle, set_handle, delete_handle,
-    get_handle, select_handle;
+    get_handle, select_handle, join_handle, leave_handle;
 /* Set's kinds, each with the object that "Set" holds as body. */
-handler set_person, set_group, set_members, set_rekey, set_roster, set_policy;
+handler set_person, set_group, set_members, set_rekey, set_roster, set_policy, set_park, set_share;
+/* Select's Kind "pending". */
+handler select_pending;
 
 /* A request over HTTP: signed = flattened JWS, otherwise plain JSON. Appends the reply's JSON; returns HTTP's status.
  */
@@ -92,10 +94,17 @@ struct epk {
 };
 int request_epk(struct request *rq, struct epk *out, struct err *e);
 void epk_clear(struct epk *k);
-/* The list that member "Group" names, and that the signer is its owner: ERR_ABSENT, ERR_DENIED. */
+/* The list or person that member "Group" names, and that the signer is its owner: ERR_ABSENT, ERR_DENIED. The second one
+ * takes lists only. */
+int request_owned_group(struct service *s, struct request *rq, struct account *out, struct err *e);
 int request_owned_list(struct service *s, struct request *rq, struct account *out, struct err *e);
+/* ERR_RETRY when the account is in quarantine. */
+int service_not_quarantined(const struct service *s, const struct account *a, struct err *e);
 /* Policy object over the values that are in out. NULL = nothing said. */
 int request_policy(struct json_object *policy, struct policy *out, struct err *e);
+
+/* "Devices" of a person into a reply: each with its state and its request. */
+int devices_put(struct service *s, const struct account *a, struct json_object *reply, struct err *e);
 
 /* The profile's key becomes the account's current one, the current one goes into state former: changes a, writes both
  * key records. ERR_EXISTS: a key of that name is there. */

@@ -14,7 +14,7 @@
 #include "common/log.h"
 #include "common/udf.h"
 
-enum { PEM_MAX = 1 << 20, INLINE_LIMIT = 1024, LIST_LIMIT = 100000 };
+enum { PEM_MAX = 1 << 20, INLINE_LIMIT = 1024, LIST_LIMIT = 100000, DEVICES_LIMIT = 1024, SHARES_LIMIT = 4096 };
 
 static const char *const plaintext_names[] = {"reject", "encrypt", "pass"};
 
@@ -258,6 +258,19 @@ static int read_paths(cfg_t *cfg, struct settings *s, struct err *e)
     return rc;
 }
 
+static int read_device_limits(cfg_t *cfg, struct settings *s, struct err *e)
+{
+    long devices = 0, requests = 0, shares = 0;
+    int rc = read_range(cfg, "devices_max", 0, DEVICES_LIMIT, &devices, e);
+
+    rc = rc ? rc : read_range(cfg, "device_requests", 0, DEVICES_LIMIT, &requests, e);
+    rc = rc ? rc : read_range(cfg, "shares_max", 0, SHARES_LIMIT, &shares, e);
+    s->devices_max = (size_t)devices;
+    s->device_requests = (size_t)requests;
+    s->shares_max = (size_t)shares;
+    return rc;
+}
+
 static int read_limits(cfg_t *cfg, struct settings *s, struct err *e)
 {
     long inline_max = 0, list_max = 0, quota = 0, connections = 0, clients = 0, entries = 0;
@@ -333,6 +346,7 @@ static int fill(cfg_t *cfg, struct settings *s, const struct settings *former, s
     rc = rc ? rc : read_url(cfg, &s->url, e);
     rc = rc ? rc : read_mode(cfg, &s->listen_local_mode, e);
     rc = rc ? rc : read_limits(cfg, s, e);
+    rc = rc ? rc : read_device_limits(cfg, s, e);
     rc = rc ? rc : read_plaintext(cfg, "list_plaintext", 0, &s->list_policy.plaintext, e);
     rc = rc ? rc : read_plaintext(cfg, "person_plaintext", 1, &s->person_plaintext, e);
     s->list_policy.archive = cfg_getbool(cfg, "list_archive") == cfg_true;
@@ -367,6 +381,9 @@ int settings_load(const char *path, const struct settings *former, struct settin
         CFG_STR("person_plaintext", "encrypt", CFGF_NONE),
         CFG_INT("inline_max", 128, CFGF_NONE),
         CFG_INT("list_max", LIST_LIMIT, CFGF_NONE),
+        CFG_INT("devices_max", 32, CFGF_NONE),
+        CFG_INT("device_requests", 16, CFGF_NONE),
+        CFG_INT("shares_max", 256, CFGF_NONE),
         CFG_STR("fanout_keep", "10d", CFGF_NONE),
         CFG_INT("quota", 0, CFGF_NONE),
         CFG_STR("access_log", "", CFGF_NONE),

@@ -49,6 +49,9 @@ struct settings {
     enum plaintext_policy person_plaintext;
     size_t inline_max;   /* members up to whom a message goes out as one, with everybody's grants */
     size_t list_max;     /* members of the largest list */
+    size_t devices_max;     /* of one person */
+    size_t device_requests; /* that wait for one person */
+    size_t shares_max;      /* of other services' lists, that one person may leave here for her devices */
     int64_t fanout_keep; /* seconds for which a message's fan-out is remembered */
     int64_t quota; /* RecryptData for a member and day; 0 = no limit */
     char *access_log;

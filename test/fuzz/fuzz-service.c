@@ -7,7 +7,7 @@
  * fuzz-sources: service/signers.c service/nonces.c service/auth.c service/audit.c service/cache.c service/grants.c
  * fuzz-sources: service/quota.c service/dispatch.c service/request.c service/hello.c service/person.c service/list.c
  * fuzz-sources: service/change.c service/members.c service/grant.c service/resolve.c service/fanout.c
- * fuzz-sources: service/jobs.c
+ * fuzz-sources: service/jobs.c service/devices.c service/devices-store.c service/chain.c service/recrypt.c
  */
 #include <stdint.h>
 #include <stdlib.h>

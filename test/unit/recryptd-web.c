@@ -310,7 +310,7 @@ void test_get_and_select(void)
 
     CU_ASSERT_EQUAL(world_status(&w, bob.sign, "Get", J("{'Group':'list@example.com'}")), 401);
     CU_ASSERT_EQUAL(world_status(&w, alice.sign, "Get", J("{'Group':'none@example.com'}")), 404);
-    CU_ASSERT_EQUAL(world_status(&w, alice.sign, "Get", J("{'Group':'alice@example.com'}")), 404);
+    CU_ASSERT_EQUAL(world_status(&w, alice.sign, "Get", J("{'Group':'alice@example.com'}")), 201);
     CU_ASSERT_EQUAL(world_status(&w, alice.sign, "Get", J("{'Group':7}")), 400);
     CU_ASSERT_EQUAL(world_call(&w, alice.sign, "Get", J("{'Group':'List@Example.COM'}"), NULL, &a), 0);
     CU_ASSERT_EQUAL(a.status, 201);

@@ -1,0 +1,147 @@
+/* RecryptData: a member's own request, and one of her devices. */
+#include <stdio.h>
+#include <string.h>
+
+#include "chain.h"
+#include "common/sjson.h"
+#include "service.h"
+
+/* What is asked for. */
+struct ask {
+    const char *key_udf; /* of the member's or device's key */
+    char keyid[KEYID_SIZE];
+    struct epk epk;
+    struct key_record key;
+    struct account account; /* whose key it is */
+    int known;              /* here */
+};
+
+static int read_ask(struct service *s, struct request *rq, struct ask *a, struct err *e)
+{
+    int rc = sjson_string(rq->body, "MemberKeyUDF", &a->key_udf, e);
+
+    rc = rc ? rc : request_keyid(rq, a->keyid, e);
+    rc = rc ? rc : request_epk(rq, &a->epk, e);
+    if (rc)
+        return rc;
+    /* Not by way of the cache: how long it takes to fill tells how many members there are. */
+    rc = key_get(&s->records, a->keyid, &a->key, e);
+    rc = rc ? rc : account_get(&s->records, a->key.account, &a->account, e);
+    a->known = !rc;
+    if (rc && rc != ERR_ABSENT)
+        return rc;
+    if (a->known && jwk_suite(a->key.key) != a->epk.suite)
+        return err_set(e, ERR_KEY, "the ephemeral key is refused");
+    return a->known ? service_not_quarantined(s, &a->account, e) : 0;
+}
+
+static void ask_clear(struct ask *a)
+{
+    epk_clear(&a->epk);
+    key_clear(&a->key);
+    account_clear(&a->account);
+}
+
+static int put(struct json_object *reply, const char *name, struct json_object *value, struct err *e)
+{
+    return sjson_set_object(reply, name, value) ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
+}
+
+/* Her own entry, as a list's member or as a device. */
+static int own(struct service *s, struct request *rq, const struct ask *a, const char *member,
+               struct json_object *reply, struct err *e)
+{
+    struct json_object *grant = NULL;
+    int rc = grant_one(s->grants, &s->records, a->keyid, member ? member : "", a->key_udf, rq->caller->signer, &a->epk,
+                       a->known && member, &grant, e);
+
+    rc = rc ? rc : quota_take(s->quota, a->account.address, member, s->settings->quota, rq->now, e);
+    if (rc) {
+        json_object_put(grant);
+        return rc;
+    }
+    snprintf(rq->detail, sizeof rq->detail, "grant:%s", member);
+    rq->granted = 1;
+    return put(reply, "Grant", grant, e);
+}
+
+/* The first of the two: the person's grant, or for a list elsewhere what she left here. Either way statement is what
+ * holds her half, NULL when there is none. */
+static int persons(struct service *s, const struct ask *a, const char *person, struct json_object **grant,
+                   const char **statement, struct err *e)
+{
+    struct buf share = BUF_INIT;
+    int rc = grant_one(s->grants, &s->records, a->keyid, person, NULL, NULL, &a->epk,
+                       a->known && a->account.kind == PROFILE_LIST, grant, e);
+
+    if (rc == ERR_ABSENT && !a->known) {
+        rc = chain_share(s, person, a->keyid, &share, e);
+        rc = rc ? rc : chain_share_grant(buf_str(&share), grant, e);
+    }
+    buf_free(&share);
+    *statement = NULL;
+    if (!rc && sjson_string(*grant, "dk", statement, NULL))
+        rc = err_set(e, ERR_ABSENT, "no grant");
+    return rc == ERR_ABSENT ? 0 : rc;
+}
+
+static int by_device(struct service *s, struct request *rq, const struct ask *a, const struct signer_membership *d,
+                     struct json_object *reply, struct err *e)
+{
+    struct json_object *grant = NULL, *device = NULL;
+    const char *statement;
+    struct account person;
+    int rc = account_get(&s->records, d->group, &person, e);
+
+    rc = rc ? rc : service_not_quarantined(s, &person, e);
+    account_clear(&person);
+    rc = rc ? rc : persons(s, a, d->group, &grant, &statement, e);
+    rc = rc ? rc : chain_grant(s, statement, d->member, a->key_udf, rq->caller->signer, &device, e);
+    rc = rc ? rc : quota_take(s->quota, a->known ? a->account.address : "", d->group, s->settings->quota, rq->now, e);
+    rc = rc ? rc : request_log_grant(s, rq, d->member, e);
+    if (rc) {
+        json_object_put(grant);
+        json_object_put(device);
+        return rc;
+    }
+    snprintf(rq->detail, sizeof rq->detail, "grant:%s", d->group);
+    rq->granted = 1;
+    rc = put(reply, "Grant", grant, e);
+    if (rc)
+        json_object_put(device);
+    return rc ? rc : put(reply, "Device", device, e);
+}
+
+/* The signer's place in the group that the key is of. */
+static const char *own_member(const struct signer *sg, const struct ask *a)
+{
+    const char *member = NULL;
+
+    for (size_t i = 0; a->known && sg && i < sg->count; i++)
+        if (!strcmp(sg->memberships[i].group, a->account.address) && !strcmp(sg->memberships[i].key_udf, a->key_udf))
+            member = sg->memberships[i].member;
+    return member;
+}
+
+int recrypt_data_handle(struct service *s, struct request *rq, struct json_object *reply, struct err *e)
+{
+    const struct signer_membership *d;
+    struct ask a = {0};
+    const char *member;
+    size_t at = 0;
+    int rc = read_ask(s, rq, &a, e);
+
+    if (rc)
+        goto out;
+    member = own_member(rq->caller->record, &a);
+    d = member ? NULL : chain_device(rq->caller->record, a.key_udf, &at);
+    if (!d)
+        rc = own(s, rq, &a, member, reply, e);
+    else
+        do
+            rc = by_device(s, rq, &a, d, reply, e);
+        while (rc == ERR_ABSENT && (d = chain_device(rq->caller->record, a.key_udf, &at)));
+out:
+    ask_clear(&a);
+    return rc ? rc : STATUS_OK;
+}

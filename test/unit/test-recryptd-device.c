@@ -1,0 +1,332 @@
+/* Drives a real recryptd: devices of persons, from asking to be let in to the lists that they read for their person
+ * (doc/protocol.md). The tests build on each other, in the order of the table at the end. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "recryptd-device.h"
+
+struct world w;
+struct who alice, bob, carol, list;
+struct gadget phone, tablet;
+struct roster devices;
+
+static void test_start(void)
+{
+    world_configure(&w, "registration = \"open\"\ndevices_max = 3\ndevice_requests = 3\nshares_max = 2");
+    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    gadget_make(&phone, &bob, "phone", "X25519");
+    gadget_make(&tablet, &bob, "tablet", "P-256");
+    CU_ASSERT_EQUAL(set_person(&alice), 201);
+    CU_ASSERT_EQUAL(set_person(&bob), 201);
+    CU_ASSERT_EQUAL(set_person(&carol), 201);
+    CU_ASSERT_EQUAL(make_list(&list), 201);
+    CU_ASSERT_EQUAL(list_add(&list, &bob), 201);
+    CU_ASSERT_EQUAL(gets(&bob.address[0], "Roster"), 0);
+}
+
+static void test_asking(void)
+{
+    struct gadget other, foreign;
+    struct answer a;
+
+    CU_ASSERT_EQUAL(join("bob@example.com", "x"), 400);
+    CU_ASSERT_EQUAL(world_status(&w, NULL, "Join", J("{'Account':'bob@example.com'}")), 400);
+    CU_ASSERT_EQUAL(world_status(&w, NULL, "Join", J("{'Account':'bob@example.com','Request':'x','Recovery':'x'}")),
+                    400);
+    CU_ASSERT_EQUAL(join("nobody@example.com", buf_str(&phone.request)), 404);
+    CU_ASSERT_EQUAL(join("list@example.com", buf_str(&phone.request)), 404);
+    CU_ASSERT_EQUAL(join("carol@example.com", buf_str(&phone.request)), 400); /* is for bob */
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&phone.request)), 201);
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&phone.request)), 201); /* the same again */
+    CU_ASSERT_EQUAL(pending(&bob), 1);
+    CU_ASSERT_EQUAL(pending(&carol), 0);
+    /* the same key asks anew: one request still */
+    gadget_ask(&phone, "phone");
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&phone.request)), 201);
+    CU_ASSERT_EQUAL(pending(&bob), 1);
+    /* a second one for that name, and a third, and no more */
+    gadget_make(&other, &bob, "phone", "X25519");
+    gadget_make(&foreign, &bob, "foreign", "X25519");
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&other.request)), 201);
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&foreign.request)), 201);
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&tablet.request)), 503);
+    CU_ASSERT_EQUAL(pending(&bob), 3);
+    /* refused by the person, and by her alone */
+    CU_ASSERT_EQUAL(leave(&carol, "bob@example.com", foreign.is.code), 401);
+    CU_ASSERT_EQUAL(leave(&bob, "bob@example.com", "aaaaa-aaaaa-aaaaa-aaaaa"), 404);
+    CU_ASSERT_EQUAL(leave(&bob, "nobody@example.com", foreign.is.code), 404);
+    CU_ASSERT_EQUAL(leave(&bob, "bob@example.com", foreign.is.code), 201);
+    CU_ASSERT_EQUAL(leave(&bob, "bob@example.com", foreign.is.code), 404);
+    CU_ASSERT_EQUAL(pending(&bob), 2);
+    CU_ASSERT_EQUAL(world_call(&w, foreign.sign, "Select", J("{'Kind':'pending'}"), NULL, &a), 0);
+    CU_ASSERT_EQUAL(a.status, 401);
+    answer_clear(&a);
+    CU_ASSERT_EQUAL(world_status(&w, bob.sign, "Select", J("{'Kind':'devices'}")), 400);
+    gadget_clear(&other);
+    gadget_clear(&foreign);
+}
+
+static void test_letting_in(void)
+{
+    const struct who *key = &bob, *wrong = &carol;
+    struct gadget uninvited;
+    struct who impostor;
+
+    gadget_make(&uninvited, &bob, "uninvited", "X25519");
+    begin_roster(&devices, &bob);
+    /* in the roster: who did not ask; who asked with other keys; a foreigner */
+    CU_ASSERT_EQUAL(put_device(&uninvited), 0);
+    CU_ASSERT_EQUAL(let_in(&uninvited, &key, 1, 1), 400);
+    CU_ASSERT_EQUAL(drop_device(&uninvited), 0);
+    CU_ASSERT_EQUAL(put_device(&phone), 0);
+    CU_ASSERT_EQUAL(let_in(&phone, &key, 0, 1), 400);   /* no entry */
+    CU_ASSERT_EQUAL(let_in(&phone, &wrong, 1, 1), 400); /* of another's key */
+    jwk_free(&phone.is.signer);
+    CU_ASSERT_EQUAL(jwk_public_copy(uninvited.sign, &phone.is.signer, NULL), 0);
+    CU_ASSERT_EQUAL(let_in(&phone, &key, 1, 1), 400); /* its key, another's signature key */
+    jwk_free(&phone.is.signer);
+    CU_ASSERT_EQUAL(jwk_public_copy(phone.sign, &phone.is.signer, NULL), 0);
+    CU_ASSERT_EQUAL(grant_status(&phone, &bob), 404);
+    CU_ASSERT_EQUAL(let_in_by(&carol, &phone, &key, 1, 1), 401);
+    CU_ASSERT_EQUAL(let_in(&phone, &key, 1, 1), 201);
+    CU_ASSERT_EQUAL(let_in(&phone, &key, 1, 1), 409);
+    CU_ASSERT_EQUAL(let_in(&phone, &key, 1, 2), 409);
+    CU_ASSERT_EQUAL(pending(&bob), 0); /* the other one of that name is gone as well */
+    CU_ASSERT_EQUAL(reads_own(&phone, &bob), 1);
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&phone.request)), 201); /* an answer was lost */
+    CU_ASSERT_EQUAL(pending(&bob), 0);
+    gadget_clear(&uninvited);
+    gadget_make(&uninvited, &bob, "phone", "X25519");
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&uninvited.request)), 409);
+    gadget_clear(&uninvited);
+    /* a device with the person's own signature key */
+    gadget_make(&uninvited, &bob, "self", "X25519");
+    jwk_free(&uninvited.sign);
+    uninvited.sign = bob.sign;
+    gadget_ask(&uninvited, "self");
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&uninvited.request)), 201);
+    CU_ASSERT_EQUAL(put_device(&uninvited), 0);
+    CU_ASSERT_EQUAL(let_in(&uninvited, &key, 1, 2), 400);
+    CU_ASSERT_EQUAL(drop_device(&uninvited), 0);
+    CU_ASSERT_EQUAL(leave(&bob, "bob@example.com", uninvited.is.code), 201);
+    uninvited.sign = NULL;
+    gadget_clear(&uninvited);
+    /* one with another suite than the person's */
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&tablet.request)), 201);
+    CU_ASSERT_EQUAL(put_device(&tablet), 0);
+    CU_ASSERT_EQUAL(let_in(&tablet, &key, 1, 2), 201);
+    CU_ASSERT_EQUAL(reads_own(&tablet, &bob), 1);
+    CU_ASSERT_EQUAL(shown("bob+phone@example.com", "active") + shown("bob+tablet@example.com", "active"), 2);
+    CU_ASSERT_EQUAL(gets("bob@example.com", "Policy"), 0);
+    CU_ASSERT_EQUAL(world_status(&w, phone.sign, "Get", J("{'Group':'bob@example.com'}")), 401);
+    /* a person with devices needs entries with a new key */
+    who_make(&impostor, "bob@example.com", "X25519");
+    jwk_free(&impostor.sign);
+    impostor.sign = bob.sign;
+    who_sign(&impostor, NULL, 2);
+    CU_ASSERT_EQUAL(set_person(&impostor), 409);
+    impostor.sign = NULL;
+    who_clear(&impostor);
+    CU_ASSERT_EQUAL(world_status(&w, bob.sign, "Set", J("{'Policy':{'Group':'bob@example.com','Policy':{}}}")), 404);
+}
+
+/* What is said about who asks for what is one answer. */
+static void test_refusals(void)
+{
+    struct gadget stranger;
+    struct answer one, two, three;
+    struct sealed m;
+
+    gadget_make(&stranger, &bob, "stranger", "X25519");
+    CU_ASSERT_EQUAL_FATAL(seal(&bob, "x", &m), 0);
+    ask(stranger.sign, stranger.is.key_udf, bob.profile.keyid, &m, &one);
+    ask(phone.sign, tablet.is.key_udf, bob.profile.keyid, &m, &two); /* another device's key */
+    ask(carol.sign, phone.is.key_udf, bob.profile.keyid, &m, &three);
+    CU_ASSERT(one.status == 404 && !strcmp(one.text, "no grant"));
+    CU_ASSERT(json_object_equal(one.all, two.all) && json_object_equal(one.all, three.all));
+    answer_clear(&two);
+    answer_clear(&three);
+    sealed_clear(&m);
+    /* a list that the person is not on, a key that is nobody's, another person's mail */
+    CU_ASSERT_EQUAL_FATAL(seal(&carol, "x", &m), 0);
+    ask(phone.sign, phone.is.key_udf, carol.profile.keyid, &m, &two);
+    ask(phone.sign, phone.is.key_udf, "other@example.org.mm--aaaaa-bbbbb-ccccc-ddddd-eeeee-fffff", &m, &three);
+    CU_ASSERT(json_object_equal(one.all, two.all) && json_object_equal(one.all, three.all));
+    answer_clear(&one);
+    answer_clear(&two);
+    answer_clear(&three);
+    sealed_clear(&m);
+    gadget_clear(&stranger);
+}
+
+static void test_chain(void)
+{
+    static const char *const suites[][2] = {{"X25519", "X448"}, {"X448", "X25519"}, {"P-256", "X448"}};
+    struct who other, person;
+    struct gadget one;
+
+    CU_ASSERT_EQUAL(reads_chain(&phone, &bob, &list), 1);
+    CU_ASSERT_EQUAL(reads_chain(&tablet, &bob, &list), 1);
+    /* a list of one suite, a device group of another, and the other way round */
+    for (int i = 0; i < 3; i++) {
+        const struct who *key = &person;
+        struct roster kept = devices;
+        char address[64];
+
+        snprintf(address, sizeof address, "list%d@example.com", i);
+        who_make_list(&other, address, &alice, suites[i][0], 1);
+        snprintf(address, sizeof address, "person%d@example.com", i);
+        who_make(&person, address, suites[i][1]);
+        CU_ASSERT_EQUAL(set_person(&person), 201);
+        CU_ASSERT_EQUAL(make_list(&other), 201);
+        gadget_make(&one, &person, "phone", "X25519");
+        CU_ASSERT_EQUAL(join(person.address, buf_str(&one.request)), 201);
+        begin_roster(&devices, &person);
+        CU_ASSERT_EQUAL(put_device(&one), 0);
+        CU_ASSERT_EQUAL(let_in_by(&person, &one, &key, 1, 1), 201);
+        CU_ASSERT_EQUAL(reads_own(&one, &person), 1);
+        CU_ASSERT_EQUAL(grant_status(&one, &other), 404); /* not a member yet */
+        CU_ASSERT_EQUAL(list_add(&other, &person), 201);
+        CU_ASSERT_EQUAL(reads_chain(&one, &person, &other), 1);
+        CU_ASSERT_EQUAL(list_remove(&other, &person), 201);
+        CU_ASSERT_EQUAL(grant_status(&one, &other), 404);
+        gadget_clear(&one);
+        who_clear(&person);
+        who_clear(&other);
+        roster_clear(&devices);
+        devices = kept;
+    }
+}
+
+static void test_removing(void)
+{
+    const struct who *key = &bob;
+
+    CU_ASSERT_EQUAL(take_out(&phone, 3, 1), 400); /* still in the roster */
+    CU_ASSERT_EQUAL(drop_device(&phone), 0);
+    CU_ASSERT_EQUAL(take_out(&phone, 2, 1), 409); /* serial */
+    CU_ASSERT_EQUAL(take_out(&phone, 3, 1), 201);
+    CU_ASSERT_EQUAL(take_out(&phone, 4, 1), 404);
+    CU_ASSERT_EQUAL(grant_status(&phone, &bob), 404);
+    CU_ASSERT_EQUAL(grant_status(&phone, &list), 404);
+    CU_ASSERT_EQUAL(reads_own(&tablet, &bob), 1);
+    CU_ASSERT_EQUAL(reads_chain(&tablet, &bob, &list), 1);
+    CU_ASSERT_EQUAL(shown("bob+phone@example.com", "active"), 0);
+    /* it comes in by asking again only */
+    CU_ASSERT_EQUAL(put_device(&phone), 0);
+    CU_ASSERT_EQUAL(let_in(&phone, &key, 1, 4), 400);
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&phone.request)), 201);
+    CU_ASSERT_EQUAL(let_in(&phone, &key, 1, 4), 201);
+    CU_ASSERT_EQUAL(reads_own(&phone, &bob), 1);
+}
+
+static void test_too_many(void)
+{
+    const struct who *key = &bob;
+    struct gadget more[2];
+    char name[16];
+
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "more%d", i);
+        gadget_make(&more[i], &bob, name, "X25519");
+        CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&more[i].request)), 201);
+        CU_ASSERT_EQUAL(put_device(&more[i]), 0);
+        CU_ASSERT_EQUAL(let_in(&more[i], &key, 1, 5 + i), i ? 409 : 201);
+    }
+    CU_ASSERT_EQUAL(drop_device(&more[1]), 0);
+    CU_ASSERT_EQUAL(leave(&bob, "bob@example.com", more[1].is.code), 201);
+    CU_ASSERT_EQUAL(drop_device(&more[0]), 0);
+    CU_ASSERT_EQUAL(take_out(&more[0], 7, 1), 201);
+    gadget_clear(&more[0]);
+    gadget_clear(&more[1]);
+}
+
+static void test_rekey(void)
+{
+    const struct gadget *both[] = {&phone, &tablet}, *one[] = {&tablet};
+    static struct who old;
+    struct who next;
+
+    who_make(&next, "bob@example.com", "X25519");
+    jwk_free(&next.sign);
+    next.sign = bob.sign;
+    who_sign(&next, NULL, 2);
+    CU_ASSERT_EQUAL(rekey(&next, 2, 8, both, 1), 400); /* an entry is missing */
+    CU_ASSERT_EQUAL(rekey(&next, 2, 7, both, 2), 409); /* serial */
+    CU_ASSERT_EQUAL(rekey(&list, 2, 8, both, 2), 400); /* a list's profile */
+    CU_ASSERT_EQUAL(rekey(&next, 2, 8, both, 2), 202);
+    old = bob;
+    bob = next;
+    CU_ASSERT_EQUAL(reads_own(&phone, &old), 1);
+    CU_ASSERT_EQUAL(reads_own(&phone, &bob), 1);
+    CU_ASSERT_EQUAL(reads_own(&tablet, &bob), 1);
+    /* the list's statement is still to the old key */
+    CU_ASSERT_EQUAL(reads_chain(&phone, &old, &list), 1);
+    /* a device that is not in the roster is removed with it */
+    who_make(&next, "bob@example.com", "X25519");
+    jwk_free(&next.sign);
+    next.sign = bob.sign;
+    who_sign(&next, NULL, 3);
+    CU_ASSERT_EQUAL(drop_device(&phone), 0);
+    CU_ASSERT_EQUAL(rekey(&next, 3, 9, one, 1), 202);
+    CU_ASSERT_EQUAL(grant_status(&phone, &old), 404);
+    CU_ASSERT_EQUAL(grant_status(&phone, &bob), 404);
+    CU_ASSERT_EQUAL(grant_status(&phone, &next), 404);
+    CU_ASSERT_EQUAL(reads_own(&tablet, &old), 1);
+    CU_ASSERT_EQUAL(reads_own(&tablet, &next), 1);
+    keep_old_key(&old);
+    keep_old_key(&bob);
+    bob = next;
+}
+
+static void test_check(void)
+{
+    struct buf out = BUF_INIT;
+
+    CU_ASSERT_EQUAL(world_stop(&w), 0);
+    CU_ASSERT_EQUAL(world_run(&w, &out, "--check", NULL), 0);
+    printf("# %s", buf_str(&out));
+    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    CU_ASSERT_EQUAL(reads_own(&tablet, &bob), 1);
+    CU_ASSERT_EQUAL(grant_status(&phone, &bob), 404);
+    buf_free(&out);
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        {"people and a list", test_start},
+        {"asking to be let in, with every fault refused", test_asking},
+        {"letting in, with every fault refused", test_letting_in},
+        {"every refusal of a grant is the same", test_refusals},
+        {"lists by way of the device group, of every suite", test_chain},
+        {"a device that is removed reads nothing more", test_removing},
+        {"no more devices than devices_max", test_too_many},
+        {"a new key: old mail and new, and removal with it", test_rekey},
+        {"the store is whole, and a restart keeps everything", test_check},
+    };
+    int status;
+
+    if (world_make(&w))
+        return 1;
+    who_make(&alice, "alice@example.com", "X25519");
+    who_make(&bob, "bob@example.com", "X25519");
+    who_make(&carol, "carol@example.com", "X25519");
+    who_make_list(&list, "list@example.com", &alice, "X25519", 1);
+    status = unit_main("recryptd-device", tests, sizeof tests / sizeof *tests);
+    gadget_clear(&phone);
+    gadget_clear(&tablet);
+    roster_clear(&devices);
+    who_clear(&alice);
+    who_clear(&bob);
+    who_clear(&carol);
+    who_clear(&list);
+    old_keys_clear();
+    if (status && getenv("KEEP"))
+        printf("# kept: %s\n", w.dir);
+    else
+        world_remove(&w);
+    return status;
+}
