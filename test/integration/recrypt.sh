@@ -487,27 +487,5 @@ ok "no TLS to it" status 75 as ines personal ines@tls.example
 tls_conf "$tls_url" "ca = \"$T/tls.pem\""
 ok "the certificate that recrypt.conf names" as ines personal ines@tls.example
 ok "others of it" as ines key ines@tls.example
-
-# ---- the manual says what --help says ----
-manual_has_all() {
-  local c o missing=
-  for c in $("$recrypt" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
-    grep -q "^\.It Cm $c\b" "$SRC/doc/recrypt.1" || missing="$missing $c"
-    for o in $("$recrypt" "$c" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p'); do
-      grep -q "^\.It Fl Fl $o\b" "$SRC/doc/recrypt.1" || missing="$missing --$o"
-      [ "$o" = help ] || sed -n "/^\.It Cm $c\b/,/^\.It Cm/p" "$SRC/doc/recrypt.1" | grep -q "^\.Fl Fl $o\b" || missing="$missing $c:--$o"
-    done
-  done
-  same "$missing" ""
-}
-help_has_all() {
-  local o missing=
-  for o in $(sed -n 's/^\.It Fl Fl \([a-z-]*\).*/\1/p' "$SRC/doc/recrypt.1"); do
-    [ "$o" = version ] || for c in $("$recrypt" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do "$recrypt" "$c" --help; done | grep -q -- "^  --$o\b" || missing="$missing --$o"
-  done
-  same "$missing" ""
-}
-ok "every command and option is in the manual" manual_has_all
-ok "and the manual has no others" help_has_all
 ok "--version" says "0.1.0" "$recrypt" --version
 tap_done
