@@ -104,7 +104,8 @@ local_reads() {
 }
 local_bounce() { # the null sender, and an address extension
   letter "To a system user" 100 "games+news@$host"
-  submit $com "" "games+news@$host" "$letter" && world_wait 30 eval '[ "$(local_files)" = 2 ]' && grep -q '^Return-Path: <>' "$T"/$com/local/games/Maildir/new/*
+  submit $com "" "games+news@$host" "$letter" && world_wait 30 eval '[ "$(local_files)" = 2 ]' && grep -q '^Return-Path: <>' "$T"/$com/local/games/Maildir/new/* && return
+  find "$T/$com/local" -type f; tail -n 12 "$T/$com/log/postfix"; return 1
 }
 asks() { # ACCOUNT: what recryptd tells games about it
   setpriv --reuid=games --regid=games --clear-groups "$python" - "$T/$com/run/recryptd.sock" "$sealed" "$1" <<'PY'
