@@ -1,4 +1,4 @@
-/* The validator of sjson.h: a walk over the octets with an explicit stack, no recursion. */
+/* The validator and parser of sjson.h: one walk over the octets with an explicit stack, no recursion. */
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
@@ -15,6 +15,7 @@ struct name {
 
 struct level {
     int object;
+    struct json_object *made;     /* when building; its parent's, or the root */
     size_t first_name, names_len; /* what the stacks of names had when it was opened */
 };
 
@@ -29,6 +30,10 @@ struct check {
     size_t count, size;
     struct buf names; /* their octets, escapes resolved */
     struct buf number;
+    /* When building: */
+    int build;
+    struct json_object *root;
+    struct buf text; /* a string's octets, escapes resolved */
 };
 
 static int bad(struct check *c, const char *what)
@@ -194,11 +199,11 @@ static size_t digits(struct check *c)
     return (size_t)(c->p - from);
 }
 
-/* Whether the number's text is in range: int64, or finite in double whatever the process's locale says. */
-static int number_range(struct check *c, const unsigned char *from, int integer)
+/* Whether the number's text, kept in c->number, is in range: int64, or finite in double whatever the process's locale
+ * says. */
+static int number_range(struct check *c, const unsigned char *from, int integer, double *d)
 {
     locale_t plain;
-    double d;
 
     buf_reset(&c->number);
     if (keep(c, &c->number, from, (size_t)(c->p - from)) < 0)
@@ -210,15 +215,67 @@ static int number_range(struct check *c, const unsigned char *from, int integer)
     }
     if (!(plain = newlocale(LC_ALL_MASK, "C", (locale_t)0)))
         return err_errno(c->e, "JSON");
-    d = strtod_l(buf_str(&c->number), NULL, plain);
+    *d = strtod_l(buf_str(&c->number), NULL, plain);
     freelocale(plain);
-    return isfinite(d) ? 0 : bad(c, "number out of range");
+    return isfinite(*d) ? 0 : bad(c, "number out of range");
+}
+
+/* Puts a value where it belongs: v is the container's, or the root, or gone. An object's names are compared when it
+ * closes. */
+static int put(struct check *c, struct json_object *v)
+{
+    struct level *l = c->depth ? &c->levels[c->depth - 1] : NULL;
+    int r = 0;
+
+    if (!l)
+        c->root = v;
+    else if (l->object)
+        r = json_object_object_add_ex(l->made, (const char *)c->names.data + c->stack[c->count - 1].at, v,
+                                      JSON_C_OBJECT_ADD_KEY_IS_NEW);
+    else
+        r = json_object_array_add(l->made, v);
+    if (r == 0)
+        return 0;
+    json_object_put(v);
+    return err_set(c->e, ERR_SYSTEM, "JSON: no memory");
+}
+
+static int put_new(struct check *c, struct json_object *v)
+{
+    return v ? put(c, v) : err_set(c->e, ERR_SYSTEM, "JSON: no memory");
+}
+
+/* The string that ended at c->p, from its opening quote on. */
+static int put_string(struct check *c, const unsigned char *from)
+{
+    const unsigned char *data = from + 1;
+    size_t len = (size_t)(c->p - 1 - data);
+    int r;
+
+    if (memchr(data, '\\', len)) {
+        c->p = from;
+        buf_reset(&c->text);
+        if ((r = keep(c, &c->text, "", 0)) < 0 || (r = string(c, &c->text)) < 0)
+            return r;
+        data = c->text.data;
+        len = c->text.len;
+    }
+    return put_new(c, json_object_new_string_len((const char *)data, (int)len));
+}
+
+/* Its text is in c->number, and in range. */
+static int put_number(struct check *c, int integer, double d)
+{
+    const char *text = buf_str(&c->number);
+
+    return put_new(c, integer ? json_object_new_int64(strtoll(text, NULL, 10)) : json_object_new_double_s(d, text));
 }
 
 static int number(struct check *c)
 {
     const unsigned char *from = c->p;
-    int integer = 1;
+    int integer = 1, r;
+    double d = 0;
 
     if (*c->p == '-')
         c->p++;
@@ -240,7 +297,8 @@ static int number(struct check *c)
         if (!digits(c))
             return bad(c, "no digit in the exponent");
     }
-    return number_range(c, from, integer);
+    r = number_range(c, from, integer, &d);
+    return r < 0 || !c->build ? r : put_number(c, integer, d);
 }
 
 static int literal(struct check *c, const char *word)
@@ -255,8 +313,17 @@ static int literal(struct check *c, const char *word)
 
 static int open_level(struct check *c)
 {
+    struct json_object *made = NULL;
+    int r;
+
     if (c->depth >= c->lim->depth)
         return err_set(c->e, ERR_LIMIT, "JSON: nested more than %zu deep", c->lim->depth);
+    if (c->build) {
+        made = *c->p == '{' ? json_object_new_object() : json_object_new_array();
+        if ((r = put_new(c, made)) < 0)
+            return r;
+    }
+    c->levels[c->depth].made = made;
     c->levels[c->depth].object = *c->p == '{';
     c->levels[c->depth].first_name = c->count;
     c->levels[c->depth].names_len = c->names.len;
@@ -326,6 +393,7 @@ static int name(struct check *c)
 /* One value's first token: 1 when it opened a level, 0 when it is complete. */
 static int value(struct check *c)
 {
+    const unsigned char *from = c->p;
     int r;
 
     if (c->p >= c->end)
@@ -338,13 +406,17 @@ static int value(struct check *c)
         r = open_level(c);
         return r < 0 ? r : 1;
     case '"':
-        return string(c, NULL);
+        r = string(c, NULL);
+        return r < 0 || !c->build ? r : put_string(c, from);
     case 't':
-        return literal(c, "true");
+        r = literal(c, "true");
+        return r < 0 || !c->build ? r : put_new(c, json_object_new_boolean(1));
     case 'f':
-        return literal(c, "false");
+        r = literal(c, "false");
+        return r < 0 || !c->build ? r : put_new(c, json_object_new_boolean(0));
     case 'n':
-        return literal(c, "null");
+        r = literal(c, "null");
+        return r < 0 || !c->build ? r : put(c, NULL);
     default:
         return number(c);
     }
@@ -405,29 +477,41 @@ static int walk(struct check *c)
     return c->p == c->end ? 0 : bad(c, "octets after the value");
 }
 
-int sjson_validate(const void *data, size_t len, const struct sjson_limits *lim, struct err *e)
+static int check(struct check *c, const void *data, size_t len, const struct sjson_limits *lim, struct err *e)
 {
-    size_t values;
-
-    return sjson_count(data, len, lim, &values, e);
-}
-
-int sjson_count(const void *data, size_t len, const struct sjson_limits *lim, size_t *values, struct err *e)
-{
-    struct check c = {.p = data, .start = data, .e = e, .lim = lim ? lim : &sjson_default};
     int r;
 
-    *values = 0;
-    if (len > c.lim->octets)
-        return err_set(e, ERR_LIMIT, "JSON: more than %zu octets", c.lim->octets);
-    c.end = c.p + len;
-    if (!(c.levels = calloc(c.lim->depth + 1, sizeof *c.levels)))
+    c->p = c->start = data;
+    c->e = e;
+    c->lim = lim ? lim : &sjson_default;
+    if (len > c->lim->octets || len > INT32_MAX)
+        return err_set(e, ERR_LIMIT, "JSON: more than %zu octets", c->lim->octets);
+    c->end = c->p + len;
+    if (!(c->levels = calloc(c->lim->depth + 1, sizeof *c->levels)))
         return err_errno(e, "JSON");
-    r = walk(&c);
-    *values = c.values;
-    free(c.levels);
-    free(c.stack);
-    buf_free(&c.names);
-    buf_free(&c.number);
+    r = walk(c);
+    free(c->levels);
+    free(c->stack);
+    buf_free(&c->names);
+    buf_free(&c->number);
+    buf_free(&c->text);
+    return r;
+}
+
+int sjson_validate(const void *data, size_t len, const struct sjson_limits *lim, struct err *e)
+{
+    struct check c = {0};
+
+    return check(&c, data, len, lim, e);
+}
+
+int sjson_parse(const void *data, size_t len, const struct sjson_limits *lim, struct json_object **out, struct err *e)
+{
+    struct check c = {.build = 1};
+    int r = check(&c, data, len, lim, e);
+
+    *out = r < 0 ? NULL : c.root;
+    if (r < 0)
+        json_object_put(c.root);
     return r;
 }

@@ -1,59 +1,9 @@
 #include "sjson.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "b64.h"
-
-/* How many values the tree has; its depth was checked. */
-static size_t count_values(struct json_object *v)
-{
-    size_t n = 1;
-
-    if (json_object_is_type(v, json_type_object)) {
-        json_object_object_foreach(v, name, inner)
-        {
-            (void)name;
-            n += count_values(inner);
-        }
-    } else if (json_object_is_type(v, json_type_array)) {
-        for (size_t i = 0; i < json_object_array_length(v); i++)
-            n += count_values(json_object_array_get_idx(v, i));
-    }
-    return n;
-}
-
-int sjson_parse(const void *data, size_t len, const struct sjson_limits *lim, struct json_object **out, struct err *e)
-{
-    const struct sjson_limits *l = lim ? lim : &sjson_default;
-    struct json_tokener *tok;
-    enum json_tokener_error result;
-    size_t values;
-    int r;
-
-    *out = NULL;
-    if ((r = sjson_count(data, len, l, &values, e)) < 0)
-        return r;
-    /* The validator's depth counts containers; json-c counts the value inside the innermost as well. */
-    if (len > INT32_MAX || l->depth > INT32_MAX - 2)
-        return err_set(e, ERR_LIMIT, "JSON: text too long");
-    if (!(tok = json_tokener_new_ex((int)l->depth + 2)))
-        return err_set(e, ERR_SYSTEM, "JSON: no memory");
-    json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
-    *out = json_tokener_parse_ex(tok, data, (int)len);
-    result = json_tokener_get_error(tok);
-    if (result == json_tokener_continue) { /* a number alone ends where the text ends */
-        *out = json_tokener_parse_ex(tok, " ", 1);
-        result = json_tokener_get_error(tok);
-    }
-    secret_wipe(tok->pb->buf, (size_t)tok->pb->size); /* the last strings, perhaps of a key */
-    json_tokener_free(tok);
-    /* The text is good. When memory runs out json-c may say so, or leave out a member and say nothing. */
-    if (result == json_tokener_success && count_values(*out) == values)
-        return 0;
-    json_object_put(*out);
-    *out = NULL;
-    return err_set(e, ERR_SYSTEM, "JSON: no memory");
-}
 
 /* p stands behind a quote: the one that ends the string. *escapes: whether it has any. */
 static const char *string_end(const char *p, int *escapes)
@@ -217,7 +167,8 @@ int sjson_set_b64(struct json_object *obj, const char *name, const void *data, s
     return r < 0 ? ERR_SYSTEM : 0;
 }
 
-/* Not json-c's writer: that one leaves unwiped copies of a private key behind whenever its buffer grows. */
+/* Not json-c's writer: that one leaves unwiped copies of a private key behind whenever its buffer grows, and leaves out
+ * what it has no memory for. */
 static int write_string(const char *s, size_t len, struct buf *out)
 {
     int r = buf_puts(out, "\"");
@@ -281,8 +232,12 @@ static int write_value(struct json_object *v, struct buf *out)
         return write_array(v, out);
     case json_type_null:
         return buf_puts(out, "null");
-    default: /* numbers as they were read, true, false */
-        return buf_puts(out, json_object_to_json_string_ext(v, JSON_C_TO_STRING_PLAIN));
+    case json_type_boolean:
+        return buf_puts(out, json_object_get_boolean(v) ? "true" : "false");
+    case json_type_int:
+        return buf_printf(out, "%" PRId64, json_object_get_int64(v));
+    default: /* a number with point or exponent, as it was read */
+        return buf_puts(out, json_object_get_userdata(v));
     }
 }
 

@@ -2,6 +2,8 @@
 if HAVE_CUNIT
 check_LIBRARIES = libunit.a
 libunit_a_SOURCES = test/unit/unit.h test/unit/unit.c
+# A test that wants its allocations to fail takes these among its sources.
+STARVE = test/unit/starve.h test/unit/starve.c
 UNIT_LIBS = libunit.a $(CUNIT_LIBS)
 TESTS = $(check_PROGRAMS)
 check_PROGRAMS += test/unit/test-buf test/unit/test-vectors test/unit/test-recryptd-equal

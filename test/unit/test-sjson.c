@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "starve.h"
 #include "unit.h"
 
 static int check(const char *text)
@@ -331,6 +332,46 @@ static void test_locale(void)
     setlocale(LC_ALL, "C");
 }
 
+static int round_trip(const char *text, struct buf *out)
+{
+    struct json_object *obj = NULL;
+    int r = sjson_parse(text, strlen(text), NULL, &obj, NULL);
+
+    buf_free(out);
+    r = r ? r : sjson_write(obj, out);
+    json_object_put(obj);
+    return r;
+}
+
+static void test_starved(void)
+{
+    static const char text[] =
+        "{\"name\":\"a string of more than thirty-two octets, for which a buffer has to grow\",\"list\":[1,"
+        "-2.50e+3,true,null,{\"inner\":{\"empty\":[],\"escaped\":\"quote \\\" and control \\u0001\"}}],"
+        "\"a name of more than thirty-two octets, for which a buffer has to grow\":false}";
+    struct buf out = BUF_INIT;
+    int failed = 0, r;
+
+    if (!starve_works()) {
+        unit_skip("sanitizers have allocations of their own");
+        return;
+    }
+    for (long n = 1;; n++) {
+        starve(n);
+        r = round_trip(text, &out);
+        if (starve_spared())
+            break;
+        failed += r < 0;
+        if (r == 0)
+            CU_ASSERT_STRING_EQUAL(buf_str(&out), text);
+        CU_ASSERT(r == 0 || r == ERR_SYSTEM);
+    }
+    CU_ASSERT_EQUAL(r, 0);
+    CU_ASSERT_STRING_EQUAL(buf_str(&out), text);
+    CU_ASSERT(failed > 25);
+    buf_free(&out);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -344,6 +385,7 @@ int main(void)
         {"JSONTestSuite", test_suite},
         {"a member's string is found in the text", test_find},
         {"a locale with a comma changes nothing", test_locale},
+        {"out of memory, nothing is left out in silence", test_starved},
     };
     return unit_main("sjson", tests, sizeof tests / sizeof *tests);
 }
