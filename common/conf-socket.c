@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,8 +42,8 @@ static int unix_name(const char *path, struct sockaddr_un *out, struct err *e)
     return 0;
 }
 
-/* "inet:host:port", "inet:[v6]:port" or "inet:port@host"; host "*" is every address. */
-static int inet_name(const char *address, int passive, struct addrinfo **out, struct err *e)
+/* "inet:host:port", "inet:[v6]:port" or "inet:port@host"; host "*" is every address. name (may be NULL) gets the host. */
+static int inet_name(const char *address, int passive, struct addrinfo **out, char name[CONF_HOST_SIZE], struct err *e)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0};
     char text[300], *host, *port, *cut;
@@ -70,6 +71,8 @@ static int inet_name(const char *address, int passive, struct addrinfo **out, st
     if ((r = getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, port, &hints, out)) != 0)
         return err_set(e, r == EAI_AGAIN || r == EAI_SYSTEM ? ERR_RETRY : ERR_USAGE, "'%s': %s", address,
                        gai_strerror(r));
+    if (name)
+        snprintf(name, CONF_HOST_SIZE, "%s", host);
     return 0;
 }
 
@@ -125,7 +128,7 @@ static int listen_inet(const char *address, int *out, struct err *e)
     struct addrinfo *list, *a;
     int fd = -1, on = 1, saved = 0, r;
 
-    if ((r = inet_name(address, 1, &list, e)) < 0)
+    if ((r = inet_name(address, 1, &list, NULL, e)) < 0)
         return r;
     for (a = list; a; a = a->ai_next) {
         if ((fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol)) >= 0) {
@@ -222,7 +225,7 @@ int conf_connect(const char *address, int timeout_ms, int *fd, struct err *e)
             return r;
         r = connect_one(AF_UNIX, (struct sockaddr *)&name, sizeof name, deadline, fd);
     } else {
-        if ((r = inet_name(address, 0, &list, e)) < 0)
+        if ((r = inet_name(address, 0, &list, NULL, e)) < 0)
             return r;
         for (a = list, r = -1; a && r < 0; a = a->ai_next)
             r = connect_one(a->ai_family, a->ai_addr, a->ai_addrlen, deadline, fd);
@@ -236,4 +239,47 @@ int conf_connect(const char *address, int timeout_ms, int *fd, struct err *e)
     if (e)
         e->code = ERR_RETRY;
     return ERR_RETRY;
+}
+
+int conf_resolve(const char *address, struct conf_address *out, size_t max, size_t *count, char host[CONF_HOST_SIZE],
+                 struct err *e)
+{
+    const char *path = unix_path(address);
+    struct sockaddr_un name;
+    struct addrinfo *list;
+    int r;
+
+    *count = 0;
+    if (host)
+        *host = 0;
+    if (path) {
+        if ((r = unix_name(path, &name, e)) < 0)
+            return r;
+        memset(&out[0].sa, 0, sizeof out[0].sa);
+        memcpy(&out[0].sa, &name, sizeof name);
+        out[0].len = sizeof name;
+        *count = 1;
+        return 0;
+    }
+    if ((r = inet_name(address, 0, &list, host, e)) < 0)
+        return r;
+    for (struct addrinfo *a = list; a && *count < max; a = a->ai_next) {
+        memset(&out[*count].sa, 0, sizeof out[*count].sa);
+        memcpy(&out[*count].sa, a->ai_addr, a->ai_addrlen);
+        out[(*count)++].len = a->ai_addrlen;
+    }
+    freeaddrinfo(list);
+    return *count ? 0 : err_set(e, ERR_USAGE, "'%s': no address", address);
+}
+
+int conf_is_local(const struct sockaddr *sa)
+{
+    const struct in6_addr *six;
+
+    if (sa->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)sa)->sin_addr.s_addr) >> 24 == 127;
+    if (sa->sa_family != AF_INET6)
+        return sa->sa_family == AF_UNIX;
+    six = &((const struct sockaddr_in6 *)sa)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
 }

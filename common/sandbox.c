@@ -41,6 +41,11 @@ int sandbox_lda(struct err *e)
     return CONFINE(lda_filter, e);
 }
 
+int sandbox_imapfilter(struct err *e)
+{
+    return CONFINE(imapfilter_filter, e);
+}
+
 int sandbox_available(void)
 {
 #ifdef HAVE_SECCOMP

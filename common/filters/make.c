@@ -1,4 +1,4 @@
-/* Prints the three programs' filters as C, for common/sandbox.c: run while building. libseccomp's way to a filter
+/* Prints the programs' filters as C, for common/sandbox.c: run while building. libseccomp's way to a filter
  * allocates a lot, and does not survive it when that fails; a filter that is there already needs nothing. */
 #include <asm/termbits.h>
 #include <errno.h>
@@ -187,8 +187,17 @@ static int lda(void)
     return print("lda_filter", c, r);
 }
 
+static int imapfilter(void)
+{
+    static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+    scmp_filter_ctx c;
+    int r = begin(&c, events, none, families, 4);
+
+    return print("imapfilter_filter", c, r);
+}
+
 int main(void)
 {
     puts("/* Made by common/filters/make.c. */");
-    return recryptd() || milter() || lda() || fflush(stdout) ? 1 : 0;
+    return recryptd() || milter() || lda() || imapfilter() || fflush(stdout) ? 1 : 0;
 }

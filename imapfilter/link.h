@@ -1,0 +1,4 @@
+#ifndef RECRYPT_IMAPFILTER_LINK_H
+#define RECRYPT_IMAPFILTER_LINK_H
+struct link;
+#endif

@@ -1,0 +1,26 @@
+# recrypt-imapfilter: the parser, which knows neither sockets nor events, and the program
+noinst_LIBRARIES += libimap.a
+libimap_a_SOURCES = \
+	imapfilter/imap-read.h imapfilter/imap-read.c \
+	imapfilter/imap-line.h imapfilter/imap-line.c \
+	imapfilter/imap-capability.h imapfilter/imap-capability.c \
+	imapfilter/imap-set.h imapfilter/imap-set.c \
+	imapfilter/imap-fetch.h imapfilter/imap-fetch.c \
+	imapfilter/imap-who.h imapfilter/imap-who.c
+sbin_PROGRAMS += recrypt-imapfilter
+IMAPFILTER_CORE = \
+	imapfilter/link.h \
+	imapfilter/login.h imapfilter/login.c \
+	imapfilter/peers.h imapfilter/peers.c \
+	imapfilter/relay.c \
+	imapfilter/server.h imapfilter/server.c \
+	imapfilter/session.h imapfilter/session.c \
+	imapfilter/settings.h imapfilter/settings.c \
+	imapfilter/setup.c \
+	imapfilter/stream.h imapfilter/stream.c \
+	imapfilter/tls.h imapfilter/tls.c \
+	imapfilter/xrecrypt.h imapfilter/xrecrypt.c
+IMAPFILTER_LIBS = libimap.a $(BASE_LIBS) $(SSL_LIBS) $(EVENT_LIBS) $(SYSTEMD_LIBS)
+recrypt_imapfilter_SOURCES = imapfilter/main.c $(IMAPFILTER_CORE)
+recrypt_imapfilter_LDADD = $(IMAPFILTER_LIBS)
+EXTRA_DIST += contrib/imapfilter.conf contrib/systemd/recrypt-imapfilter.service
