@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "conf-socket.h"
 #include "conf.h"
 
 static int64_t now_ms(void)

@@ -5,7 +5,6 @@
 #include <confuse.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "err.h"
@@ -30,18 +29,6 @@ int conf_drop_privileges(uid_t uid, gid_t gid, struct err *e);
  * close-on-exec. ERR_RETRY when nobody listens. */
 int conf_listen(const char *address, mode_t mode, int *fd, struct err *e);
 int conf_connect(const char *address, int timeout_ms, int *fd, struct err *e);
-
-/* The socket addresses behind such a text, at most max of them, for who connects by itself; *count gets the number. host (may be
- * NULL) gets the host's name, "" of a Unix socket. ERR_USAGE, ERR_RETRY (no answer from the name service), ERR_SYSTEM. */
-enum { CONF_HOST_SIZE = 256 };
-struct conf_address {
-    struct sockaddr_storage sa;
-    socklen_t len;
-};
-int conf_resolve(const char *address, struct conf_address *out, size_t max, size_t *count, char host[CONF_HOST_SIZE],
-                 struct err *e);
-/* Is it this machine's own: a Unix socket or a loopback address? */
-int conf_is_local(const struct sockaddr *sa);
 
 /* Reads a whole regular file of at most max octets, appended. write: to a file without a name, fsync, then its place, fsync
  * of the directory; replaced in one step or not at all. */

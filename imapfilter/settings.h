@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
-#include "common/conf.h"
+#include "common/conf-socket.h"
 #include "common/err.h"
 
 #define SETTINGS_PATH SYSCONFDIR "/recrypt/recrypt-imapfilter.conf"
