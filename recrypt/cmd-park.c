@@ -135,7 +135,8 @@ static int park_now(struct tool *t, struct list *l, const struct device *d, cons
 
     memset(&rec, 0, sizeof rec);
     list_next_serial(l);
-    if ((r = make_recovery(t, l, d, &rec, &recovery, e)) < 0 ||
+    if ((r = roster_touch(&l->roster, d->member, e)) < 0 ||
+        (r = make_recovery(t, l, d, &rec, &recovery, e)) < 0 ||
         (r = seal_message(l, to, d, &rec, &recovery, &sealed, e)) < 0 ||
         (r = file_write(path, sealed.data, sealed.len, 0600, e)) < 0)
         goto out;

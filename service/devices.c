@@ -81,7 +81,7 @@ static int put_text(struct service *s, enum device_text kind, const char *accoun
     return records_commit(&s->records, e);
 }
 
-/* 1: it is a device already, with these keys. */
+/* 1: it is a device already, with these keys. A parked one has another way back. */
 static int check_name(struct service *s, const struct device *d, struct err *e)
 {
     struct members m;
@@ -95,7 +95,7 @@ static int check_name(struct service *s, const struct device *d, struct err *e)
         char signer[JWK_UDF_SIZE];
 
         rc = jwk_udf(d->signer, signer);
-        rc = !rc && !strcmp(there->key_udf, d->key_udf) && !strcmp(there->signer, signer)
+        rc = !rc && there->active && !strcmp(there->key_udf, d->key_udf) && !strcmp(there->signer, signer)
                  ? 1
                  : err_set(e, ERR_EXISTS, "%s is the name of a device already", d->name);
     }
