@@ -3,7 +3,7 @@
 # story_steps names the steps in order; story_STEP does one: it shows each command as its user types it and what came out, and
 # returns non-zero as soon as something is not as it must be. contrib/demo.sh shows them, test/integration/story.sh counts them.
 
-story_steps="keys ordinary group door send hidden foreign archive remove rekey outage marker"
+story_steps="keys ordinary group door send hidden foreign archive remove rekey outage devices lost marker"
 story_title_keys="Everybody makes keys, each at the service of her own domain"
 story_title_ordinary="Ordinary mail passes unchanged, to the octet"
 story_title_group="Alice founds a list with a local and a remote member"
@@ -15,6 +15,8 @@ story_title_archive="Erin joins and opens a message sent before, from the archiv
 story_title_remove="Carol is removed: no mail and no grant, for new or old mail"
 story_title_rekey="The key is rolled: members read old and new mail, the old key is refused with the new one's name"
 story_title_outage="The service is away: mail waits with its sender, and arrives once"
+story_title_devices="Bob's telephone reads his mail, old and new, of his own and of the list, with keys that never left it"
+story_title_lost="The telephone is lost: from that moment it opens nothing, and nobody else notices"
 story_title_marker="No server-side file holds the plaintext"
 
 marker=Lindwurm-$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
@@ -62,14 +64,17 @@ arrives() {
   local have; have=$(imap "$1" INBOX)
   [ "$have" = "$2" ] || { echo "$1 has $have messages, wanted $2"; return 1; }
 }
-# read_mail PERSON@DOMAIN MAILBOX UID WANTED: fetched by IMAP, opened; the same octets as WANTED, and says who signed it.
-read_mail() {
-  local who=${1%@*} in=$WORLD/home/${1%@*}
+# read_on MACHINE PERSON@DOMAIN MAILBOX UID WANTED: fetched by IMAP, opened; the same octets as WANTED, and says who signed it.
+read_on() {
+  local who=$1 in=$WORLD/home/$1; shift
   imap "$1" "$2" "$3" >"$in/fetched.eml"
   as "$who" "$recrypt" open "$in/fetched.eml" >"$in/opened.eml" 2>"$in/verdict" || { cat "$in/verdict"; return 1; }
   cat "$in/verdict"
   echo "$who reads: $(grep -i '^subject:' "$in/opened.eml" | tr -d '\r')"
   cmp "$in/opened.eml" "$4"
+}
+read_mail() { # PERSON@DOMAIN MAILBOX UID WANTED: on her own machine
+  read_on "${1%@*}" "$@"
 }
 person() { # ADDRESS
   local d=${1#*@} token
@@ -198,6 +203,30 @@ story_outage() {
   [ "$(world_queue example.net)" = 1 ] && arrives bob@example.com 4 || return
   world_service_start example.com && world_flush example.net && arrives bob@example.com 5 || return
   [ "$(world_queue example.net)" = 0 ] && echo "delivered, once; the queue is empty"
+}
+
+story_devices() {
+  local code
+  world_home phone
+  as phone "$recrypt" device connect bob@example.com --name phone | tee "$WORLD/code" || return
+  code=$(head -n 1 "$WORLD/code")
+  say "At his laptop Bob sees who asks, and compares the code."
+  as bob "$recrypt" device pending | grep "$code" && as bob "$recrypt" device accept "$code" || return
+  "$python" "$SRC/contrib/demo/compose.py" dave@example.net bob@example.com "For Bob" "$marker" 1000 >"$WORLD/home/dave/private.eml"
+  as dave "$recrypt" seal --to bob@example.com "$WORLD/home/dave/private.eml" >"$WORLD/private.eml" &&
+    submit example.net dave@example.net bob@example.com "$WORLD/private.eml" && arrives bob@example.com 6 || return
+  say "The new message; the list's first, from before there was a telephone; and both on the laptop as well."
+  read_on phone bob@example.com INBOX 6 "$WORLD/home/dave/private.eml" && read_on phone bob@example.com INBOX 1 "$WORLD/home/dave/letter.eml" &&
+    read_mail bob@example.com INBOX 6 "$WORLD/home/dave/private.eml" && read_mail bob@example.com INBOX 1 "$WORLD/home/dave/letter.eml"
+}
+
+story_lost() {
+  as bob "$recrypt" device list && as bob "$recrypt" device remove phone || return
+  for uid in 1 6; do
+    imap bob@example.com INBOX "$uid" >"$WORLD/home/phone/fetched.eml"
+    must_fail 77 "no grant" as phone "$recrypt" open "$WORLD/home/phone/fetched.eml" || return
+  done
+  read_mail bob@example.com INBOX 6 "$WORLD/home/dave/private.eml"
 }
 
 story_marker() {
