@@ -60,7 +60,7 @@ static int make_dir(const char *path, const char *parent, const struct maildir_m
 }
 
 /* Every missing directory from root down to path, and cur, new, tmp in it; tmp last: a Maildir with tmp is complete. */
-static int make_maildir(const char *root, const char *path, const struct maildir_modes *m, struct err *e)
+int maildir_make(const char *root, const char *path, const struct maildir_modes *m, struct err *e)
 {
     static const char *const names[] = {"cur", "new", "tmp"};
     size_t root_len = strlen(root), len = strlen(path);
@@ -299,7 +299,7 @@ static int deliver(const char *root, const char *path, const struct maildir_mode
 {
     int fd, r;
 
-    if ((r = make_maildir(root, path, modes, e)) < 0)
+    if ((r = maildir_make(root, path, modes, e)) < 0)
         return r;
     if ((fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         return err_errno(e, "cannot open %s", path);
@@ -332,5 +332,32 @@ int maildir_each(const char *path, maildir_visit *visit, void *arg, struct err *
         return errno == ENOENT ? 0 : err_errno(e, "cannot open %s", path);
     r = each(fd, visit, arg, e);
     close(fd);
+    return r;
+}
+
+struct removal {
+    int maildir;
+    const char *id;
+};
+
+static int remove_this(void *arg, const char *id, const char *name, struct err *e)
+{
+    struct removal *r = arg;
+
+    if (strcmp(id, r->id) != 0 || unlinkat(r->maildir, name, 0) == 0 || errno == ENOENT)
+        return 0;
+    return err_errno(e, "cannot remove %s", name);
+}
+
+int maildir_remove(const char *path, const char *id, struct err *e)
+{
+    struct removal removal = {open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), id};
+    int r;
+
+    if (removal.maildir < 0)
+        return err_errno(e, "cannot open %s", path);
+    if ((r = each(removal.maildir, remove_this, &removal, e)) == 0 && (r = sync_dir(removal.maildir, "new", e)) == 0)
+        r = sync_dir(removal.maildir, "cur", e);
+    close(removal.maildir);
     return r;
 }

@@ -30,6 +30,9 @@ int maildir_id(const char *queue_id, const char *recipient, const char *original
 int maildir_deliver(const char *root, const char *path, const struct maildir_modes *modes, const char *id,
                     const struct span *pieces, size_t count, int *again, struct err *e);
 
+/* Makes the Maildir as maildir_deliver would. ERR_SYSTEM. */
+int maildir_make(const char *root, const char *path, const struct maildir_modes *modes, struct err *e);
+
 /* As maildir_deliver, for an id that the caller did not find with maildir_each and that only she delivers here: without a look
  * through new/ and cur/, which a large mailbox makes long. */
 int maildir_deliver_fresh(const char *root, const char *path, const struct maildir_modes *modes, const char *id,
@@ -40,5 +43,8 @@ int maildir_deliver_fresh(const char *root, const char *path, const struct maild
  * Maildir: nothing, 0. ERR_SYSTEM. */
 typedef int maildir_visit(void *arg, const char *id, const char *name, struct err *e);
 int maildir_each(const char *path, maildir_visit *visit, void *arg, struct err *e);
+
+/* Removes what was delivered under that id from new/ and cur/, for good when it returns 0; nothing there is 0, too. ERR_SYSTEM. */
+int maildir_remove(const char *path, const char *id, struct err *e);
 
 #endif

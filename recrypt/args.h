@@ -33,6 +33,8 @@ enum option_id {
     OPT_UNVERIFIED,
     OPT_NAME,
     OPT_WAIT,
+    OPT_MAILBOX,
+    OPT_INTO,
     OPTION_COUNT
 };
 

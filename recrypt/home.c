@@ -19,9 +19,23 @@ static cfg_opt_t service_opts[] = {
     CFG_STR("ca", NULL, CFGF_NONE),
     CFG_END(),
 };
+static cfg_opt_t imap_opts[] = {
+    CFG_STR("url", NULL, CFGF_NONE),
+    CFG_STR("ca", NULL, CFGF_NONE),
+    CFG_STR("user", NULL, CFGF_NONE),
+    CFG_STR("password_command", NULL, CFGF_NONE),
+    CFG_STR("password_file", NULL, CFGF_NONE),
+    CFG_STR("mailbox", "INBOX", CFGF_NONE),
+    CFG_STR("maildir", NULL, CFGF_NONE),
+    CFG_STR("max_size", "200M", CFGF_NONE),
+    CFG_STR("timeout", "60s", CFGF_NONE),
+    CFG_BOOL("cleartext", cfg_false, CFGF_NONE),
+    CFG_END(),
+};
 static cfg_opt_t conf_opts[] = {
     CFG_STR("account", NULL, CFGF_NONE),
     CFG_SEC("service", service_opts, CFGF_TITLE | CFGF_MULTI),
+    CFG_SEC("imap", imap_opts, CFGF_TITLE | CFGF_MULTI),
     CFG_END(),
 };
 
@@ -264,4 +278,30 @@ int home_service(const struct home *h, const char *domain, struct buf *url, cons
         err_prefix(e, "%s/recrypt.conf, service \"%s\"", h->dir, domain);
     buf_free(&text);
     return r;
+}
+
+int home_imap(const struct home *h, const char *account, struct home_imap *out)
+{
+    cfg_t *section = NULL;
+
+    if (h->conf && account)
+        section = cfg_gettsec(h->conf, "imap", account);
+    else if (h->conf && cfg_size(h->conf, "imap") == 1)
+        section = cfg_getnsec(h->conf, "imap", 0);
+    if (!section)
+        return ERR_ABSENT;
+    *out = (struct home_imap){
+        .account = cfg_title(section),
+        .url = cfg_getstr(section, "url"),
+        .ca = cfg_getstr(section, "ca"),
+        .user = cfg_getstr(section, "user"),
+        .password_command = cfg_getstr(section, "password_command"),
+        .password_file = cfg_getstr(section, "password_file"),
+        .mailbox = cfg_getstr(section, "mailbox"),
+        .maildir = cfg_getstr(section, "maildir"),
+        .max_size = cfg_getstr(section, "max_size"),
+        .timeout = cfg_getstr(section, "timeout"),
+        .cleartext = cfg_getbool(section, "cleartext") == cfg_true,
+    };
+    return 0;
 }

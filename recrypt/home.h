@@ -1,6 +1,6 @@
 /* home.h - ~/.recrypt: the tool's directory, its configuration, and where each thing lies in it.
  *
- *   recrypt.conf                    account, services
+ *   recrypt.conf                    account, services, mailboxes to fetch from
  *   lock                            held by commands that change something
  *   persons/ADDRESS/                sign.jwk, UDF.jwk (encryption keys), profile.jws (registered), next.jws (not yet),
  *                                   roster.jws (devices), park-NAME.eml (a recovery on its way)
@@ -55,6 +55,14 @@ int home_account(const struct home *h, const char *wanted, char out[ADDRESS_SIZE
 /* The service of a domain: recrypt.conf's section, else https://DOMAIN and the well-known path. *ca is owned by h, NULL
  * = the system's certificates. url is appended. */
 int home_service(const struct home *h, const char *domain, struct buf *url, const char **ca, struct err *e);
+
+/* recrypt.conf's section "imap" for an account; NULL: the only such section. As it is written there, owned by h; what is not
+ * there is NULL or the default. ERR_ABSENT. */
+struct home_imap {
+    const char *account, *url, *ca, *user, *password_command, *password_file, *mailbox, *maildir, *max_size, *timeout;
+    int cleartext;
+};
+int home_imap(const struct home *h, const char *account, struct home_imap *out);
 
 /* Files with a secret text in JSON: under the passphrase (a compact JWE) when that is not empty, mode 0600. replace 0:
  * never replaces a file (ERR_EXISTS). */

@@ -22,6 +22,7 @@ command_run command_personal, command_key, command_fingerprint; /* cmd-person.c 
 command_run command_newgroup, command_rekey;                    /* cmd-group.c */
 command_run command_add, command_remove, command_members;       /* cmd-members.c */
 command_run command_seal, command_open;                         /* cmd-mail.c */
+command_run command_fetch;                                  /* cmd-fetch.c */
 command_run command_encrypt, command_decrypt;                   /* cmd-file.c */
 command_run command_device_connect;                             /* cmd-connect.c */
 command_run command_device_pending, command_device_accept, command_device_reject, command_device_list,

@@ -23,7 +23,7 @@ struct web {
     struct buf reply;
 };
 
-static int host_is_this_machine(const char *host, size_t len)
+int web_this_machine(const char *host, size_t len)
 {
     if (len == 9 && strncasecmp(host, "localhost", len) == 0)
         return 1;
@@ -55,7 +55,7 @@ int web_url(const char *text, struct buf *out, struct err *e)
     host_len = host[0] == '[' ? strcspn(host, "]/") + 1 : strcspn(host, ":/");
     if (host_len == 0 || host_len > authority)
         return err_set(e, ERR_USAGE, "%s: no host in this URL", text);
-    if (plain && !host_is_this_machine(host, host_len))
+    if (plain && !web_this_machine(host, host_len))
         return err_set(e, ERR_USAGE, "%s: http is for a service on this machine only; use https://", text);
     if (buf_puts(out, text) < 0)
         return err_errno(e, "out of memory");

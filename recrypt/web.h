@@ -18,6 +18,9 @@ enum { WEB_REPLY_MAX = 32 << 20, WEB_CONNECT_SECONDS = 10, WEB_SECONDS = 60 };
  * [::1], localhost); no user, query or fragment; the well-known path is put behind a bare host. ERR_USAGE. */
 int web_url(const char *text, struct buf *out, struct err *e);
 
+/* Is that host of a URL this machine: 127.x.x.x, [::1] or localhost? */
+int web_this_machine(const char *host, size_t len);
+
 struct web; /* one service: its URL, connection and newest nonce; one thread */
 
 /* url as for web_url; ca: file with the certificates to trust, NULL = the system's. Nothing is sent yet. */

@@ -217,6 +217,10 @@ static void test_each(void)
     CU_ASSERT_STRING_EQUAL(seen.name[1], to + strlen(box) + 1);
     seen.count = 8;
     CU_ASSERT(maildir_each(box, see, &seen, NULL) == ERR_LIMIT);
+    CU_ASSERT(maildir_remove(box, id[0], NULL) == 0 && maildir_remove(box, id[0], NULL) == 0);
+    seen.count = 0;
+    CU_ASSERT(maildir_each(box, see, &seen, NULL) == 0 && seen.count == 1);
+    CU_ASSERT(count("new", NULL, 0) == 2 && count("cur", NULL, 0) == 0);
 }
 
 int main(void)
@@ -229,7 +233,7 @@ int main(void)
                                              {"no room: nothing is left", test_full},
                                              {"no mail_root", test_no_root},
                                              {"a symbolic link in tmp is not followed", test_link},
-                                             {"what is there under ids", test_each}};
+                                             {"what is there under ids is listed and removed", test_each}};
     char command[128];
     int r;
 
