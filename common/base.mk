@@ -6,7 +6,7 @@ libcommon_a_SOURCES = \
 	common/log.h common/log.c \
 	common/conf.h common/conf.c common/conf-socket.h common/conf-socket.c common/file.c \
 	common/frame.h common/frame.c common/frame-client.c \
-	common/rclient.h common/rclient-private.h common/rclient.c common/rclient-fanout.c \
+	common/rclient.h common/rclient-private.h common/rclient.c common/rclient-fanout.c common/rclient-grants.c \
 	common/sandbox.h common/sandbox.c
 if HAVE_SECCOMP
 noinst_PROGRAMS += common/filters/make

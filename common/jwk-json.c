@@ -100,6 +100,39 @@ static int identify(struct json_object *obj, const struct suite **suite, unsigne
     return permitted(obj, uses, e);
 }
 
+static int read_public(struct json_object *obj, const struct suite *suite, struct buf *out, struct err *e)
+{
+    int r;
+
+    if (!suite || strcmp(suite_kty(suite), "EC") != 0)
+        return fixed(obj, "x", suite ? suite_pub_len(suite) : ED25519_LEN, out, e);
+    r = fixed(obj, "x", P256_COORD, out, e);
+    return r < 0 ? r : fixed(obj, "y", P256_COORD, out, e);
+}
+
+int jwk_read_public(struct json_object *obj, const struct suite **suite, unsigned char out[SUITE_PUB_MAX], size_t *len,
+                    struct err *e)
+{
+    struct buf pub = BUF_INIT;
+    unsigned uses;
+    int r;
+
+    *suite = NULL;
+    *len = 0;
+    if ((r = identify(obj, suite, &uses, e)) < 0)
+        return r;
+    if (!*suite || !(uses & JWK_ENC))
+        return err_set(e, ERR_KEY, "not a key to encrypt to");
+    if (sjson_has(obj, "d"))
+        return err_set(e, ERR_KEY, "a private key");
+    if ((r = read_public(obj, *suite, &pub, e)) == 0) {
+        memcpy(out, pub.data, pub.len);
+        *len = pub.len;
+    }
+    buf_free(&pub);
+    return r;
+}
+
 int jwk_from_json(struct json_object *obj, struct jwk **out, struct err *e)
 {
     struct buf pub = BUF_INIT, priv = BUF_INIT;
@@ -111,12 +144,8 @@ int jwk_from_json(struct json_object *obj, struct jwk **out, struct err *e)
     *out = NULL;
     if ((r = identify(obj, &suite, &uses, e)) < 0)
         return r;
-    if (suite && strcmp(suite_kty(suite), "EC") == 0) {
-        if ((r = fixed(obj, "x", P256_COORD, &pub, e)) < 0 || (r = fixed(obj, "y", P256_COORD, &pub, e)) < 0)
-            goto out;
-    } else if ((r = fixed(obj, "x", suite ? suite_pub_len(suite) : ED25519_LEN, &pub, e)) < 0) {
+    if ((r = read_public(obj, suite, &pub, e)) < 0)
         goto out;
-    }
     if (sjson_has(obj, "d") && (r = fixed(obj, "d", suite ? suite_priv_len(suite) : ED25519_LEN, &priv, e)) < 0)
         goto out;
     if (sjson_has(obj, "kid") && (r = sjson_string(obj, "kid", &kid, e)) < 0)

@@ -57,6 +57,37 @@ void expansion_clear(struct expansion *x);
 int rclient_grant(struct frame_client *c, const char *account, const char *keyid, const struct suite *s,
                   const unsigned char *epk, size_t epk_len, struct grant *out, struct err *e);
 
+/* What a reader of a person's mailbox is granted for its messages (doc/protocol.md section 5, Grants). */
+struct grants_item {
+    const char *keyid; /* of one recipient of a message */
+    const struct suite *suite;
+    const unsigned char *epk;
+    size_t epk_len;
+};
+struct device_grants {
+    int found;          /* 0: no grant for this one, and the rest is empty */
+    struct grant grant; /* dk is there; value_len 0: no tag and value, which are in the message (a list elsewhere) */
+    char device_keyid[KEYID_SIZE]; /* "" unless dk is to be opened by way of the person's device group: her key */
+    struct grant device;           /* then the device's grant for that */
+};
+/* device: the UDF of the device's key. out has room for n. Sends as many requests as that takes. ERR_ABSENT: none of that
+ * person's devices (any more), nor one of her own keys. */
+int rclient_grants(struct frame_client *c, const char *account, const char *device, const struct grants_item *items,
+                   size_t n, struct device_grants *out, struct err *e);
+/* The same for who does not wait for the answer: the body of one request for as many items as fit, *taken (1 at least, when
+ * there are any), and what its reply's object says about them; out has room for n = taken. */
+int rclient_grants_request(const char *account, const char *device, const struct grants_item *items, size_t n,
+                           size_t *taken, struct json_object **out, struct err *e);
+int rclient_grants_reply(struct json_object *reply, const struct grants_item *items, size_t n,
+                         struct device_grants *out, struct err *e);
+void device_grants_clear(struct device_grants *g, size_t n);
+
+/* For a message to the person's own key: a grant with dk for each of her devices, in random order. *n may be 0. ERR_ABSENT:
+ * not a key of hers. */
+int rclient_device_grants(struct frame_client *c, const char *account, const char *keyid, const struct suite *s,
+                          const unsigned char *epk, size_t epk_len, struct grant **out, size_t *n, struct err *e);
+void grant_list_free(struct grant *list, size_t n);
+
 /* The fan-out of a large list's message: to each member a copy of her own (doc/protocol.md section 5). All four may be repeated:
  * what was recorded stays recorded. */
 struct fanout_result {

@@ -410,7 +410,7 @@ int change_finish(struct change *c, int rc, struct err *e)
         records_abort(r);
         return rc;
     }
-    cache_drop(c->s->cache, c->list.address);
+    service_changed(c->s, c->list.address);
     rc = records_commit(r, e);
     if (!rc)
         log_info("%s %s: serial %lld, %zu added, %zu removed", c->list.kind == PROFILE_PERSON ? "devices of" : "list",

@@ -476,6 +476,7 @@ static int keep_share(struct service *s, struct request *rq, const struct accoun
         rc = has_room(s, DEVICE_SHARE, a->address, s->settings->shares_max, ERR_EXISTS,
                       "this service keeps no more statements for one person (shares_max)", e);
     rc = rc ? rc : put_text(s, DEVICE_SHARE, a->address, keyid, text, rq->now, e);
+    service_changed(s, a->address);
     buf_free(&former);
     return rc;
 }

@@ -27,6 +27,8 @@ static const struct entry_point {
     {"Resolve", MILTER | DELIVERY | OWN, resolve_handle},
     {"Expand", MILTER, expand_handle},
     {"Grant", DELIVERY | OWN, grant_handle},
+    {"Grants", DELIVERY | OWN, grants_handle},
+    {"DeviceGrants", DELIVERY | OWN, device_grants_handle},
     {"FanoutBegin", DELIVERY, fanout_begin_handle},
     {"FanoutNext", DELIVERY, fanout_next_handle},
     {"FanoutDone", DELIVERY, fanout_done_handle},
@@ -248,7 +250,7 @@ static int about_herself(const struct caller *caller, const struct entry_point *
 
     if (!*caller->own || to->handle == key_handle || !(to->may & OWN))
         return 1;
-    if (sjson_string(body, to->handle == grant_handle ? "Account" : "Address", &asked, NULL) ||
+    if (sjson_string(body, to->handle == resolve_handle ? "Address" : "Account", &asked, NULL) ||
         address_canonical(asked, strlen(asked), address, NULL))
         return 0;
     address_split(address, base, &ext, &ext_len);

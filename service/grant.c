@@ -6,6 +6,12 @@
 #include "common/sjson.h"
 #include "service.h"
 
+void service_changed(struct service *s, const char *account)
+{
+    cache_drop(s->cache, account);
+    hot_drop(s->hot, account);
+}
+
 int service_not_quarantined(const struct service *s, const struct account *a, struct err *e)
 {
     if (!account_quarantined(&s->records, a))

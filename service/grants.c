@@ -154,18 +154,26 @@ out:
     return rc;
 }
 
+int grant_make(struct entry_tagger *t, const struct suite_key *r, const unsigned char tagkey[32], const struct epk *epk,
+               const char *statement, struct json_object **out, struct err *e)
+{
+    struct grant g = {.dk = (char *)(uintptr_t)statement};
+    int rc = make(t, r, tagkey, epk, &g, e);
+
+    *out = NULL;
+    rc = rc ? rc : grant_to_json(&g, out, e);
+    secret_wipe(&g, sizeof g);
+    return rc;
+}
+
 int grant_member(const struct entry_record *en, const struct epk *epk, struct json_object **out, struct err *e)
 {
     struct entry_tagger *tagger = NULL;
-    struct grant g = {0};
     int rc = entry_tagger_new(&tagger, e);
 
     *out = NULL;
-    rc = rc ? rc : make(tagger, en->r, en->tagkey, epk, &g, e);
-    g.dk = en->statement;
-    rc = rc ? rc : grant_to_json(&g, out, e);
+    rc = rc ? rc : grant_make(tagger, en->r, en->tagkey, epk, en->statement, out, e);
     entry_tagger_free(&tagger);
-    secret_wipe(&g, sizeof g);
     return rc;
 }
 

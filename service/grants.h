@@ -26,6 +26,10 @@ int grants_stand_in(struct grants *g, const char **out, struct err *e);
 int grant_one(struct grants *g, struct records *r, const char *keyid, const char *member, const char *key_udf,
               const char *signer, const struct epk *epk, int allowed, struct json_object **out, struct err *e);
 
+/* The grant of a half and its tag key, of the ephemeral key's suite: {"t","u","dk"}. */
+int grant_make(struct entry_tagger *t, const struct suite_key *r, const unsigned char tagkey[32], const struct epk *epk,
+               const char *statement, struct json_object **out, struct err *e);
+
 /* The grant of an active entry of the key's suite: {"t","u","dk"}. */
 int grant_member(const struct entry_record *en, const struct epk *epk, struct json_object **out, struct err *e);
 

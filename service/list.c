@@ -139,7 +139,7 @@ int set_policy(struct service *s, struct request *rq, struct json_object *reply,
         if (rc)
             records_abort(&s->records);
         rc = rc ? rc : records_commit(&s->records, e);
-        cache_drop(s->cache, a.address);
+        service_changed(s, a.address);
     }
     account_clear(&a);
     return rc ? rc : STATUS_UPDATED;

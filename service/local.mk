@@ -17,7 +17,7 @@ libservice_a_SOURCES = \
 	service/jobs.h service/jobs.c service/fanout.c \
 	service/listener.h service/listener.c \
 	service/devices.h service/devices-store.c service/devices.c \
-	service/chain.h service/chain.c \
+	service/chain.h service/chain.c service/hot.h service/hot.c service/mailbox.c \
 	service/local.h service/local.c \
 	service/web.h service/web.c \
 	service/descriptors.h service/descriptors.c \
@@ -39,7 +39,8 @@ test_unit_test_auth_LDFLAGS = -Wl,--wrap=jwk_from_json -Wl,--wrap=EVP_DigestVeri
 # These drive the built recryptd over its sockets.
 check_PROGRAMS += test/unit/test-recryptd-device
 test_unit_test_recryptd_device_SOURCES = test/unit/recryptd-world.h test/unit/recryptd-world.c \
-	test/unit/recryptd-device.h test/unit/recryptd-device.c test/unit/test-recryptd-device.c
+	test/unit/recryptd-device.h test/unit/recryptd-device.c test/unit/recryptd-device-mail.c \
+	test/unit/test-recryptd-device.c
 test_unit_test_recryptd_device_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)
 test_unit_test_recryptd_SOURCES = \
 	test/unit/recryptd-world.h test/unit/recryptd-world.c test/unit/recryptd-tests.h test/unit/test-recryptd.c \

@@ -83,7 +83,7 @@ static int store_person(struct service *s, struct request *rq, struct account *a
         records_abort(&s->records);
         return rc;
     }
-    cache_drop(s->cache, a->address);
+    service_changed(s, a->address);
     return records_commit(&s->records, e);
 }
 

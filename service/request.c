@@ -18,10 +18,10 @@ int request_address(struct request *rq, const char *name, int about, char out[AD
     return rc;
 }
 
-int request_keyid(struct request *rq, char out[KEYID_SIZE], struct err *e)
+int body_keyid(struct json_object *body, char out[KEYID_SIZE], struct err *e)
 {
     const char *text;
-    int rc = sjson_string(rq->body, "GroupKeyID", &text, e);
+    int rc = sjson_string(body, "GroupKeyID", &text, e);
 
     if (rc)
         return rc;
@@ -29,28 +29,31 @@ int request_keyid(struct request *rq, char out[KEYID_SIZE], struct err *e)
         return err_set(e, ERR_SYNTAX, "GroupKeyID: not the name of a key");
     for (size_t i = 0; i <= strlen(text); i++)
         out[i] = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] + 32) : text[i];
-    snprintf(rq->about, sizeof rq->about, "%s", out);
     return 0;
+}
+
+int request_keyid(struct request *rq, char out[KEYID_SIZE], struct err *e)
+{
+    int rc = body_keyid(rq->body, out, e);
+
+    if (!rc)
+        snprintf(rq->about, sizeof rq->about, "%s", out);
+    return rc;
 }
 
 int request_epk(struct request *rq, struct epk *out, struct err *e)
 {
+    return body_epk(rq->body, out, e);
+}
+
+int body_epk(struct json_object *body, struct epk *out, struct err *e)
+{
     struct json_object *obj;
-    struct jwk *key = NULL;
-    const unsigned char *raw;
-    int rc = sjson_object(rq->body, "EphemeralKey", &obj, e);
+    int rc = sjson_object(body, "EphemeralKey", &obj, e);
 
     memset(out, 0, sizeof *out);
-    rc = rc ? rc : jwk_from_json(obj, &key, e);
-    if (!rc && (jwk_is_private(key) || !jwk_suite(key)))
-        rc = err_set(e, ERR_KEY, "not a public key of key agreement");
-    if (!rc) {
-        raw = jwk_public(key, &out->len);
-        out->suite = jwk_suite(key);
-        memcpy(out->raw, raw, out->len);
-        rc = suite_peer_new(out->suite, raw, out->len, &out->peer, e);
-    }
-    jwk_free(&key);
+    rc = rc ? rc : jwk_read_public(obj, &out->suite, out->raw, &out->len, e);
+    rc = rc ? rc : suite_peer_new(out->suite, out->raw, out->len, &out->peer, e);
     if (rc == ERR_SYSTEM)
         return rc;
     /* One text: what exactly is wrong with a key helps only who searches for one that passes. */

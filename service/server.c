@@ -88,6 +88,7 @@ static int open_service(struct server *sv, struct err *e)
     s->settings = sv->settings;
     rc = rc ? rc : audit_open(sv->settings->access_log, &s->audit, e);
     rc = rc ? rc : cache_new(sv->settings->cache_entries, sv->settings->inline_max, &s->cache, e);
+    rc = rc ? rc : hot_new(sv->settings->cache_entries, &s->hot, e);
     rc = rc ? rc : nonces_new(NONCES_KEPT, &s->nonces, e);
     rc = rc ? rc : auth_new(&s->auth, e);
     rc = rc ? rc : quota_new(&s->quota, e);
@@ -132,6 +133,7 @@ static void reload(struct server *sv)
     if (fixed)
         log_warn("reload: %s changed: takes a restart", fixed);
     cache_resize(sv->service.cache, fresh->cache_entries, fresh->inline_max);
+    hot_resize(sv->service.hot, fresh->cache_entries);
     settings_free(&sv->settings);
     sv->settings = fresh;
     sv->service.settings = fresh;
@@ -246,6 +248,7 @@ static void shut(struct server *sv)
     auth_free(&s->auth);
     nonces_free(&s->nonces);
     cache_free(&s->cache);
+    hot_free(&s->hot);
     audit_close(&s->audit);
     server_close_store(&s->keys, &sv->ks, &s->records);
     if (sv->local_fd >= 0)

@@ -13,6 +13,7 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "grants.h"
+#include "hot.h"
 #include "nonces.h"
 #include "quota.h"
 #include "records.h"
@@ -25,7 +26,8 @@ struct service {
     const struct settings *settings;
     struct service_keys *keys;
     struct records records;
-    struct cache *cache;
+    struct cache *cache; /* what is in these two, a change drops: service_changed */
+    struct hot *hot;
     struct nonces *nonces;
     struct auth *auth;
     struct grants *grants;
@@ -62,7 +64,7 @@ struct request {
 typedef int handler(struct service *s, struct request *rq, struct json_object *reply, struct err *e);
 handler hello_handle, resolve_handle, key_handle, get_key_handle, expand_handle, grant_handle, recrypt_data_handle,
     fanout_begin_handle, fanout_next_handle, fanout_done_handle, fanout_end_handle, set_handle, delete_handle,
-    get_handle, select_handle, join_handle, leave_handle;
+    get_handle, select_handle, join_handle, leave_handle, grants_handle, device_grants_handle;
 /* Set's kinds, each with the object that "Set" holds as body. */
 handler set_person, set_group, set_members, set_rekey, set_roster, set_policy, set_park, set_share;
 /* Select's Kind "pending". */
@@ -93,11 +95,16 @@ struct epk {
     size_t len;
 };
 int request_epk(struct request *rq, struct epk *out, struct err *e);
+/* The same two of one of several in a request. */
+int body_keyid(struct json_object *body, char out[KEYID_SIZE], struct err *e);
+int body_epk(struct json_object *body, struct epk *out, struct err *e);
 void epk_clear(struct epk *k);
 /* The list or person that member "Group" names, and that the signer is its owner: ERR_ABSENT, ERR_DENIED. The second one
  * takes lists only. */
 int request_owned_group(struct service *s, struct request *rq, struct account *out, struct err *e);
 int request_owned_list(struct service *s, struct request *rq, struct account *out, struct err *e);
+/* Forgets what was kept ready of that account. */
+void service_changed(struct service *s, const char *account);
 /* ERR_RETRY when the account is in quarantine. */
 int service_not_quarantined(const struct service *s, const struct account *a, struct err *e);
 /* Policy object over the values that are in out. NULL = nothing said. */

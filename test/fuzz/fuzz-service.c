@@ -1,19 +1,21 @@
-/* recryptd's requests, from both fronts, over a keystore in memory with a list, its owner and a member. The first octet
- * says how the rest arrives: unsigned, as a JWS, over the socket, or signed here by the owner or the member, so that
- * what is behind the signature is reached as well.
- * identity: every reply is strict JSON of one response, and is the same text when it was read and written again.
+/* recryptd's requests, from both fronts, over a keystore in memory with a list, its owner and a member who has a
+ * device. The first octet says how the rest arrives: unsigned, as a JWS, over the socket, or signed here by the owner,
+ * the member or her device, so that what is behind the signature is reached as well. identity: every reply is strict
+ * JSON of one response, and is the same text when it was read and written again.
  *
  * fuzz-sources: service/settings.c service/servicekey.c service/records.c service/accounts.c service/members-store.c
  * fuzz-sources: service/signers.c service/nonces.c service/auth.c service/audit.c service/cache.c service/grants.c
  * fuzz-sources: service/quota.c service/dispatch.c service/request.c service/hello.c service/person.c service/list.c
  * fuzz-sources: service/change.c service/members.c service/grant.c service/resolve.c service/fanout.c
  * fuzz-sources: service/jobs.c service/devices.c service/devices-store.c service/chain.c service/recrypt.c
+ * fuzz-sources: service/hot.c service/mailbox.c
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "common/device.h"
 #include "common/jws.h"
 #include "common/sjson.h"
 #include "common/statement.h"
@@ -186,7 +188,7 @@ int keystore_broken(const struct keystore *ks)
 static struct service service;
 static struct settings conf;
 static struct pair *baseline;
-static struct jwk *alice, *bob;
+static struct jwk *alice, *bob, *phone;
 
 /* Fixed keys, so that seeds stay good. d, and the public value that belongs to it, are RFC 8032's and RFC 7748's. */
 static struct jwk *key_of(const char *text)
@@ -298,11 +300,61 @@ static void make_list(const struct jwk *key, const struct buf *member)
     buf_free(&entry);
 }
 
+/* Bob's phone asks and is let in; another one waits. */
+static void make_device(const struct jwk *group, const struct jwk *key, const struct buf *person)
+{
+    struct device d = {.issued = 1};
+    struct roster ro = {.serial = 1, .epoch = 1, .issued = 1};
+    struct buf request = BUF_INIT, roster = BUF_INIT, entry = BUF_INIT, payload = BUF_INIT, reply = BUF_INIT;
+    struct profile owner, device;
+
+    must(!profile_read(person->data, person->len, &owner, NULL) && !jwk_udf(bob, d.owner));
+    memcpy(d.account, owner.account, sizeof d.account);
+    d.key = (struct jwk *)(uintptr_t)key;
+    for (int i = 0; i < 2; i++) {
+        strcpy(d.name, i ? "tablet" : "phone");
+        buf_reset(&request);
+        must(!device_sign(&d, i ? alice : phone, &request, NULL));
+        buf_reset(&payload);
+        buf_reset(&reply);
+        must(!buf_printf(&payload, "{\"JoinRequest\":{\"Account\":\"bob@example.com\",\"Request\":\"%s\"}}",
+                         buf_str(&request)));
+        must(service_web(&service, 0, payload.data, payload.len, "::1", &reply) == 200);
+        if (i)
+            break;
+        d.key = NULL;
+        must(!device_read(request.data, request.len, &d, NULL));
+        strcpy(ro.group, owner.account);
+        memcpy(ro.keyid, owner.keyid, sizeof ro.keyid);
+        device = device_profile(&d);
+        must(!roster_add(&ro, d.member, d.key_udf, NULL) && !roster_sign(&ro, bob, &roster, NULL));
+        must(!entry_make(group, &device, 1, 1, bob, service.keys->key, &entry, NULL));
+        buf_reset(&payload);
+        must(!buf_printf(
+            &payload,
+            "{\"SetRequest\":{\"Members\":{\"Group\":\"bob@example.com\",\"Roster\":\"%s\",\"Entries\":[\"%s\"]}}}",
+            buf_str(&roster), buf_str(&entry)));
+        ask_text(bob, &payload);
+    }
+    device_clear(&d);
+    profile_clear(&owner);
+    roster_clear(&ro);
+    buf_free(&request);
+    buf_free(&roster);
+    buf_free(&entry);
+    buf_free(&payload);
+    buf_free(&reply);
+}
+
 static void set_up(void)
 {
     static char domain[] = "example.com", owner[] = "alice@example.com", url[] = URL;
     static char *domains[] = {domain}, *owners[] = {owner};
     struct buf profile = BUF_INIT;
+    struct profile person;
+    struct jwk *device =
+        key_of("{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo\","
+               "\"d\":\"dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo\"}");
     struct jwk *key =
         key_of("{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08\","
                "\"d\":\"XasIfmJKikt54X-Lg4AO5m87sSkmGLb9HC-LJ_-I4Os\"}");
@@ -313,6 +365,9 @@ static void set_up(void)
                              .registration_open = 1,
                              .inline_max = 4,
                              .list_max = 8,
+                             .devices_max = 3,
+                             .device_requests = 3,
+                             .shares_max = 3,
                              .max_body = 1 << 20,
                              .cache_entries = 100};
     service.settings = &conf;
@@ -321,16 +376,22 @@ static void set_up(void)
          !jwk_udf(service.keys->key, service.keys->udf) && !jwk_set_kid(service.keys->key, service.keys->udf));
     must(!records_open(&service.records, &store, service.keys->udf, service.keys->storage, 1, NULL));
     must(!audit_open("/dev/null", &service.audit, NULL) && !cache_new(100, 4, &service.cache, NULL) &&
-         !nonces_new(4096, &service.nonces, NULL) && !auth_new(&service.auth, NULL) && !grants_new(&service.grants, NULL) &&
-         !quota_new(&service.quota, NULL));
+         !hot_new(100, &service.hot, NULL) && !nonces_new(4096, &service.nonces, NULL) &&
+         !auth_new(&service.auth, NULL) && !grants_new(&service.grants, NULL) && !quota_new(&service.quota, NULL));
     alice = key_of("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\","
                    "\"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\"}");
     bob = key_of("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw\","
                  "\"d\":\"TM0Imyj_ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U-4pvs\"}");
+    phone = key_of("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"_FHNjmIYoaONpH7QAjDwWAgW7RO6MwOsXeuRFUiQgCU\","
+                   "\"d\":\"xaqN9D-fg3vtt0QvMdy3sWbThTUHbwlLhc46LgtEWPc\"}");
     register_person(alice, "alice@example.com", key, &profile);
     buf_reset(&profile);
     register_person(bob, "bob@example.com", key, &profile);
     make_list(key, &profile);
+    must(!profile_read(profile.data, profile.len, &person, NULL) && !jwk_set_kid(key, person.keyid));
+    profile_clear(&person);
+    make_device(key, device, &profile);
+    jwk_free(&device);
     baseline = copy_pairs(store.pairs);
     jwk_free(&key);
     buf_free(&profile);
@@ -357,7 +418,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         set_up();
     if (!len)
         return 0;
-    way = (data[0] + 2) % 5; /* '0' is 0 */
+    way = data[0] % 6; /* '0' is 0 */
     switch (way) {
     case 0:
         service_web(&service, 0, data + 1, len - 1, "::1", &reply);
@@ -371,13 +432,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         over_the_socket(data + 1, len - 1);
         break;
     default:
-        ask(way == 3 ? alice : bob, (const char *)data + 1, len - 1);
+        ask(way == 3 ? alice : way == 4 ? bob : phone, (const char *)data + 1, len - 1);
     }
     must(!store.in_txn);
     buf_free(&reply);
     free_pairs(&store.pairs);
     store.pairs = copy_pairs(baseline);
-    cache_drop(service.cache, "list@example.com");
+    service_changed(&service, "list@example.com");
+    service_changed(&service, "bob@example.com");
     nonces_free(&service.nonces);
     must(!nonces_new(4096, &service.nonces, NULL));
     return 0;

@@ -454,3 +454,29 @@ int reads_chain(const struct gadget *g, const struct who *person, const struct w
     sealed_clear(&m);
     return yes;
 }
+
+int opens_far(const struct gadget *g, const struct who *person, const struct who *l, const struct entry *en,
+              struct json_object *granted, const struct sealed *m, const char *text)
+{
+    struct json_object *whole = json_object_new_object(), *grant, *full = NULL, *device;
+    struct suite_peer *peer = NULL;
+    struct grant gr = {.value_len = suite_value_len(m->to.suite)};
+    const char *dk;
+    int yes = 0;
+
+    CU_ASSERT_FATAL(!sjson_object(granted, "Grant", &grant, NULL) && !sjson_object(granted, "Device", &device, NULL));
+    CU_ASSERT(!sjson_has(grant, "t") && !sjson_has(grant, "u"));
+    CU_ASSERT_EQUAL_FATAL(sjson_string(grant, "dk", &dk, NULL), 0);
+    gr.dk = (char *)(uintptr_t)dk;
+    /* what the message brings from the list's own service */
+    if (!suite_peer_new(m->to.suite, m->to.epk, m->to.epk_len, &peer, NULL) &&
+        !suite_agree(en->r, peer, gr.value, NULL) && !entry_tag(en->tagkey, m->to.epk, m->to.epk_len, gr.tag, NULL) &&
+        !grant_to_json(&gr, &full, NULL)) {
+        sjson_set_object(whole, "Grant", full);
+        sjson_set_object(whole, "Device", json_object_get(device));
+        yes = opens_chain(g, person, l, whole, m, text);
+    }
+    suite_peer_free(&peer);
+    json_object_put(whole);
+    return yes;
+}

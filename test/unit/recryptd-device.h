@@ -56,12 +56,18 @@ int grant_status(const struct gadget *g, const struct who *to);
 /* Does it open a message to its person's key? One to a list that its person, whose key that is, is on? */
 int reads_own(const struct gadget *g, const struct who *person);
 int reads_chain(const struct gadget *g, const struct who *person, const struct who *l);
-/* The same with what was granted already: {"Grant","Device"} ("Grant" may be without t and u: then whole is the list's
- * own). */
+/* The same with what was granted already: {"Grant","Device"}. */
 int opens_chain(const struct gadget *g, const struct who *person, const struct who *l, struct json_object *granted,
                 const struct sealed *m, const char *text);
+/* The same for a list elsewhere, whose own service's half is in the entry: "Grant" has the statement alone. */
+int opens_far(const struct gadget *g, const struct who *person, const struct who *l, const struct entry *en,
+              struct json_object *granted, const struct sealed *m, const char *text);
 /* Does it open with the grant's own statement, as a member of the person's group? */
 int opens_own(const struct gadget *g, const struct who *person, struct json_object *grant, const struct sealed *m,
               const char *text);
+
+/* The tests of other files than test-recryptd-device.c. */
+void test_share(void), test_grants(void), test_grants_end(void), test_grants_many(void), test_device_grants(void);
+void far_clear(void);
 
 #endif

@@ -298,6 +298,47 @@ static void test_bad_use(void)
     json_object_put(file);
 }
 
+/* What jwk_from_json takes as a public key to encrypt to is read to the same value; the point itself is not looked at. */
+static void test_read_public(void)
+{
+    static const char *const types[] = {"X25519", "X448", "P-256", "ffdhe2048"};
+    static const struct {
+        const char *text;
+        int code;
+    } bad[] = {
+        {"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}", ERR_KEY},
+        {"{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"AAAA\"}", ERR_KEY},
+        {"{\"kty\":\"OKP\",\"crv\":\"X25519\"}", ERR_SYNTAX},
+        {"{\"kty\":\"EC\",\"crv\":\"X25519\",\"x\":\"AAAA\"}", ERR_UNSUPPORTED},
+        {"{\"kty\":\"OKP\",\"crv\":\"X25519\",\"use\":\"sig\",\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
+         ERR_KEY},
+        {"{}", ERR_SYNTAX},
+    };
+    unsigned char raw[SUITE_PUB_MAX];
+    struct json_object *obj;
+    const struct suite *s;
+    size_t len, want;
+
+    for (int i = 0; i < 4; i++) {
+        struct jwk *k;
+
+        CU_ASSERT_EQUAL_FATAL(jwk_generate(types[i], &k, NULL), 0);
+        CU_ASSERT_EQUAL_FATAL(jwk_to_json(k, 0, &obj, NULL), 0);
+        CU_ASSERT_EQUAL(jwk_read_public(obj, &s, raw, &len, NULL), 0);
+        CU_ASSERT(s == jwk_suite(k) && !memcmp(raw, jwk_public(k, &want), len) && len == want);
+        json_object_put(obj);
+        CU_ASSERT_EQUAL_FATAL(jwk_to_json(k, 1, &obj, NULL), 0);
+        CU_ASSERT_EQUAL(jwk_read_public(obj, &s, raw, &len, NULL), ERR_KEY);
+        json_object_put(obj);
+        jwk_free(&k);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CU_ASSERT_EQUAL_FATAL(sjson_parse(bad[i].text, strlen(bad[i].text), NULL, &obj, NULL), 0);
+        CU_ASSERT_EQUAL(jwk_read_public(obj, &s, raw, &len, NULL), bad[i].code);
+        json_object_put(obj);
+    }
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -305,6 +346,7 @@ int main(void)
         {"every type to JSON and back", test_round_trip},
         {"use, alg and key_ops decide what a key is for", test_uses},
         {"bad keys by name", test_refused},
+        {"public keys to encrypt to, read without a look at the point", test_read_public},
         {"Wycheproof X25519, X448 and P-256 with JWKs", test_agreement},
         {"Wycheproof json_web_key", test_bad_use},
     };

@@ -252,6 +252,133 @@ static void test_grant(void)
     stop();
 }
 
+enum { MANY = 300 };
+
+/* Three items, or many: as they are sent, and what comes back for the three. */
+static int ask_grants(const char *grants, struct device_grants out[3])
+{
+    static const unsigned char epk[64] = {1};
+    const struct grants_item items[3] = {{"k1", suite_by_name("X25519"), epk, 32},
+                                         {"k2", suite_by_name("P-256"), epk, 64},
+                                         {"k3", suite_by_name("X448"), epk, 56}};
+    char text[4096];
+    struct err e;
+
+    snprintf(text, sizeof text, "{\"GrantsResponse\":{\"Status\":201,\"Grants\":%s}}", grants);
+    canned.answer = text;
+    return rclient_grants(client, "b@e.c", "MAAAA", items, 3, out, &e);
+}
+
+#define TAG "\"t\":\"AAAAAAAAAAAAAAAAAAAAAA\""
+#define U32 "\"u\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\""
+#define WHOLE "{" TAG "," U32 ",\"dk\":\"a.b.c\"}"
+
+static void test_grants(void)
+{
+    static const char *const bad[] = {
+        "[null,null]",
+        "[null,null,null,null]",
+        "{}",
+        "[{},null,null]",
+        "[{\"Grant\":{}},null,null]",
+        "[{\"Grant\":{" TAG ",\"dk\":\"a.b.c\"}},null,null]",
+        "[{\"Grant\":{" TAG "," U32 "}},null,null]",
+        "[null,null,{\"Grant\":" WHOLE "}]", /* another suite's value */
+        "[{\"Grant\":" WHOLE ",\"Device\":{}},null,null]",
+        "[{\"Grant\":" WHOLE ",\"Device\":{\"KeyID\":\"b k\",\"Grant\":" WHOLE "}},null,null]",
+        "[{\"Grant\":" WHOLE ",\"Device\":{\"KeyID\":\"bk\",\"Grant\":{\"dk\":\"a.b.c\"}}},null,null]",
+        "[7,null,null]",
+    };
+    struct device_grants out[3];
+
+    start();
+    CU_ASSERT_EQUAL_FATAL(ask_grants("[{\"Grant\":" WHOLE "},null,{\"Grant\":{\"dk\":\"d.e.f\"},\"Device\":{\"KeyID\":"
+                                     "\"bk\",\"Grant\":" WHOLE "}}]",
+                                     out),
+                          0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(canned.asked, "\"Account\":\"b@e.c\",\"Device\":\"MAAAA\",\"Items\":[{\"EphemeralKey\""));
+    CU_ASSERT(out[0].found && out[0].grant.value_len == 32 && !strcmp(out[0].grant.dk, "a.b.c"));
+    CU_ASSERT_STRING_EQUAL(out[0].device_keyid, "");
+    CU_ASSERT(!out[1].found && !out[1].grant.dk);
+    CU_ASSERT(out[2].found && !out[2].grant.value_len && !strcmp(out[2].grant.dk, "d.e.f"));
+    CU_ASSERT_STRING_EQUAL(out[2].device_keyid, "bk");
+    CU_ASSERT_STRING_EQUAL(out[2].device.dk, "a.b.c");
+    device_grants_clear(out, 3);
+    CU_ASSERT_PTR_NULL(out[2].device.dk);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CU_ASSERT_EQUAL(ask_grants(bad[i], out), ERR_RETRY);
+        CU_ASSERT(!out[0].found && !out[0].grant.dk && !out[0].device.dk);
+    }
+    canned.answer = "{\"GrantsResponse\":{\"Status\":404,\"StatusDescription\":\"no grant\"}}";
+    CU_ASSERT_EQUAL(rclient_grants(client, "b@e.c", "MAAAA",
+                                   &(struct grants_item){"k", suite_by_name("X25519"), (const unsigned char[32]){1}, 32},
+                                   1, out, NULL),
+                    ERR_ABSENT);
+    stop();
+}
+
+/* No request is too large for a frame, and none has more items than recryptd takes. */
+static void test_grants_split(void)
+{
+    static const char *const suites[] = {"X25519", "P-256", "ffdhe3072"};
+    static const unsigned char epk[SUITE_PUB_MAX] = {1};
+    static struct grants_item items[MANY];
+    char keyid[KEYID_SIZE];
+
+    memset(keyid, 'k', sizeof keyid - 1);
+    keyid[sizeof keyid - 1] = 0;
+    for (int s = 0; s < 3; s++) {
+        const struct suite *suite = suite_by_name(suites[s]);
+        size_t sent = 0, taken;
+
+        for (int i = 0; i < MANY; i++)
+            items[i] = (struct grants_item){keyid, suite, epk, suite_pub_len(suite)};
+        for (; sent < MANY; sent += taken) {
+            struct json_object *body;
+            struct buf frame = BUF_INIT;
+
+            CU_ASSERT_EQUAL_FATAL(rclient_grants_request("b@e.c", "MAAAA", items + sent, MANY - sent, &taken, &body, NULL),
+                                  0);
+            CU_ASSERT_FATAL(taken >= 1 && taken <= 128);
+            CU_ASSERT_EQUAL(frame_put(body, FRAME_REQUEST_MAX, &frame, NULL), 0);
+            json_object_put(body);
+            buf_free(&frame);
+        }
+        CU_ASSERT_EQUAL(sent, MANY);
+    }
+}
+
+static int ask_devices(const char *grants, struct grant **out, size_t *n)
+{
+    unsigned char epk[32] = {1};
+    char text[2048];
+
+    snprintf(text, sizeof text, "{\"DeviceGrantsResponse\":{\"Status\":201,\"Grants\":%s}}", grants);
+    canned.answer = text;
+    return rclient_device_grants(client, "b@e.c", "k", suite_by_name("X25519"), epk, sizeof epk, out, n, NULL);
+}
+
+static void test_device_grants(void)
+{
+    static const char *const bad[] = {"{}", "[null]", "[{" TAG "," U32 "}]", "[{\"dk\":\"a.b.c\"}]",
+                                      "[" WHOLE ",{" TAG ",\"u\":\"AA\",\"dk\":\"a.b.c\"}]"};
+    struct grant *list;
+    size_t n;
+
+    start();
+    CU_ASSERT_EQUAL_FATAL(ask_devices("[" WHOLE "," WHOLE "]", &list, &n), 0);
+    CU_ASSERT(n == 2 && !strcmp(list[1].dk, "a.b.c"));
+    grant_list_free(list, n);
+    CU_ASSERT_EQUAL_FATAL(ask_devices("[]", &list, &n), 0);
+    CU_ASSERT_EQUAL(n, 0);
+    grant_list_free(list, n);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CU_ASSERT_EQUAL(ask_devices(bad[i], &list, &n), ERR_RETRY);
+        CU_ASSERT(!list && !n);
+    }
+    stop();
+}
+
 static int ask_key(struct json_object *key, const char *keyid, struct jwk **out, char account[ADDRESS_SIZE])
 {
     enum key_state state;
@@ -311,6 +438,9 @@ int main(void)
         {"expand", test_expand},
         {"expand: rubbish is 'later'", test_expand_rubbish},
         {"grant", test_grant},
+        {"grants for a mailbox", test_grants},
+        {"grants for a mailbox: in requests that fit", test_grants_split},
+        {"grants for a person's devices", test_device_grants},
         {"key", test_key},
     };
     int r;

@@ -204,11 +204,11 @@ static void test_removing(void)
 {
     const struct who *key = &bob;
 
-    CU_ASSERT_EQUAL(take_out(&phone, 3, 1), 400); /* still in the roster */
+    CU_ASSERT_EQUAL(take_out(&phone, 5, 1), 400); /* still in the roster */
     CU_ASSERT_EQUAL(drop_device(&phone), 0);
-    CU_ASSERT_EQUAL(take_out(&phone, 2, 1), 409); /* serial */
-    CU_ASSERT_EQUAL(take_out(&phone, 3, 1), 201);
-    CU_ASSERT_EQUAL(take_out(&phone, 4, 1), 404);
+    CU_ASSERT_EQUAL(take_out(&phone, 4, 1), 409); /* serial */
+    CU_ASSERT_EQUAL(take_out(&phone, 5, 1), 201);
+    CU_ASSERT_EQUAL(take_out(&phone, 6, 1), 404);
     CU_ASSERT_EQUAL(grant_status(&phone, &bob), 404);
     CU_ASSERT_EQUAL(grant_status(&phone, &list), 404);
     CU_ASSERT_EQUAL(reads_own(&tablet, &bob), 1);
@@ -216,9 +216,9 @@ static void test_removing(void)
     CU_ASSERT_EQUAL(shown("bob+phone@example.com", "active"), 0);
     /* it comes in by asking again only */
     CU_ASSERT_EQUAL(put_device(&phone), 0);
-    CU_ASSERT_EQUAL(let_in(&phone, &key, 1, 4), 400);
+    CU_ASSERT_EQUAL(let_in(&phone, &key, 1, 6), 400);
     CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&phone.request)), 201);
-    CU_ASSERT_EQUAL(let_in(&phone, &key, 1, 4), 201);
+    CU_ASSERT_EQUAL(let_in(&phone, &key, 1, 6), 201);
     CU_ASSERT_EQUAL(reads_own(&phone, &bob), 1);
 }
 
@@ -233,12 +233,12 @@ static void test_too_many(void)
         gadget_make(&more[i], &bob, name, "X25519");
         CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&more[i].request)), 201);
         CU_ASSERT_EQUAL(put_device(&more[i]), 0);
-        CU_ASSERT_EQUAL(let_in(&more[i], &key, 1, 5 + i), i ? 409 : 201);
+        CU_ASSERT_EQUAL(let_in(&more[i], &key, 1, 7 + i), i ? 409 : 201);
     }
     CU_ASSERT_EQUAL(drop_device(&more[1]), 0);
     CU_ASSERT_EQUAL(leave(&bob, "bob@example.com", more[1].is.code), 201);
     CU_ASSERT_EQUAL(drop_device(&more[0]), 0);
-    CU_ASSERT_EQUAL(take_out(&more[0], 7, 1), 201);
+    CU_ASSERT_EQUAL(take_out(&more[0], 9, 1), 201);
     gadget_clear(&more[0]);
     gadget_clear(&more[1]);
 }
@@ -253,10 +253,10 @@ static void test_rekey(void)
     jwk_free(&next.sign);
     next.sign = bob.sign;
     who_sign(&next, NULL, 2);
-    CU_ASSERT_EQUAL(rekey(&next, 2, 8, both, 1), 400); /* an entry is missing */
-    CU_ASSERT_EQUAL(rekey(&next, 2, 7, both, 2), 409); /* serial */
-    CU_ASSERT_EQUAL(rekey(&list, 2, 8, both, 2), 400); /* a list's profile */
-    CU_ASSERT_EQUAL(rekey(&next, 2, 8, both, 2), 202);
+    CU_ASSERT_EQUAL(rekey(&next, 2, 10, both, 1), 400); /* an entry is missing */
+    CU_ASSERT_EQUAL(rekey(&next, 2, 9, both, 2), 409);  /* serial */
+    CU_ASSERT_EQUAL(rekey(&list, 2, 10, both, 2), 400); /* a list's profile */
+    CU_ASSERT_EQUAL(rekey(&next, 2, 10, both, 2), 202);
     old = bob;
     bob = next;
     CU_ASSERT_EQUAL(reads_own(&phone, &old), 1);
@@ -270,7 +270,7 @@ static void test_rekey(void)
     next.sign = bob.sign;
     who_sign(&next, NULL, 3);
     CU_ASSERT_EQUAL(drop_device(&phone), 0);
-    CU_ASSERT_EQUAL(rekey(&next, 3, 9, one, 1), 202);
+    CU_ASSERT_EQUAL(rekey(&next, 3, 11, one, 1), 202);
     CU_ASSERT_EQUAL(grant_status(&phone, &old), 404);
     CU_ASSERT_EQUAL(grant_status(&phone, &bob), 404);
     CU_ASSERT_EQUAL(grant_status(&phone, &next), 404);
@@ -302,6 +302,11 @@ int main(void)
         {"letting in, with every fault refused", test_letting_in},
         {"every refusal of a grant is the same", test_refusals},
         {"lists by way of the device group, of every suite", test_chain},
+        {"lists of other services, by what the person leaves here", test_share},
+        {"Grants: a mailbox's messages, for a device", test_grants},
+        {"Grants: who is removed gets none at once", test_grants_end},
+        {"Grants: many, and malformed ones", test_grants_many},
+        {"DeviceGrants: a delivery's, for each device", test_device_grants},
         {"a device that is removed reads nothing more", test_removing},
         {"no more devices than devices_max", test_too_many},
         {"a new key: old mail and new, and removal with it", test_rekey},
@@ -324,6 +329,7 @@ int main(void)
     who_clear(&carol);
     who_clear(&list);
     old_keys_clear();
+    far_clear();
     if (status && getenv("KEEP"))
         printf("# kept: %s\n", w.dir);
     else
