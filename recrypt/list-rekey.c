@@ -133,8 +133,11 @@ int list_rekey(struct tool *t, struct list *l, int retire, struct err *e)
         (r = list_profile_done(t->home, l->kind, l->address, &text, e)) < 0)
         goto out;
     printf("%s\n", p.keyid);
-    tool_note("the old key is %s", retire ? "retired: mail to it is refused, and the refusal names the new key"
-                                          : "archived: mail to it is still accepted");
+    if (list_is_account(l))
+        tool_note("the old key is %s; what was sent to it opens as before", retire ? "retired" : "archived");
+    else
+        tool_note("the old key is %s", retire ? "retired: mail to it is refused, and the refusal names the new key"
+                                              : "archived: mail to it is still accepted");
 out:
     json_object_put(rekey);
     json_object_put(entries);

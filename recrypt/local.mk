@@ -25,7 +25,7 @@ recrypt_recrypt_SOURCES = recrypt/tool.h recrypt/main.c recrypt/cmd-person.c rec
 	recrypt/cmd-mail.c recrypt/cmd-file.c recrypt/cmd-fetch.c recrypt/cmd-connect.c recrypt/cmd-device.c recrypt/cmd-park.c
 recrypt_recrypt_LDADD = librecrypt.a libimap.a $(BASE_LIBS) $(CURL_LIBS) $(ETPAN_LIBS) $(SSL_LIBS)
 libcommon_a_SOURCES += common/jcd.h common/jcd-private.h common/jcd.c common/jcd-cipher.c common/jcd-read.c
-dist_noinst_SCRIPTS += test/integration/services.sh test/integration/recrypt.sh test/integration/devices.sh
+dist_noinst_SCRIPTS += test/integration/services.sh test/integration/recrypt.sh test/integration/devices.sh test/integration/devices-mail.sh
 dist_noinst_SCRIPTS += test/integration/dovecot.sh test/integration/fetch.sh
 dist_man_MANS += doc/recrypt.1
 EXTRA_DIST += test/fuzz/fuzz-jcd.c test/fuzz/corpus/jcd test/fuzz/fuzz-granted.c test/fuzz/corpus/granted
