@@ -32,6 +32,7 @@ static const struct {
     [OPT_NAME] = {"name", "NAME", "what to call this device: a-z, 0-9 and -, at most 32 (default: the host's name)"},
     [OPT_WAIT] = {"wait", NULL, "wait until the device is accepted, and try it"},
     [OPT_MAILBOX] = {"mailbox", "NAME", "bring this mailbox (default: recrypt.conf's, else INBOX)"},
+    [OPT_MARK] = {"mark", NULL, "for mailboxes: begin the message with its status, and let plain ones through"},
     [OPT_INTO] = {"into", "MAILDIR", "put the messages into this Maildir, whatever recrypt.conf says"},
 };
 

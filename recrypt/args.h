@@ -35,6 +35,7 @@ enum option_id {
     OPT_WAIT,
     OPT_MAILBOX,
     OPT_INTO,
+    OPT_MARK,
     OPTION_COUNT
 };
 

@@ -9,6 +9,7 @@
 #include "devices.h"
 #include "known.h"
 #include "mail.h"
+#include "mark.h"
 #include "person.h"
 #include "stream.h"
 
@@ -121,7 +122,6 @@ out:
 /* One line for people and, with --verdict-fd, one for programs; neither ever goes into the message. */
 static int tell_verdict(struct tool *t, const struct protect_verdict *v, struct err *e)
 {
-    static const char *const words[] = {"unsigned", "signed", "unknown", "bad"};
     const char *fd_text = t->args->value[OPT_VERDICT_FD];
     struct buf line = BUF_INIT;
     int r = 0;
@@ -129,10 +129,7 @@ static int tell_verdict(struct tool *t, const struct protect_verdict *v, struct 
     mail_tell(v);
     if (!fd_text)
         return 0;
-    if (buf_printf(&line, "%s", words[v->status]) < 0 ||
-        (v->status != PROTECT_UNSIGNED &&
-         buf_printf(&line, " %s %s", v->from[0] ? v->from : "-", v->kid[0] ? v->kid : "-") < 0) ||
-        buf_puts(&line, "\n") < 0)
+    if (mail_verdict(v, &line) < 0 || buf_puts(&line, "\n") < 0)
         r = err_errno(e, "out of memory");
     else
         r = stream_put(atoi(fd_text), line.data, line.len, e);
@@ -153,18 +150,35 @@ static int check_verdict_fd(const char *text, struct err *e)
     return 0;
 }
 
+/* For a mailbox: the message with the status that nobody can have forged; a plain one too. */
+static int write_marked(struct tool *t, const struct buf *msg, const struct protect_verdict *v, struct err *e)
+{
+    struct buf status = BUF_INIT, marked = BUF_INIT;
+    int r = 0;
+
+    marked.max = 2 * (size_t)STREAM_MESSAGE_MAX;
+    if (v ? buf_puts(&status, "opened ") < 0 || mail_verdict(v, &status) < 0 : buf_puts(&status, "plain") < 0)
+        r = err_errno(e, "out of memory");
+    else if ((r = mark_message((struct span){(const unsigned char *)buf_str(msg), msg->len}, buf_str(&status), 0, &marked, e)) == 0)
+        r = stream_write(t->args->value[OPT_OUT], args_given(t->args, OPT_FORCE), &marked, e);
+    buf_free(&status);
+    buf_free(&marked);
+    return r;
+}
+
 int command_open(struct tool *t, struct err *e)
 {
     struct buf msg = BUF_INIT, inside = BUF_INIT;
     struct protect_verdict verdict;
-    int r;
+    int mark = args_given(t->args, OPT_MARK), r;
 
     if ((r = check_verdict_fd(t->args->value[OPT_VERDICT_FD], e)) < 0 ||
         (r = stream_read(t->args->word_count ? t->args->words[0] : NULL, &msg, e)) < 0 ||
         (r = mail_open(t, &msg, NULL, &inside, &verdict, e)) < 0)
         goto out;
     if (r > 0) {
-        r = err_set(e, ERR_SYNTAX, "this message is not encrypted as this program knows it");
+        r = mark ? write_marked(t, &msg, NULL, e)
+                 : err_set(e, ERR_SYNTAX, "this message is not encrypted as this program knows it");
         goto out;
     }
     if ((r = tell_verdict(t, &verdict, e)) < 0)
@@ -173,8 +187,11 @@ int command_open(struct tool *t, struct err *e)
         r = err_set(e, ERR_CRYPTO, "the message was not written; --unverified writes it in spite of its signature");
         goto out;
     }
-    if ((r = stream_write(t->args->value[OPT_OUT], args_given(t->args, OPT_FORCE), &inside, e)) == 0 &&
-        verdict.status == PROTECT_BAD)
+    if (mark)
+        r = write_marked(t, &inside, &verdict, e);
+    else
+        r = stream_write(t->args->value[OPT_OUT], args_given(t->args, OPT_FORCE), &inside, e);
+    if (r == 0 && verdict.status == PROTECT_BAD)
         r = err_set(e, ERR_CRYPTO, "written with a BAD signature, as you asked");
 out:
     buf_free(&msg);

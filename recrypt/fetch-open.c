@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "common/conf.h"
-#include "fetch-message.h"
 #include "fetch-private.h"
 #include "mail.h"
+#include "mark.h"
 #include "stream.h"
 
 enum { AWAY_MAX = 3 }; /* each attempt may take a minute */
@@ -51,7 +51,7 @@ static int attempt(struct fetch *f, struct span msg, const struct granted_list *
     if (r == 0 && verdict.status == PROTECT_BAD)
         r = err_set(&why, ERR_CRYPTO, "BAD signature: %s", verdict.why);
     else if (r == 0)
-        return (r = fetch_message_opened(&verdict, status, e)) < 0 ? r : OPENED;
+        return buf_puts(status, "opened ") < 0 || mail_verdict(&verdict, status) < 0 ? err_errno(e, "out of memory") : OPENED;
     if (r == ERR_SYSTEM || r == ERR_USAGE)
         return err_set(e, r, "%s", why.text);
     return shut(f, &why, status, e);
@@ -75,7 +75,7 @@ static int deliver(struct fetch *f, const char *id, struct span msg, const struc
     if (fetch_find_there(f, id))
         return 0;
     text.max = 2 * (size_t)STREAM_MESSAGE_MAX;
-    if ((r = fetch_message_mark(msg, buf_str(status), as_it_is, &text, e)) == 0) {
+    if ((r = mark_message(msg, buf_str(status), as_it_is, &text, e)) == 0) {
         piece = (struct span){text.data, text.len};
         r = maildir_deliver_fresh(f->root, f->c->maildir, &maildir_private, id, &piece, 1, e);
     }

@@ -13,20 +13,12 @@ librecrypt_a_SOURCES = \
 	recrypt/opener.h recrypt/opener-private.h recrypt/opener.c recrypt/opener-device.c \
 	recrypt/deposit.h recrypt/deposit.c recrypt/stream.h recrypt/stream.c \
 	recrypt/granted.h recrypt/granted.c recrypt/mail.h recrypt/mail.c \
-	recrypt/devices.h recrypt/devices.c recrypt/devices-prove.c \
-	recrypt/fetch-conf.h recrypt/fetch-conf.c recrypt/fetch-url.c recrypt/fetch-mailbox.c recrypt/fetch-password.c \
-	recrypt/fetch-guard.h recrypt/fetch-guard.c recrypt/fetch-stream.h recrypt/fetch-stream.c \
-	recrypt/fetch-imap.h recrypt/fetch-imap.c recrypt/fetch-xrecrypt.h recrypt/fetch-xrecrypt.c \
-	recrypt/fetch-state.h recrypt/fetch-state.c recrypt/fetch-message.h recrypt/fetch-message.c \
-	recrypt/fetch-progress.h recrypt/fetch-progress.c \
-	recrypt/fetch.h recrypt/fetch-private.h recrypt/fetch.c recrypt/fetch-open.c \
-	imapfilter/tls.h imapfilter/tls.c
+	recrypt/devices.h recrypt/devices.c recrypt/devices-prove.c
 recrypt_recrypt_SOURCES = recrypt/tool.h recrypt/main.c recrypt/cmd-person.c recrypt/cmd-group.c recrypt/cmd-members.c \
-	recrypt/cmd-mail.c recrypt/cmd-file.c recrypt/cmd-fetch.c recrypt/cmd-connect.c recrypt/cmd-device.c recrypt/cmd-park.c
+	recrypt/cmd-mail.c recrypt/cmd-file.c recrypt/cmd-connect.c recrypt/cmd-device.c recrypt/cmd-park.c
 recrypt_recrypt_LDADD = librecrypt.a libimap.a $(BASE_LIBS) $(CURL_LIBS) $(ETPAN_LIBS) $(SSL_LIBS)
 libcommon_a_SOURCES += common/jcd.h common/jcd-private.h common/jcd.c common/jcd-cipher.c common/jcd-read.c
 dist_noinst_SCRIPTS += test/integration/services.sh test/integration/recrypt.sh test/integration/devices.sh test/integration/devices-mail.sh
-dist_noinst_SCRIPTS += test/integration/dovecot.sh test/integration/fetch.sh
 dist_man_MANS += doc/recrypt.1
 EXTRA_DIST += test/fuzz/fuzz-jcd.c test/fuzz/corpus/jcd test/fuzz/fuzz-granted.c test/fuzz/corpus/granted
 
@@ -43,13 +35,4 @@ test_unit_test_recrypt_home_SOURCES = test/unit/test-recrypt-home.c
 test_unit_test_recrypt_home_LDADD = $(UNIT_LIBS) librecrypt.a $(BASE_LIBS) $(CURL_LIBS)
 test_unit_test_recrypt_web_SOURCES = test/unit/test-recrypt-web.c
 test_unit_test_recrypt_web_LDADD = $(UNIT_LIBS) librecrypt.a $(BASE_LIBS) $(CURL_LIBS)
-check_PROGRAMS += test/unit/test-fetch-conf test/unit/test-fetch-message test/unit/test-fetch-state test/unit/test-fetch-guard
-test_unit_test_fetch_conf_SOURCES = test/unit/test-fetch-conf.c
-test_unit_test_fetch_conf_LDADD = $(UNIT_LIBS) librecrypt.a $(BASE_LIBS) $(CURL_LIBS)
-test_unit_test_fetch_message_SOURCES = test/unit/test-fetch-message.c
-test_unit_test_fetch_message_LDADD = $(UNIT_LIBS) librecrypt.a $(BASE_LIBS)
-test_unit_test_fetch_state_SOURCES = test/unit/test-fetch-state.c
-test_unit_test_fetch_state_LDADD = $(UNIT_LIBS) librecrypt.a $(BASE_LIBS)
-test_unit_test_fetch_guard_SOURCES = test/unit/test-fetch-guard.c
-test_unit_test_fetch_guard_LDADD = $(UNIT_LIBS) librecrypt.a libimap.a $(BASE_LIBS)
 endif

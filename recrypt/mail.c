@@ -60,6 +60,16 @@ static int find_signer(void *arg, const char *account, const char *kid, struct j
     return r;
 }
 
+int mail_verdict(const struct protect_verdict *v, struct buf *out)
+{
+    static const char *const words[] = {"unsigned", "signed", "unknown", "bad"};
+    int r = buf_puts(out, words[v->status]);
+
+    if (r < 0 || v->status == PROTECT_UNSIGNED)
+        return r;
+    return buf_printf(out, " %s %s", v->from[0] ? v->from : "-", v->kid[0] ? v->kid : "-");
+}
+
 void mail_tell(const struct protect_verdict *v)
 {
     switch (v->status) {

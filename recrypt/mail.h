@@ -14,6 +14,10 @@
 int mail_open(struct tool *t, const struct buf *msg, const struct granted_list *brought, struct buf *inside,
               struct protect_verdict *verdict, struct err *e);
 
+/* For programs: "unsigned", or "signed", "unknown" or "bad" with the address and the key that the signature claims, "-" for what it
+ * does not say; appended. 0, ERR_LIMIT, ERR_SYSTEM. */
+int mail_verdict(const struct protect_verdict *v, struct buf *out);
+
 /* One line to standard error that tells people who signed. */
 void mail_tell(const struct protect_verdict *v);
 

@@ -26,7 +26,7 @@ const struct command tool_commands[] = {
     {"seal", "[FILE]", "Encrypts and signs a message.", 0, 1,
      O(TO) | O(FROM) | O(UNSIGNED) | O(SUBJECT) | O(OFFLINE) | O(OUT) | O(FORCE) | O(SERVICE), command_seal},
     {"open", "[FILE]", "Decrypts a message and says who signed it.", 0, 1,
-     O(OUT) | O(FORCE) | O(VERDICT_FD) | O(UNVERIFIED) | O(OFFLINE) | O(SERVICE), command_open},
+     O(OUT) | O(FORCE) | O(VERDICT_FD) | O(UNVERIFIED) | O(MARK) | O(OFFLINE) | O(SERVICE), command_open},
     {"fetch", "[ADDRESS]", "Brings new mail from an IMAP server into a Maildir, decrypted.", 0, 1,
      O(MAILBOX) | O(INTO) | O(SERVICE), command_fetch},
     {"encrypt", "GROUP FILE", "Encrypts a file to a list or person: FILE.jcd.", 2, 2,

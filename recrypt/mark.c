@@ -1,4 +1,4 @@
-#include "fetch-message.h"
+#include "mark.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -82,7 +82,7 @@ static int put_field(const char *value, const char *line_end, struct buf *out, s
     return r < 0 ? r : put(out, line_end, strlen(line_end), e);
 }
 
-int fetch_message_mark(struct span msg, const char *value, int as_it_is, struct buf *out, struct err *e)
+int mark_message(struct span msg, const char *value, int as_it_is, struct buf *out, struct err *e)
 {
     int to_lf = !as_it_is && all_crlf(msg), r;
     struct buf clean = BUF_INIT;
@@ -101,16 +101,4 @@ int fetch_message_mark(struct span msg, const char *value, int as_it_is, struct 
 out:
     buf_free(&clean);
     return r;
-}
-
-int fetch_message_opened(const struct protect_verdict *v, struct buf *out, struct err *e)
-{
-    int r;
-
-    if (v->status == PROTECT_UNSIGNED)
-        r = buf_puts(out, "opened unsigned");
-    else
-        r = buf_printf(out, "opened %s %s %s", v->status == PROTECT_SIGNED ? "signed" : "unknown",
-                       v->from[0] ? v->from : "-", v->kid[0] ? v->kid : "-");
-    return r < 0 ? err_set(e, r, "out of memory") : 0;
 }

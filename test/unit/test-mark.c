@@ -1,4 +1,4 @@
-#include "recrypt/fetch-message.h"
+#include "recrypt/mark.h"
 
 #include <string.h>
 
@@ -8,7 +8,7 @@ static void is(const char *msg, size_t len, const char *value, int as_it_is, con
 {
     struct buf out = BUF_INIT;
 
-    CU_ASSERT(fetch_message_mark((struct span){(const unsigned char *)msg, len}, value, as_it_is, &out, NULL) == 0);
+    CU_ASSERT(mark_message((struct span){(const unsigned char *)msg, len}, value, as_it_is, &out, NULL) == 0);
     if (out.len != strlen(want) || memcmp(buf_str(&out), want, out.len) != 0) {
         CU_FAIL("not what was wanted");
         fprintf(stderr, "# got  \"%s\"\n# want \"%s\"\n", buf_str(&out), want);
@@ -63,23 +63,14 @@ static void test_forged(void)
 
 static void test_value(void)
 {
-    struct protect_verdict v = {PROTECT_UNSIGNED, "", "", ""};
     struct buf b = BUF_INIT;
     char text[1000];
 
     is("\n", 1, "encrypted a\nX-Evil: b\x1b[2J", 0, "X-Recrypt-Status: encrypted a?X-Evil: b?[2J\n\n");
     memset(text, 'x', sizeof text);
     text[sizeof text - 1] = 0;
-    CU_ASSERT(fetch_message_mark((struct span){(const unsigned char *)"\n", 1}, text, 0, &b, NULL) == 0);
+    CU_ASSERT(mark_message((struct span){(const unsigned char *)"\n", 1}, text, 0, &b, NULL) == 0);
     CU_ASSERT_EQUAL(b.len, strlen("X-Recrypt-Status: ") + 400 + 2);
-    buf_reset(&b);
-    CU_ASSERT(fetch_message_opened(&v, &b, NULL) == 0 && strcmp(buf_str(&b), "opened unsigned") == 0);
-    v = (struct protect_verdict){PROTECT_SIGNED, "a@example.com", "AB-CD", ""};
-    buf_reset(&b);
-    CU_ASSERT(fetch_message_opened(&v, &b, NULL) == 0 && strcmp(buf_str(&b), "opened signed a@example.com AB-CD") == 0);
-    v = (struct protect_verdict){PROTECT_UNKNOWN, "", "", ""};
-    buf_reset(&b);
-    CU_ASSERT(fetch_message_opened(&v, &b, NULL) == 0 && strcmp(buf_str(&b), "opened unknown - -") == 0);
     buf_free(&b);
 }
 
@@ -89,5 +80,5 @@ int main(void)
                                              {"forged fields are taken off", test_forged},
                                              {"the status", test_value}};
 
-    return unit_main("fetch-message", tests, sizeof tests / sizeof *tests);
+    return unit_main("mark", tests, sizeof tests / sizeof *tests);
 }
