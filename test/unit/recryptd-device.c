@@ -131,10 +131,26 @@ void keep_old_key(const struct who *p)
     old[old_count++].sign = NULL; /* goes on with the newer one */
 }
 
+size_t bobs_keys(const struct who *const **out)
+{
+    static const struct who *all[sizeof old / sizeof *old + 1];
+
+    for (size_t i = 0; i < old_count; i++) {
+        old[i].sign = bob.sign;
+        all[i] = &old[i];
+    }
+    all[old_count] = &bob;
+    if (out)
+        *out = all;
+    return old_count + 1;
+}
+
 void old_keys_clear(void)
 {
-    while (old_count)
-        who_clear(&old[--old_count]);
+    while (old_count) {
+        old[--old_count].sign = NULL;
+        who_clear(&old[old_count]);
+    }
     while (list_count)
         roster_clear(&lists[--list_count]);
 }

@@ -48,6 +48,7 @@ int take_out(const struct gadget *g, int64_t serial, int64_t epoch);
 int rekey(const struct who *next, int64_t epoch, int64_t serial, const struct gadget *const *those, size_t n);
 /* The key of a person that has a newer one: freed at the end. */
 void keep_old_key(const struct who *p);
+size_t bobs_keys(const struct who *const **out); /* those and bob, oldest first; out may be NULL */
 void old_keys_clear(void);
 
 /* RecryptData for the message. */
@@ -67,7 +68,8 @@ int opens_own(const struct gadget *g, const struct who *person, struct json_obje
               const char *text);
 
 /* The tests of other files than test-recryptd-device.c. */
-void test_share(void), test_grants(void), test_grants_end(void), test_grants_many(void), test_device_grants(void);
+void test_share(void), test_grants(void), test_grants_end(void), test_grants_many(void), test_device_grants(void),
+    test_parking(void), test_restore(void);
 void far_clear(void);
 
 #endif

@@ -310,6 +310,8 @@ int main(void)
         {"a device that is removed reads nothing more", test_removing},
         {"no more devices than devices_max", test_too_many},
         {"a new key: old mail and new, and removal with it", test_rekey},
+        {"parking and unparking, with every fault refused", test_parking},
+        {"a restored store revives neither a removed device nor a parked one", test_restore},
         {"the store is whole, and a restart keeps everything", test_check},
     };
     int status;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/conf.h"
+#include "common/device.h"
 #include "recryptd-world.h"
 #include "unit.h"
 
@@ -17,6 +18,8 @@ enum { MEMBERS = 9, INLINE_MEMBERS = 8, EXPANDS = 3000, ROUNDS = 11 };
 static struct world w;
 /* stranger: known here, of no list; other: in another list; nobody: unknown here. Their addresses are equally long. */
 static struct who alice, member[MEMBERS], gone, stranger, other, nobody, list, list2;
+/* Devices: of a member, of another who is in the other list, of a stranger, and of a member but parked. */
+static struct who phone, others_phone, strangers_phone, parked_phone;
 static struct roster roster, roster2;
 static int64_t serial = 1;
 
@@ -66,6 +69,50 @@ static int add(const struct who *l, struct roster *r, const struct who *m)
     buf_free(&text);
     buf_free(&entry);
     return status;
+}
+
+/* A device of the person; as one who asks. parked: it was let in and then parked. */
+static void make_device(struct who *d, const struct who *person, const char *name, int parked)
+{
+    struct device is = {.issued = time(NULL)};
+    struct roster r = {.serial = 1, .epoch = 1, .issued = time(NULL)};
+    struct buf request = BUF_INIT, text = BUF_INIT, entry = BUF_INIT;
+    struct profile p;
+
+    who_make(d, "device@example.com", "X25519");
+    memcpy(is.account, person->address, sizeof is.account);
+    snprintf(is.name, sizeof is.name, "%s", name);
+    CU_ASSERT_EQUAL(jwk_udf(person->sign, is.owner), 0);
+    is.key = d->key;
+    CU_ASSERT_EQUAL_FATAL(device_sign(&is, d->sign, &request, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(device_read(request.data, request.len, &is, NULL), 0);
+    CU_ASSERT_EQUAL(world_status(&w, NULL, "Join",
+                                 J("{'Account':'%s','Request':'%s'}", person->address, buf_str(&request))),
+                    201);
+    memcpy(r.group, person->address, sizeof r.group);
+    memcpy(r.keyid, person->profile.keyid, sizeof r.keyid);
+    CU_ASSERT_EQUAL(roster_add(&r, is.member, is.key_udf, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(roster_sign(&r, person->sign, &text, NULL), 0);
+    p = device_profile(&is);
+    CU_ASSERT_EQUAL_FATAL(entry_make(person->key, &p, 1, 1, person->sign, w.service_key, &entry, NULL), 0);
+    CU_ASSERT_EQUAL(world_status(&w, person->sign, "Set",
+                                 J("{'Members':{'Group':'%s','Roster':'%s','Entries':['%s']}}", person->address,
+                                   buf_str(&text), buf_str(&entry))),
+                    201);
+    if (parked) {
+        r.serial = 2;
+        buf_reset(&text);
+        CU_ASSERT(!roster_touch(&r, is.member, NULL) && !roster_sign(&r, person->sign, &text, NULL));
+        CU_ASSERT_EQUAL(world_status(&w, person->sign, "Set",
+                                     J("{'Park':{'Group':'%s','Member':'%s','Id':'AAAAAAAAAAAAAAAAAAAAAA','Roster':'%s'}}",
+                                       person->address, is.member, buf_str(&text))),
+                        202);
+    }
+    roster_clear(&r);
+    device_clear(&is);
+    buf_free(&request);
+    buf_free(&text);
+    buf_free(&entry);
 }
 
 static int take_out(const struct who *m)
@@ -151,6 +198,10 @@ static void test_padding(void)
     CU_ASSERT_EQUAL(take_out(&member[MEMBERS - 1]), 201);
     check_padding(c, INLINE_MEMBERS);
     frame_client_free(&c);
+    make_device(&phone, &member[0], "phone", 0);
+    make_device(&others_phone, &other, "phone", 0);
+    make_device(&strangers_phone, &stranger, "phone", 0);
+    make_device(&parked_phone, &member[1], "phone", 1);
 }
 
 /* ---- order ---- */
@@ -384,6 +435,9 @@ static void measure(struct asker *a, size_t n, void (*ask)(struct asker *, int),
  * 4: signed by nobody known, or not by whom it says: were it less work for a name that is not known, it would tell who is a
  * member from elsewhere, who is known by her membership alone.
  *
+ * 5, 6: devices, which are known here by their person only, of a list and of one that is not there; for them two agreements are
+ * made, whether the person is in the list or not. 7: devices and others, of a person's own mail.
+ *
  * The bound: the verification of a signature takes 0.5 % more or less from one to the next, the medians much less. One more
  * record read from the store is 1.4 %, one more agreement 10 %. Delivery has no signature. Of a removed member it reads what
  * remains of her entry, 2.6 %; its answers go to this host's own servers. A forged registration was
@@ -414,6 +468,16 @@ static void test_work(void)
         {.name = "forged, a stranger", .who = &stranger, .key = stranger.key, .keyid = key1, .forged = 1, .group = 4},
         {.name = "somebody unknown", .who = &nobody, .key = nobody.key, .keyid = key1, .group = 4},
         {.name = "somebody unknown, for a member's key", .who = &nobody, .key = m[0].key, .keyid = key1, .group = 4},
+        {.name = "a member's device", .who = &phone, .key = phone.key, .keyid = key1, .gets = 2, .group = 5},
+        {.name = "a member's device, for another list", .who = &phone, .key = phone.key, .keyid = key2, .group = 5},
+        {.name = "another list's member's device", .who = &others_phone, .key = others_phone.key, .keyid = key1, .group = 5},
+        {.name = "a stranger's device", .who = &strangers_phone, .key = strangers_phone.key, .keyid = key1, .group = 5},
+        {.name = "a member's device that is parked", .who = &parked_phone, .key = parked_phone.key, .keyid = key1, .group = 5},
+        {.name = "a member's device, of no list", .who = &phone, .key = phone.key, .keyid = none, .group = 6},
+        {.name = "a stranger's device, of no list", .who = &strangers_phone, .key = strangers_phone.key, .keyid = none, .group = 6},
+        {.name = "a device, of its person's mail", .who = &phone, .key = phone.key, .keyid = m[0].profile.keyid, .gets = 1, .group = 7},
+        {.name = "a parked one", .who = &parked_phone, .key = parked_phone.key, .keyid = m[1].profile.keyid, .group = 7},
+        {.name = "another list's member", .who = &other, .key = other.key, .keyid = m[0].profile.keyid, .group = 7},
     };
     struct asker forged[] = {
         {.name = "forged registration, a member", .who = &m[0]},
@@ -463,7 +527,8 @@ int main(void)
         {"recipients and grants come in random order", test_order},
         {"member, removed, stranger, unknown: the same work and the same answer", test_work},
     };
-    struct who *all[] = {&alice, &gone, &stranger, &other, &nobody, &list, &list2};
+    struct who *all[] = {&alice, &gone,         &stranger,        &other,       &nobody, &list,
+                         &list2, &phone, &others_phone, &strangers_phone, &parked_phone};
     int status;
 
     if (world_make(&w))
