@@ -7,6 +7,7 @@ libcommon_a_SOURCES = \
 	common/conf.h common/conf.c common/conf-socket.h common/conf-socket.c common/file.c \
 	common/frame.h common/frame.c common/frame-client.c \
 	common/rclient.h common/rclient-private.h common/rclient.c common/rclient-fanout.c common/rclient-grants.c \
+	common/program.h common/program.c \
 	common/sandbox.h common/sandbox.c
 if HAVE_SECCOMP
 noinst_PROGRAMS += common/filters/make
@@ -19,8 +20,11 @@ common/sandbox.$(OBJEXT): common/sandbox-filters.h
 CLEANFILES += common/sandbox-filters.h
 endif
 if HAVE_CUNIT
+check_PROGRAMS += test/unit/test-program
+test_unit_test_program_SOURCES = test/unit/test-program.c $(STARVE)
+test_unit_test_program_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 check_PROGRAMS += test/unit/test-conf
-test_unit_test_conf_SOURCES = test/unit/test-conf.c
+test_unit_test_conf_SOURCES = test/unit/test-conf.c $(STARVE)
 test_unit_test_conf_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 check_PROGRAMS += test/unit/test-frame
 test_unit_test_frame_SOURCES = test/unit/test-frame.c test/unit/frame-server.h test/unit/frame-server.c

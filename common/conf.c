@@ -82,6 +82,22 @@ static int parse(cfg_t *cfg, FILE *fp, const char *path, struct err *e)
     return 0;
 }
 
+/* Out of memory, libconfuse goes on without a default: a text would be NULL, a number 0, "yes" no. */
+static int has_defaults(cfg_t *cfg)
+{
+    for (cfg_opt_t *o = cfg->opts; o->name; o++) {
+        int list = (o->flags & CFGF_LIST) != 0;
+
+        if (o->type == CFGT_STR && !list && o->def.string && (!cfg_opt_size(o) || !cfg_opt_getnstr(o, 0)))
+            return 0;
+        if ((o->type == CFGT_INT || o->type == CFGT_BOOL || o->type == CFGT_FLOAT) && !list && !cfg_opt_size(o))
+            return 0;
+        if (list && o->def.parsed && strcmp(o->def.parsed, "{}") != 0 && !cfg_opt_size(o))
+            return 0;
+    }
+    return 1;
+}
+
 /* opts and the last option; libconfuse copies the array. */
 static cfg_t *init(const cfg_opt_t *opts)
 {
@@ -98,6 +114,10 @@ static cfg_t *init(const cfg_opt_t *opts)
     memcpy(all + n, last, sizeof last);
     cfg = cfg_init(all, CFGF_NONE);
     free(all);
+    if (cfg && !has_defaults(cfg)) {
+        cfg_free(cfg);
+        cfg = NULL;
+    }
     return cfg;
 }
 

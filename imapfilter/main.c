@@ -1,5 +1,4 @@
 /* recrypt-imapfilter - stands before an IMAP server and offers UID XRECRYPT. doc/recrypt-imapfilter.8 is the manual. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
@@ -7,6 +6,7 @@
 
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/program.h"
 #include "server.h"
 #include "settings.h"
 
@@ -19,54 +19,6 @@ static const char usage_text[] =
     "  -n, --test         check the configuration and exit\n"
     "  -v, --verbose      log more\n"
     "      --help, --version\n";
-
-struct options {
-    const char *config;
-    int check, foreground, verbose;
-};
-
-/* 0, or an exit status plus one. */
-static int read_options(int argc, char **argv, struct options *o)
-{
-    enum { HELP = 256, VERSION_ };
-    static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'}, {"foreground", no_argument, NULL, 'f'},
-        {"test", no_argument, NULL, 'n'},         {"verbose", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, HELP},        {"version", no_argument, NULL, VERSION_},
-        {NULL, 0, NULL, 0}};
-    int c;
-
-    while ((c = getopt_long(argc, argv, "c:fnv", longs, NULL)) != -1) {
-        switch (c) {
-        case 'c':
-            o->config = optarg;
-            break;
-        case 'f':
-            o->foreground = 1;
-            break;
-        case 'n':
-            o->check = 1;
-            break;
-        case 'v':
-            o->verbose = 1;
-            break;
-        case HELP:
-            fputs(usage_text, stdout);
-            return EX_OK + 1;
-        case VERSION_:
-            puts("recrypt-imapfilter " PACKAGE_VERSION);
-            return EX_OK + 1;
-        default:
-            fputs("Try recrypt-imapfilter --help\n", stderr);
-            return EX_USAGE + 1;
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "recrypt-imapfilter: what is \"%s\" for? Try recrypt-imapfilter --help\n", argv[optind]);
-        return EX_USAGE + 1;
-    }
-    return 0;
-}
 
 /* Ports and keys, then the user. */
 static int start(struct settings *s, struct listeners *l, struct err *e)
@@ -93,16 +45,19 @@ static int fail(const struct err *e, int status)
 
 int main(int argc, char **argv)
 {
-    struct options o = {.config = SETTINGS_PATH};
+    static const struct program p = {.name = "recrypt-imapfilter", .usage = usage_text, .shorts = ""};
+    struct program_options o = {.config = SETTINGS_PATH};
     struct listeners l = {.count = 0};
     struct settings *s;
     char *config;
     struct err e;
-    int r;
+    int started = program_start(&e), r;
 
-    if ((r = read_options(argc, argv, &o)))
+    if ((r = program_read_options(&p, argc, argv, &o)))
         return r - 1;
     log_open("recrypt-imapfilter", 1, o.verbose);
+    if (started < 0)
+        return fail(&e, EX_TEMPFAIL);
     if (settings_load(o.config, NULL, &s, &e) < 0)
         return fail(&e, EX_CONFIG);
     if (o.check) {

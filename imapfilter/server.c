@@ -7,11 +7,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/program.h"
 #include "common/sandbox.h"
 #include "session.h"
 
@@ -87,23 +87,11 @@ void server_unlisten(struct listeners *l)
 
 void server_raise_limit(struct settings *s)
 {
-    struct rlimit lim;
-    rlim_t want = 2 * (rlim_t)s->max_connections + OTHER_FILES, can;
+    unsigned long have = program_descriptors(2 * (unsigned long)s->max_connections + OTHER_FILES);
+    unsigned long can = have > OTHER_FILES ? (have - OTHER_FILES) / 2 : 1;
 
-    if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
-        return;
-    if (lim.rlim_cur < want) {
-        struct rlimit more = {want, lim.rlim_max < want ? want : lim.rlim_max};
-
-        if (setrlimit(RLIMIT_NOFILE, &more) < 0) { /* not root: up to the hard limit */
-            more = (struct rlimit){lim.rlim_max < want ? lim.rlim_max : want, lim.rlim_max};
-            (void)setrlimit(RLIMIT_NOFILE, &more);
-        }
-        (void)getrlimit(RLIMIT_NOFILE, &lim);
-    }
-    can = lim.rlim_cur > OTHER_FILES ? (lim.rlim_cur - OTHER_FILES) / 2 : 1;
-    if (can < (rlim_t)s->max_connections) {
-        log_warn("max_connections: %ld, since only %lu files can be open", (long)can, (unsigned long)lim.rlim_cur);
+    if (can < (unsigned long)s->max_connections) {
+        log_warn("max_connections: %ld, since only %lu files can be open", (long)can, have);
         s->max_connections = (long)can;
     }
 }

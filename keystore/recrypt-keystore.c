@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/conf.h"
+#include "common/program.h"
 #include "keystore-dump.h"
 #include "keystore-private.h"
 
@@ -166,7 +167,8 @@ int main(int argc, char **argv)
     }
     o.command = argv[optind];
     o.location = argv[optind + 1];
-    r = run(&o, &e);
+    if ((r = program_start(&e)) == 0)
+        r = run(&o, &e);
     if (r == 0 && fflush(stdout) != 0)
         r = err_errno(&e, "standard output");
     if (r < 0)

@@ -9,6 +9,7 @@
 
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/program.h"
 #include "common/sandbox.h"
 #include "deliver.h"
 #include "fanout.h"
@@ -158,10 +159,12 @@ int main(int argc, char **argv)
     struct options o = {SYSCONFDIR "/recrypt/recrypt-lda.conf", {"", NULL, "", "", 0}, MODE_DELIVER, 0};
     struct settings s;
     struct err e = {0};
-    int status = read_options(argc, argv, &o);
+    int started = program_start(&e), status = read_options(argc, argv, &o);
 
     if (status >= 0)
         return status;
+    if (started < 0)
+        return fail(e.text);
     umask(077);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like a full disk */

@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <libmilter/mfapi.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include "callbacks.h"
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/program.h"
 #include "common/sandbox.h"
 #include "run.h"
 #include "settings.h"
@@ -19,67 +19,37 @@ static const char usage_text[] =
     "Usage: recrypt-milter [-fnv] [-c FILE] [-p SOCKET]\n"
     "Gives mail for confidential lists its grants, and encrypts mail for people at the door.\n"
     "\n"
-    "  -c FILE    configuration (default " SETTINGS_PATH ")\n"
-    "  -f         stay in the foreground, log to standard error\n"
-    "  -n         check the configuration and exit\n"
-    "  -p SOCKET  where the mail server connects: unix:PATH or inet:PORT@HOST\n"
-    "  -v         log more\n"
-    "  --help, --version\n";
+    "  -c, --config FILE    configuration (" SETTINGS_PATH ")\n"
+    "  -f, --foreground     stay in the foreground, log to standard error\n"
+    "  -n, --test           check the configuration and exit\n"
+    "  -p, --socket SOCKET  where the mail server connects: unix:PATH or inet:PORT@HOST\n"
+    "  -v, --verbose        log more\n"
+    "      --help, --version\n";
 
-struct options {
-    const char *config, *socket;
-    int check, foreground, verbose;
-};
-
-/* 0, or an exit status plus one. */
-static int read_options(int argc, char **argv, struct options *o)
+/* -p SOCKET */
+static int take(int option, const char *value, void *arg)
 {
-    static const struct option lng[] = {{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
-    int c;
+    const char **socket = arg;
 
-    while ((c = getopt_long(argc, argv, "c:fnp:v", lng, NULL)) != -1) {
-        switch (c) {
-        case 'c':
-            o->config = optarg;
-            break;
-        case 'f':
-            o->foreground = 1;
-            break;
-        case 'n':
-            o->check = 1;
-            break;
-        case 'p':
-            o->socket = optarg;
-            break;
-        case 'v':
-            o->verbose = 1;
-            break;
-        case 'h':
-            fputs(usage_text, stdout);
-            return EX_OK + 1;
-        case 'V':
-            puts("recrypt-milter " PACKAGE_VERSION);
-            return EX_OK + 1;
-        default:
-            fputs("Try recrypt-milter --help\n", stderr);
-            return EX_USAGE + 1;
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "recrypt-milter: what is \"%s\" for? Try recrypt-milter --help\n", argv[optind]);
-        return EX_USAGE + 1;
-    }
+    (void)option;
+    *socket = value;
     return 0;
 }
 
-static int load(const struct options *o, struct settings **s, struct err *e)
+static int fail(const struct err *e, int status)
 {
-    int r = settings_load(o->config, s, e);
+    log_error("%s", e->text);
+    return status;
+}
+
+static int load(const char *config, const char *socket, struct settings **s, struct err *e)
+{
+    int r = settings_load(config, s, e);
     char *copy;
 
-    if (r || !o->socket)
+    if (r || !socket)
         return r;
-    if (!(copy = strdup(o->socket))) {
+    if (!(copy = strdup(socket))) {
         settings_release(s);
         return err_set(e, ERR_SYSTEM, "out of memory");
     }
@@ -112,41 +82,44 @@ static int start(const struct settings *s, struct err *e)
 
 int main(int argc, char **argv)
 {
-    struct options o = {0};
+    static const struct option longs[] = {{"socket", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
+    struct program_options o = {0};
+    const char *socket = NULL;
+    const struct program p = {"recrypt-milter", usage_text, "p:", longs, take, &socket};
     struct settings *s;
+    char *config = NULL;
     struct err e;
-    int r, sandbox;
+    int started = program_start(&e), r, sandbox;
 
-    if ((r = read_options(argc, argv, &o)))
+    if ((r = program_read_options(&p, argc, argv, &o)))
         return r - 1;
     log_open("recrypt-milter", 1, o.verbose);
+    if (started < 0)
+        return fail(&e, EX_TEMPFAIL);
     mallopt(M_MMAP_THRESHOLD, OWN_MEMORY);
-    if (load(&o, &s, &e) < 0) {
-        log_error("%s", e.text);
-        return EX_CONFIG;
-    }
+    if (load(o.config, socket, &s, &e) < 0)
+        return fail(&e, EX_CONFIG);
     if (o.check) {
         puts("configuration is good");
         settings_release(&s);
         return EX_OK;
     }
     if ((r = start(s, &e)) < 0) {
-        log_error("%s", e.text);
         settings_release(&s);
-        return r == ERR_USAGE ? EX_CONFIG : EX_UNAVAILABLE;
+        return fail(&e, r == ERR_USAGE ? EX_CONFIG : EX_UNAVAILABLE);
     }
+    if (o.config && !(config = realpath(o.config, NULL))) /* detached, the folder is another one */
+        return fail((err_errno(&e, "%s", o.config), &e), EX_CONFIG);
     sandbox = s->sandbox;
     settings_replace(s);
     if (!o.foreground) {
-        if (daemon(0, 0) < 0) {
-            log_error("cannot detach");
-            return EX_OSERR;
-        }
+        if (daemon(0, 0) < 0)
+            return fail((err_errno(&e, "cannot detach"), &e), EX_OSERR);
         log_open("recrypt-milter", 0, o.verbose);
     }
-    if (sandbox && sandbox_milter(&e) < 0) {
-        log_error("%s", e.text);
-        return EX_OSERR;
-    }
-    return milter_run(o.config);
+    if (sandbox && sandbox_milter(&e) < 0)
+        return fail(&e, EX_OSERR);
+    r = milter_run(config);
+    free(config);
+    return r;
 }

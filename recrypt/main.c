@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "common/program.h"
 #include "tool.h"
 
 #define O(name) (UINT64_C(1) << OPT_##name)
@@ -124,7 +125,7 @@ int main(int argc, char **argv)
     setrlimit(RLIMIT_CORE, &no_core);
     umask(077);
     signal(SIGPIPE, SIG_IGN);
-    if ((r = args_parse(tool_commands, argc, argv, &args, &e)) < 0)
+    if ((r = program_start(&e)) < 0 || (r = args_parse(tool_commands, argc, argv, &args, &e)) < 0)
         return finish(r, &e);
     if (args.version)
         printf("recrypt (%s) %s\n", PACKAGE_NAME, PACKAGE_VERSION);

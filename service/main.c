@@ -1,7 +1,6 @@
 /* recryptd - the recryption service: options and what each asks for. doc/recryptd.8 is the manual. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +11,15 @@
 
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/program.h"
 #include "server.h"
 
 enum { DAYS_DEFAULT = 7, DAYS_MAX = 3650 };
 
 struct options {
-    const char *config, *invite;
-    int only_check, foreground, verbose, check;
+    struct program_options common;
+    const char *invite;
+    int check;
     long days;
 };
 
@@ -28,81 +29,59 @@ static int fail(const struct err *e, int status)
     return status;
 }
 
-static void usage(FILE *to)
+static const char usage[] =
+    "usage: recryptd [-fnv] [-c FILE]\n"
+    "       recryptd [-c FILE] --check\n"
+    "       recryptd [-c FILE] --invite ADDRESS [--days N]\n"
+    "\n"
+    "The recryption service for encrypted mail to lists; see recryptd(8).\n"
+    "\n"
+    "  -c, --config FILE    configuration (" SETTINGS_PATH ")\n"
+    "  -f, --foreground     stay in the foreground, log to standard error\n"
+    "  -n, --test           check the configuration and exit\n"
+    "  -v, --verbose        log more\n"
+    "      --check          verify the keystore's files and every record (recryptd must not run)\n"
+    "      --invite ADDRESS print a token with which that person may register once\n"
+    "      --days N         days for which the token is good (7)\n"
+    "      --help, --version\n";
+
+enum { CHECK = 1001, INVITE, DAYS };
+
+static int take(int option, const char *value, void *arg)
 {
-    fputs("usage: recryptd [-fnv] [-c FILE]\n"
-          "       recryptd [-c FILE] --check\n"
-          "       recryptd [-c FILE] --invite ADDRESS [--days N]\n"
-          "\n"
-          "The recryption service for encrypted mail to lists; see recryptd(8).\n"
-          "\n"
-          "  -c, --config FILE    configuration (" SETTINGS_PATH ")\n"
-          "  -f, --foreground     stay in the foreground, log to standard error\n"
-          "  -n, --test           check the configuration and exit\n"
-          "  -v, --verbose        log more\n"
-          "      --check          verify the keystore's files and every record (recryptd must not run)\n"
-          "      --invite ADDRESS print a token with which that person may register once\n"
-          "      --days N         days for which the token is good (7)\n"
-          "      --help, --version\n",
-          to);
+    struct options *o = arg;
+    char *end;
+
+    switch (option) {
+    case CHECK:
+        o->check = 1;
+        return 0;
+    case INVITE:
+        o->invite = value;
+        return 0;
+    default:
+        o->days = strtol(value, &end, 10);
+        if (*value && !*end && o->days >= 1 && o->days <= DAYS_MAX)
+            return 0;
+        fprintf(stderr, "recryptd: --days: \"%s\" is not between 1 and %d\n", value, DAYS_MAX);
+        return EX_USAGE + 1;
+    }
 }
 
 /* 0, or an exit status + 1 when there is nothing more to do. */
 static int parse(int argc, char **argv, struct options *o)
 {
-    enum { CHECK = 256, INVITE, DAYS, HELP, VERSION_ };
-    static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'}, {"foreground", no_argument, NULL, 'f'},
-        {"test", no_argument, NULL, 'n'},         {"verbose", no_argument, NULL, 'v'},
-        {"check", no_argument, NULL, CHECK},      {"invite", required_argument, NULL, INVITE},
-        {"days", required_argument, NULL, DAYS},  {"help", no_argument, NULL, HELP},
-        {"version", no_argument, NULL, VERSION_}, {NULL, 0, NULL, 0},
-    };
-    char *end;
-    int opt;
+    static const struct option longs[] = {{"check", no_argument, NULL, CHECK},
+                                          {"invite", required_argument, NULL, INVITE},
+                                          {"days", required_argument, NULL, DAYS},
+                                          {NULL, 0, NULL, 0}};
+    const struct program p = {"recryptd", usage, "", longs, take, o};
+    int status = program_read_options(&p, argc, argv, &o->common);
 
-    while ((opt = getopt_long(argc, argv, "c:fnv", longs, NULL)) != -1) {
-        switch (opt) {
-        case 'c':
-            o->config = optarg;
-            break;
-        case 'f':
-            o->foreground = 1;
-            break;
-        case 'n':
-            o->only_check = 1;
-            break;
-        case 'v':
-            o->verbose = 1;
-            break;
-        case CHECK:
-            o->check = 1;
-            break;
-        case INVITE:
-            o->invite = optarg;
-            break;
-        case DAYS:
-            o->days = strtol(optarg, &end, 10);
-            if (*optarg && !*end && o->days >= 1 && o->days <= DAYS_MAX)
-                break;
-            fprintf(stderr, "recryptd: --days: \"%s\" is not between 1 and %d\n", optarg, DAYS_MAX);
-            return EX_USAGE + 1;
-        case HELP:
-            usage(stdout);
-            return EX_OK + 1;
-        case VERSION_:
-            puts(PACKAGE_STRING);
-            return EX_OK + 1;
-        default:
-            usage(stderr);
-            return EX_USAGE + 1;
-        }
-    }
-    if (optind < argc || (o->check && o->invite)) {
-        usage(stderr);
-        return EX_USAGE + 1;
-    }
-    return 0;
+    if (status || !o->check || !o->invite)
+        return status;
+    fputs("recryptd: --check and --invite are two things\n", stderr);
+    return EX_USAGE + 1;
 }
 
 /* What root looks at or makes must stay the service's own. */
@@ -218,11 +197,11 @@ static void detach(struct start *st)
 
 static int serve(struct settings *s, const char *config_path, const struct options *o)
 {
-    struct start st = {-1, o->verbose};
+    struct start st = {-1, o->common.verbose};
     struct err e;
     int rc;
 
-    if (!o->foreground)
+    if (!o->common.foreground)
         detach(&st);
     rc = server_run(s, config_path, on_ready, &st, &e);
     return rc ? fail(&e, err_sysexit(rc)) : EX_OK;
@@ -230,24 +209,26 @@ static int serve(struct settings *s, const char *config_path, const struct optio
 
 int main(int argc, char **argv)
 {
-    struct options o = {.config = SETTINGS_PATH, .days = DAYS_DEFAULT};
+    struct options o = {.common.config = SETTINGS_PATH, .days = DAYS_DEFAULT};
     struct settings *s = NULL;
     char *config_path;
     struct err e;
-    int status = parse(argc, argv, &o);
+    int started = program_start(&e), status = parse(argc, argv, &o);
 
     if (status)
         return status - 1;
-    log_open("recryptd", 1, o.verbose);
-    if (settings_load(o.config, NULL, &s, &e))
+    log_open("recryptd", 1, o.common.verbose);
+    if (started)
+        return fail(&e, EX_TEMPFAIL);
+    if (settings_load(o.common.config, NULL, &s, &e))
         return fail(&e, EX_CONFIG);
-    if (o.only_check || o.invite || o.check) {
-        status = o.only_check ? EX_OK : o.invite ? invite(s, &o) : check(s);
+    if (o.common.check || o.invite || o.check) {
+        status = o.common.check ? EX_OK : o.invite ? invite(s, &o) : check(s);
         settings_free(&s);
         return status;
     }
-    config_path = realpath(o.config, NULL);
-    status = config_path ? serve(s, config_path, &o) : fail((err_errno(&e, "%s", o.config), &e), EX_CONFIG);
+    config_path = realpath(o.common.config, NULL);
+    status = config_path ? serve(s, config_path, &o) : fail((err_errno(&e, "%s", o.common.config), &e), EX_CONFIG);
     free(config_path);
     return status;
 }

@@ -91,7 +91,7 @@ class Faults:
         return out
 
     def culprit(self, op, n):
-        """A crash after allocation n failed: the library it happened in, or None when it was not in a library."""
+        """A crash after allocation n failed: the library it happened in, when it is one that may."""
         op.prepare()
         self.orders(countdown=n)
         op.attempt([], {**self.shim_env(), "FAULT_TRACE": "1"})
@@ -100,10 +100,15 @@ class Faults:
 
     @staticmethod
     def library(frames):
+        """Of those that are known not to survive a failed allocation: both are used at the start only, before there is a message."""
         for line in frames.splitlines():
-            name = os.path.basename(line.split("(")[0])
+            name, _, function = os.path.basename(line).partition("(")
+            if "libconfuse" in name:
+                return "libconfuse"
+            if re.match(r"getpw|getgr|initgroups|__nss_", function):
+                return "glibc's name service"
             if name and not name.startswith(("shim.so", "libc.so", "linux-vdso")):
-                return name if name.startswith("lib") and ".so" in name else None
+                return None
         return None
 
     @staticmethod
@@ -132,7 +137,7 @@ class Faults:
         try:
             if rc < 0 and not crashed and not (killed and rc == -signal.SIGKILL):
                 raise Failed(f"ended by signal {-rc}")
-            if rc > 0 and not op.acceptable(rc):
+            if rc > 0 and not crashed and not op.acceptable(rc):
                 raise Failed(f"exit status {rc}")
             if rc > 0 and not op.said.strip() and not killed:
                 raise Failed(f"exit status {rc} without a word")
@@ -179,6 +184,8 @@ class Faults:
             rc = op.attempt([], self.shim_env())
             self.orders()
             library = self.culprit(op, n) if rc in (-signal.SIGSEGV, -signal.SIGABRT) else None
+            if rc == 127 and "thread-local data" in op.said:  # the loader's own end
+                library = "ld.so"
             if library:
                 libraries[library] = libraries.get(library, 0) + 1
             self.check(op, rc, f"{op.name}, allocation {n} of {total}", crashed=library)

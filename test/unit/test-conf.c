@@ -10,6 +10,7 @@
 
 #include "common/buf.h"
 #include "common/conf.h"
+#include "starve.h"
 #include "unit.h"
 
 static char dir[] = "/tmp/recrypt-conf-XXXXXX";
@@ -24,7 +25,7 @@ static const char *in_dir(const char *name)
     return path[turn];
 }
 
-static int load(const char *text, cfg_t **out, struct err *e)
+static int load_written(cfg_t **out, struct err *e)
 {
     char word[] = "default", list[] = "{}"; /* libconfuse wants them writable */
     cfg_opt_t tls[] = {CFG_STR("certificate", NULL, CFGF_NONE), CFG_END()};
@@ -33,8 +34,18 @@ static int load(const char *text, cfg_t **out, struct err *e)
                         CFG_STR_LIST("users", list, CFGF_NONE), CFG_SEC("tls", tls, CFGF_NONE),
                         CFG_SEC("domain", domain, CFGF_MULTI | CFGF_TITLE), CFG_END()};
 
-    CU_ASSERT_EQUAL_FATAL(file_write(in_dir("conf"), text, strlen(text), 0600, e), 0);
     return conf_load(in_dir("conf"), opts, out, e);
+}
+
+static void write_conf(const char *text)
+{
+    CU_ASSERT_EQUAL_FATAL(file_write(in_dir("conf"), text, strlen(text), 0600, NULL), 0);
+}
+
+static int load(const char *text, cfg_t **out, struct err *e)
+{
+    write_conf(text);
+    return load_written(out, e);
 }
 
 static void test_load(void)
@@ -290,6 +301,57 @@ static void test_files(void)
     buf_free(&b);
 }
 
+/* The nth allocation fails: 0 = everything as it is in the file, or by default; 1 = refused; 2 = fewer allocations; 3 = lost. */
+static int load_starved(int n)
+{
+    cfg_t *cfg = NULL;
+    int r;
+
+    starve(n);
+    r = load_written(&cfg, NULL);
+    if (starve_spared())
+        return 2;
+    if (r < 0)
+        return r == ERR_SYSTEM || r == ERR_USAGE || r == ERR_RETRY ? 1 : 3;
+    return cfg_getstr(cfg, "keystore") && !strcmp(cfg_getstr(cfg, "keystore"), "default") && cfg_getint(cfg, "workers") == 2 &&
+                   cfg_size(cfg, "users") == 2 && !strcmp(cfg_getnstr(cfg, "users", 0), "a") &&
+                   !strcmp(cfg_getnstr(cfg, "users", 1), "b") && cfg_size(cfg, "domain") == 1 &&
+                   !strcmp(cfg_getstr(cfg, "domain|service"), "u") && !strcmp(cfg_getstr(cfg, "tls|certificate"), "c")
+               ? 0
+               : 3;
+}
+
+/* libconfuse gives up with exit() or crashes at some of them: a process each. */
+static void test_starved(void)
+{
+    int outcome = 0, refused = 0;
+
+    if (!starve_works()) {
+        unit_skip("sanitizers have allocations of their own");
+        return;
+    }
+    write_conf("users = {a, b}\ndomain a { service = \"u\" }\ntls { certificate = c }\n");
+    for (int n = 1; n < 1000 && outcome != 2; n++) {
+        int status;
+        pid_t pid;
+
+        fflush(stdout);
+        if ((pid = fork()) == 0) {
+            if (!freopen("/dev/null", "w", stderr))
+                _exit(3);
+            _exit(load_starved(n));
+        }
+        CU_ASSERT_FATAL(pid > 0 && waitpid(pid, &status, 0) == pid);
+        outcome = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        if (outcome == 3)
+            printf("# allocation %d\n", n);
+        CU_ASSERT_NOT_EQUAL(outcome, 3);
+        refused += outcome == 1;
+    }
+    CU_ASSERT_EQUAL(outcome, 2);
+    CU_ASSERT(refused > 20);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -303,6 +365,7 @@ int main(void)
         {"bad socket addresses", test_socket_names},
         {"connect gives up in time", test_connect_timeout},
         {"files: cap, replace, create", test_files},
+        {"out of memory: no setting is lost in silence", test_starved},
     };
     char cmd[64];
     int r;
