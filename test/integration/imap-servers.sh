@@ -1,0 +1,60 @@
+# imap-servers.sh - sourced after tap.sh: a private Dovecot or Cyrus, recrypt-imapfilter in front of it, a certificate.
+#
+#   imap_dovecot [LINE...]      people u10@ to u99@example.com, password "secret"; LINEs are added to dovecot.conf. Sets server_port
+#   imap_cyrus                  the same with Cyrus, CYRUS being the folder of contrib/cyrus/unpack.sh
+. "$SRC/contrib/cyrus/instance.sh"
+python=/usr/bin/python3
+people=$(seq -f 'u%g@example.com' 10 99)
+
+imap_listens() { "$python" -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1)' "$1"; }
+# A free port below those that the kernel gives to clients.
+imap_port() {
+  "$python" - <<'PY'
+import random, socket
+while True:
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", random.randrange(10240, 32000)))
+        except OSError:
+            continue
+        print(s.getsockname()[1])
+        break
+PY
+}
+
+# tls.pem and tls.key for localhost.
+imap_certificate() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout "$T/tls.key" -out "$T/tls.pem" && chmod 644 "$T/tls.key"
+}
+
+imap_dovecot() {
+  local d=$T/dovecot internal=dovecot login=dovenull p
+  mkdir -p "$d/mail"
+  server_port=$(imap_port)
+  if [ "$(id -u)" = 0 ]; then chown mail:mail "$d/mail"; else internal=$(id -un) login=$internal; fi
+  {
+    sed -e "s|@DIR@|$d|g; s|@ADDRESS@|127.0.0.1|; s|@PORT@|$server_port|; s|@INTERNAL_USER@|$internal|" \
+      -e "s|@INTERNAL_GROUP@|$(id -gn "$internal")|; s|@LOGIN_USER@|$login|; s|^log_path.*|log_path = $d/log|" "$SRC/contrib/dovecot/dovecot.conf"
+    # no pause behind a wrong password
+    printf '%s\n' 'auth_failure_delay = 0' 'service anvil {' 'unix_listener anvil-auth-penalty {' 'mode = 0' '}' '}' "$@"
+  } >"$d/dovecot.conf"
+  sed -e "s|/var/mail/recrypt|$d/mail|g; s|/etc/dovecot/|$d/|g" "$SRC/contrib/dovecot/recrypt.conf" >"$d/recrypt.conf"
+  if [ "$(id -u)" = 0 ]; then sed -i 's|=vmail|=mail|g' "$d/recrypt.conf"; else sed -i "s|uid=vmail gid=vmail|uid=$(id -un) gid=$(id -gn)|" "$d/recrypt.conf"; fi
+  cp "$SRC/contrib/dovecot/recrypt-acl" "$d/"
+  for p in $people; do echo "$p:{PLAIN}secret"; done >"$d/users"
+  chmod 755 "$d"
+  start dovecot dovecot -F -c "$d/dovecot.conf"
+  wait_for 10 imap_listens "$server_port"
+}
+
+imap_cyrus() {
+  local d=$T/cyrus
+  server_port=$(imap_port)
+  # shellcheck disable=SC2086
+  cyrus_prepare "$d" "$CYRUS" 127.0.0.1 "$server_port" $people || return
+  start syslog cyrus_log "$d"
+  wait_for 5 test -S "$d/syslog" || return
+  start cyrus cyrus_exec "$d" "$CYRUS"
+  wait_for 10 imap_listens "$server_port"
+}

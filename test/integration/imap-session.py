@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""imap-session.py: the same IMAP session by several ways, with answers that must be the same to the octet.
+
+  compare KIND OCTETS WAY WAY...
+      KIND is dovecot or cyrus, OCTETS the size of the large message. A WAY is NAME=PORT[,tls|,starttls][,AUTHORITY]; the
+      first leads straight to the server. Each session has a user of its own, u10@example.com to u99@example.com, with nothing
+      in the mailbox."""
+import base64
+import hashlib
+import random
+import socket
+import sys
+import threading
+
+from imapwire import Closed, Literal, Wire, bare, context, same
+
+DATE = b'"01-Feb-2026 03:04:05 +0000"'
+
+
+def message(n, size=0):
+    r = random.Random(n)
+    head = (b"From: Alice <alice@example.com>\r\nTo: bob@example.com\r\nSubject: message %d =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n"
+            b"Date: Thu, 01 Jan 2026 00:00:00 +0000\r\nMessage-ID: <%d@example.net>\r\nMIME-Version: 1.0\r\n"
+            b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n' % (n, n))
+    body = b"Gr\xc3\xbc\xc3\x9fe {100}\r\n* 1 FETCH (FLAGS {5})\r\nt1 OK no answer\r\n)\r\n. \\ \" {\r\n"
+    part = b"\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\ninside {3}\r\n--b--\r\n"
+    while len(body) < size:
+        body += base64.encodebytes(r.randbytes(57 * 1000)).replace(b"\n", b"\r\n")
+    return head + body + part
+
+
+def append(n, plus, mailbox=b"INBOX", flags=b" (\\Seen)"):
+    return [b"APPEND " + mailbox + flags + b" " + DATE + b" ", Literal(message(n), plus)]
+
+
+def commands(kind):
+    """One command each. Nothing in them depends on what came before on the wire, so that they can be sent all at once."""
+    plus, wait = True, False
+    made = [
+        [b"CAPABILITY"], [b"NOOP"], [b'ID ("name" "test" "version" NIL)'], [b"BOGUS"], [b""], [b"  "], [b"NAMESPACE"],
+        [b'LIST "" "*"'], [b'LSUB "" "*"'], [b"CREATE Folder"], [b"CREATE ", Literal(b"odd \\ \"name", wait)],
+        [b"CREATE ", Literal(b"plus name", plus)], [b"SUBSCRIBE Folder"], [b'LIST "" "%" RETURN (SUBSCRIBED CHILDREN STATUS (MESSAGES))'],
+        [b"CREATE Folder"], [b"DELETE nowhere"], [b"RENAME Folder Renamed"], [b"RENAME Renamed Folder"],
+        [b"STATUS INBOX (MESSAGES UIDNEXT UNSEEN)"], [b"GETQUOTAROOT INBOX"], [b"ENABLE CONDSTORE"], [b"FETCH 1 FLAGS"],
+        *[append(n, n % 2 == 0) for n in range(1, 8)],
+        append(9, plus, b"nowhere"),
+        [b"APPEND INBOX (\\Draft) ", Literal(b"no header", plus)],
+        [b"APPEND INBOX ", Literal(b"Subject: bare LF\n\nline\n.\nline\r\n", wait)],
+        [b"STATUS INBOX (MESSAGES UIDNEXT UNSEEN)"], [b"SELECT nowhere"], [b"EXAMINE INBOX"], [b"SELECT INBOX"], [b"CHECK"],
+        [b"FETCH 1:* (FLAGS UID RFC822.SIZE INTERNALDATE)"], [b"FETCH 1:3 (ENVELOPE BODYSTRUCTURE)"], [b"FETCH 1:* ALL"], [b"FETCH 2 FULL"],
+        [b"UID FETCH 1:* BODY.PEEK[]"], [b"FETCH 1 (BODY[1] BODY[2.HEADER] BODY.PEEK[]<10.50> BODY.PEEK[]<100000.5>)"],
+        [b"FETCH 1:* BODY.PEEK[HEADER.FIELDS (Subject From)]"], [b"FETCH 1 (RFC822.HEADER RFC822.TEXT)"], [b"FETCH 99 FLAGS"],
+        [b"FETCH 1 BOGUS"], [b"FETCH bogus FLAGS"], [b"UID FETCH 1 (BINARY.PEEK[1])"],
+        [b'SEARCH SUBJECT "message"'], [b"SEARCH CHARSET UTF-8 TEXT ", Literal("Grüße".encode(), wait)],
+        [b"UID SEARCH CHARSET UTF-8 OR BODY ", Literal("Grüße".encode(), plus), b" BODY ", Literal(b"{100}", plus)],
+        [b"SEARCH CHARSET KLINGON TEXT x"], [b"SORT (REVERSE SUBJECT) UTF-8 ALL"], [b"THREAD REFERENCES UTF-8 ALL"],
+        [b"SEARCH RETURN (MIN MAX COUNT) ALL"],
+        [b"STORE 1 +FLAGS (\\Flagged $Label)"], [b"STORE 1:2 -FLAGS.SILENT (\\Seen)"], [b"UID STORE 3 FLAGS (\\Deleted)"],
+        [b"STORE 2 (UNCHANGEDSINCE 1) +FLAGS (\\Answered)"], [b"COPY 1:2 Folder"], [b"UID COPY 3 ", Literal(b"plus name", plus)],
+        [b"COPY 1 nowhere"], [b"MOVE 4 Folder"], [b"EXPUNGE"], [b"NOOP"], [b"UNSELECT"], [b"SELECT Folder"], [b"FETCH 1:* (UID FLAGS)"],
+        [b"CLOSE"], [b"FETCH 1 FLAGS"], [b"SELECT ", Literal(b"odd \\ \"name", plus)], [b"UNSUBSCRIBE Folder"],
+        [b"LOGIN again ", Literal(b"secret", plus)], [b"STATUS ", Literal(b"plus name", plus), b" (MESSAGES)"],
+        [b'LIST "" "*"'], [b"STARTTLS"], [b"x" * 4000], [b"NOOP " + b"y" * 6000], [b"NOOP"],
+    ]
+    if kind == "cyrus":  # Cyrus ends a session over what Dovecot only refuses
+        made = [m for m in made if m not in ([b""], [b"  "])]
+    return made
+
+
+class Way:
+    def __init__(self, spec):
+        self.name, rest = spec.split("=", 1)
+        self.port, *more = rest.split(",")
+        self.kind = more[0] if more else ""
+        self.tls = context(more[1] if len(more) > 1 else None) if self.kind else None
+        self.user = None
+
+    def fresh(self, straight, n):
+        """From now on as this user. Cyrus has no INBOX before it is told to."""
+        self.user = f"u{n}@example.com"
+        with Wire(straight) as w:
+            w.login(self.user)
+            w.command(b"CREATE INBOX")
+
+    def open(self, login=True, **more):
+        if self.kind == "starttls":
+            w = Wire(self.port, **more)
+            w.starttls(self.tls)
+        else:
+            w = Wire(self.port, tls=self.tls, **more)
+        if login:
+            w.login(self.user)
+        return w
+
+
+# ---- the sessions ----
+
+def one_by_one(way, kind, piece=0):
+    with way.open(piece=piece) as w:
+        got = []
+        for c in commands(kind):
+            got += w.command(*c)
+        return got + w.command(b"LOGOUT")
+
+
+def flat(kind):
+    """All of the commands as octets, every literal one that needs no waiting."""
+    out = b""
+    for n, c in enumerate(commands(kind) + [[b"LOGOUT"]]):
+        out += b"p%d " % n
+        for part in c:
+            out += part if isinstance(part, bytes) else b"{%d+}\r\n" % len(part.data) + part.data
+        out += b"\r\n"
+    return out
+
+
+def at_once(way, kind, piece=0):
+    with way.open(piece=piece) as w:
+        sender = threading.Thread(target=w.send, args=(flat(kind),))
+        sender.start()
+        got = []
+        try:
+            while True:
+                got.append(w.response())
+        except (Closed, ConnectionResetError):
+            sender.join()
+            return got
+
+
+def logins(way, kind, piece=0):
+    """All the ways to say who one is, and what is refused before that."""
+    user, plain = way.user.encode(), base64.b64encode(b"\0" + way.user.encode() + b"\0secret")
+    got = []
+
+    def session(*steps):
+        with way.open(login=False, piece=piece) as w:
+            got.append(w.greeting)
+            for step in steps:
+                got.extend(step(w))
+            got.extend(w.command(b"LOGOUT"))
+
+    def say(*parts):
+        return lambda w: w.command(*parts)
+
+    def challenge(answer):
+        def step(w):
+            tag = w.tag()
+            w.send(tag + b" AUTHENTICATE PLAIN\r\n")
+            first = w.response()
+            w.send(answer + b"\r\n")
+            return [first] + w.until(tag)
+        return step
+    noop, select = say(b"NOOP"), say(b"SELECT INBOX")
+    session(say(b"CAPABILITY"), noop, select, say(b"LOGIN %s wrong" % user), say(b"LOGIN %s secret" % user), noop, say(b"CAPABILITY"))
+    session(say(b'LOGIN "%s" "secret"' % user), select)
+    session(say(b"LOGIN ", Literal(user), b" ", Literal(b"secret")), select)
+    session(say(b"LOGIN ", Literal(user, True), b" ", Literal(b"secret", True)), select)
+    session(challenge(plain), select)
+    session(challenge(b"*"), challenge(b"=bad="), challenge(plain), noop)
+    session(say(b"AUTHENTICATE PLAIN " + plain), select)
+    session(say(b"AUTHENTICATE BOGUS"), say(b"LOGIN"), say(b"login %s secret" % user), select)
+    return got
+
+
+def idle(way, _, piece=0):
+    """Tells of what another session does, at once; what the filter holds back would show here."""
+    with way.open(piece=piece) as w, way.open() as other:
+        got = w.good(b"SELECT INBOX")
+        tag = w.tag()
+        w.send(tag + b" IDLE\r\n")
+        got.append(w.response())
+        other.good(*append(50, True))
+        while not got[-1].endswith(b"EXISTS\r\n"):
+            got.append(w.response())
+        w.send(b"DONE\r\n" + b"next NOOP\r\n")
+        got += [r for r in w.until(b"next") if b"RECENT" not in r]  # with EXISTS, or with the next answer
+        return [r for r in got if b"RECENT" not in r]
+
+
+def large(way, octets):
+    text = message(1000, octets)
+    with way.open(timeout=120) as w:
+        w.good(b"CREATE Large")
+        for plus in (False, True):
+            w.good(b"APPEND Large ", Literal(text, plus))
+        w.good(b"SELECT Large")
+        got = w.good(b"FETCH 1:2 (UID BODY.PEEK[])")
+        assert len(got) == 3, [g[:80] for g in got]
+        for r in got[:2]:
+            size = int(r[r.index(b"{") + 1:r.index(b"}")])
+            body = r[r.index(b"\r\n") + 2:][:size]
+            assert hashlib.sha256(body).digest() == hashlib.sha256(text).digest(), f"{way.name}: {size} octets, other ones"
+        w.good(b"DELETE Large")
+
+
+def compare(kind, octets, *specs):
+    ways, users = [Way(s) for s in specs], iter(range(10, 100))
+    for run, pieces in ((logins, (0, 1)), (idle, (0, 1)), (one_by_one, (0,)), (at_once, (0, 1, 7))):
+        straight = None
+        for piece in pieces:
+            for way in ways:
+                way.fresh(ways[0].port, next(users))
+                got = run(way, kind, piece)
+                straight = straight or got
+                try:
+                    same(got, straight)
+                except AssertionError as e:
+                    sys.exit(f"{run.__name__}, {way.name}, pieces of {piece}: {e}")
+                print(f"{run.__name__}, {way.name}, pieces of {piece}: {len(got)} responses, {sum(map(len, got))} octets")
+    for way in ways:
+        large(way, int(octets))
+        print(f"{way.name}: a message of {octets} octets, twice there and back")
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])
