@@ -18,8 +18,8 @@ cyrus_prepare() {
   chown -R "$user:$group" "$d" && chmod 755 "$d"
 }
 cyrus_exec() {
-  export LD_LIBRARY_PATH
-  LD_LIBRARY_PATH=$2/usr/lib/$(gcc -print-multiarch):$2/lib/$(gcc -print-multiarch)
+  local lib; lib=$(gcc -print-multiarch)
+  export LD_LIBRARY_PATH=$2/usr/lib/$lib:$2/lib/$lib SASL_PATH=/usr/lib/$lib/sasl2:$2/usr/lib/$lib/sasl2
   set -- "$2/usr/lib/cyrus/bin/master" -C "$1/imapd.conf" -M "$1/cyrus.conf" -p "$1/state/pid" -D
   if [ "$(id -u)" = 0 ] && unshare --mount true 2>/dev/null; then
     # shellcheck disable=SC2016

@@ -5,8 +5,8 @@ set -eu
 [ $# = 1 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 64; }
 folder=$1
 cyrus="cyrus-imapd cyrus-common"
-libraries="libclamav12 libcom-err2 libical3 libicu72 libjansson4 libkrb5-3 libldap-2.5-0 libpcre3 libpq5 libsasl2-2 libsasl2-modules-db
-  libsqlite3-0 libssl3 libwrap0 libxapian30 libxml2 libzephyr4 libjson-c5 libpcre2-8-0"
+libraries="libcom-err2 libical3 libicu72 libjansson4 libkrb5-3 libldap-2.5-0 libnsl2 libpcre3 libpq5 libsasl2-2 libsasl2-modules
+  libsasl2-modules-db libsqlite3-0 libssl3 libwrap0 libxapian30 libxml2"
 [ ! -e "$folder/complete" ] || exit 0
 
 fail() { echo "unpack.sh: $1" >&2; exit 69; }

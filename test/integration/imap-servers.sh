@@ -44,7 +44,7 @@ imap_dovecot() {
   cp "$SRC/contrib/dovecot/recrypt-acl" "$d/"
   for p in $people; do echo "$p:{PLAIN}secret"; done >"$d/users"
   chmod 755 "$d"
-  start dovecot dovecot -F -c "$d/dovecot.conf"
+  start dovecot dovecot -F -c "$d/dovecot.conf"; dovecot_pid=$pid
   wait_for 10 imap_listens "$server_port"
 }
 
@@ -55,6 +55,31 @@ imap_cyrus() {
   cyrus_prepare "$d" "$CYRUS" 127.0.0.1 "$server_port" $people || return
   start syslog cyrus_log "$d"
   wait_for 5 test -S "$d/syslog" || return
-  start cyrus cyrus_exec "$d" "$CYRUS"
+  start cyrus cyrus_exec "$d" "$CYRUS"; cyrus_pid=$pid
   wait_for 10 imap_listens "$server_port"
+}
+
+# imap_filter NAME PORT BACKEND LINE...: recrypt-imapfilter with these lines, listening on the port, in front of the server on
+# port BACKEND; an unprivileged user when we are root. Configuration in $T/NAME.conf, log in $T/NAME.log, process in $filter_pid.
+# TLS_PORT, when it is set, is a port that begins with TLS.
+filter=$BUILD/recrypt-imapfilter
+imap_filter_conf() { # NAME PORT BACKEND LINE...
+  local name=$1 port=$2 backend=$3; shift 3
+  {
+    echo "listen = {\"inet:127.0.0.1:$port\"}"
+    [ -z "${TLS_PORT:-}" ] || echo "listen_tls = {\"inet:127.0.0.1:$TLS_PORT\"}"
+    printf 'backend = "inet:127.0.0.1:%s"\nrecryptd = "unix:%s"\n' "$backend" "$T/recryptd.sock"
+    printf '%s\n' 'max_per_address = 0' "tls_certificate = \"$T/tls.pem\"" "tls_key = \"$T/tls.key\""
+    [ "$(id -u)" != 0 ] || echo 'user = "nobody"'
+    printf '%s\n' "$@"
+  } >"$T/$name.conf"
+}
+imap_filter() {
+  imap_filter_conf "$@"
+  start "$1" "$filter" -f -c "$T/$1.conf"; filter_pid=$pid
+  wait_for 10 imap_listens "$2"
+}
+# Clean stop: status 0.
+imap_filter_stop() { # PID
+  kill -TERM "$1" && wait "$1"
 }

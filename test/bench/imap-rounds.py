@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+"""imap-rounds.py FOLDER: recrypt-imapfilter beside straight Dovecot, in what imap.sh has set up. Ports, by name, and
+processes in the environment. Prints as rounds.py does.
+
+  imap-rounds.py mailbox MAILDIR N OCTETS    fills a Maildir
+  imap-rounds.py backend PORT                an IMAP server for any number of sessions that are idle, in one process"""
+import io
+import os
+import resource
+import select
+import socket
+import statistics
+import sys
+import time
+
+import rounds
+from rounds import report, verdict
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../integration"))
+from imapwire import Wire, context
+
+USER, BOX = "u10@example.com", 2000
+
+
+def mailbox(folder, n, octets):
+    for d in ("cur", "new", "tmp"):
+        os.makedirs(f"{folder}/{d}", exist_ok=True)
+    sys.stdout = out = io.StringIO()
+    rounds.mail(int(octets))
+    sys.stdout = sys.__stdout__
+    text = out.getvalue()
+    for i in range(int(n)):
+        with open(f"{folder}/new/{1767225600 + i}.M{i}.host", "w", newline="") as f:
+            f.write(text.replace("<1@example.net>", f"<{i}@example.net>"))
+
+
+def port(name):
+    return os.environ["PORT_" + name]
+
+
+def opened(name, user=USER):
+    w = Wire(port(name), tls=context() if name.endswith("TLS") else None, timeout=120)
+    w.login(user)
+    w.good(b"EXAMINE INBOX")
+    return w
+
+
+def drain(w, tag):
+    """Reads up to the tagged answer and looks at nothing else; how much that was."""
+    end, total, tail = b"\r\n" + tag + b" ", 0, b""
+    buffer = bytearray(1 << 18)
+    while end not in tail:
+        n = w.s.recv_into(buffer)
+        if not n:
+            raise EOFError
+        total += n
+        tail = tail[-200:] + bytes(buffer[max(0, n - 400):n])
+    if end + b"OK" not in tail:
+        raise RuntimeError(tail)
+    return total
+
+
+def fetching(name):
+    w, seen = opened(name), []
+
+    def one():
+        w.n += 1
+        tag = b"f%d" % w.n
+        start = time.monotonic()
+        w.send(tag + b" UID FETCH 1:* (UID FLAGS BODY.PEEK[])\r\n")
+        seen.append(drain(w, tag))
+        spent = time.monotonic() - start
+        if abs(seen[-1] - seen[0]) > 20:  # the tagged answer tells how long it took
+            raise RuntimeError(f"{name}: {seen[-1]} octets, before it was {seen[0]}")
+        return BOX / spent
+    return one
+
+
+def fetch():
+    for title, ours, theirs, wanted in (("imap_fetch", "FILTER", "DOVECOT", 0.9), ("imap_fetch_tls", "FILTER_TLS", "DOVECOT_TLS", 0.8)):
+        v = rounds.rounds({"recrypt-imapfilter": fetching(ours), "dovecot": fetching(theirs)}, 15)
+        ratio = report(title, v, "messages/s", "dovecot", 0)
+        verdict(title, f"{ratio:.3f} of Dovecot, wanted {wanted}", ratio >= wanted)
+
+
+def noops(name, n=400):
+    w = opened(name)
+
+    def one():
+        took = []
+        for _ in range(n):
+            start = time.perf_counter()
+            w.s.sendall(b"n NOOP\r\n")
+            w.s.recv(4096)
+            took.append(time.perf_counter() - start)
+        return statistics.median(took) * 1e6
+    return one
+
+
+def latency():
+    v = rounds.rounds({"recrypt-imapfilter": noops("FILTER"), "dovecot": noops("DOVECOT")}, 15)
+    ratio = report("imap_latency", v, "us", "dovecot", 0)
+    more = statistics.median(a - b for a, b in zip(v["recrypt-imapfilter"], v["dovecot"]))
+    print(f"#   {more:.0f} us more than straight", flush=True)
+    verdict("imap_latency", f"{ratio:.3f} of Dovecot, wanted at most 1.5", ratio <= 1.5)
+
+
+# ---- idle sessions ----
+
+GREETING = b"* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR AUTH=PLAIN ID IDLE] ready\r\n"
+
+
+def descriptors():
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def backend(number):
+    """Dovecot needs a process for each session: this one needs a descriptor."""
+    descriptors()
+    listener, poll, open_ones, data = socket.create_server(("127.0.0.1", int(number)), backlog=4096), select.epoll(), {}, {}
+    poll.register(listener, select.EPOLLIN)
+    while True:
+        for fd, _ in poll.poll():
+            if fd == listener.fileno():
+                s, _ = listener.accept()
+                open_ones[s.fileno()], data[s.fileno()] = s, b""
+                poll.register(s, select.EPOLLIN)
+                s.sendall(GREETING)
+                continue
+            try:
+                got = open_ones[fd].recv(4096)
+            except ConnectionError:
+                got = b""
+            if not got:
+                open_ones.pop(fd).close()
+                continue
+            *lines, data[fd] = (data[fd] + got).split(b"\r\n")
+            for line in lines:
+                tag, _, rest = line.partition(b" ")
+                answer = {b"IDLE": b"+ idling\r\n", b"CAPABILITY": b"* CAPABILITY IMAP4rev1 LITERAL+ IDLE\r\n" + tag + b" OK done\r\n"}
+                open_ones[fd].sendall(answer.get(rest.upper(), tag + b" OK done\r\n"))
+
+
+def idlers(number, n):
+    """Sessions in IDLE."""
+    made = []
+    for i in range(0, n, 50):
+        some = [Wire(number, timeout=60) for _ in range(min(50, n - i))]
+        for c in (b"l LOGIN u10@example.com secret", b"s SELECT INBOX", b"i IDLE"):
+            for w in some:
+                w.send(c + b"\r\n")
+            for w in some:
+                while not w.response().startswith((c[:1] + b" OK", b"+")):
+                    pass
+        made += some
+    return made
+
+
+def memory(pid, name):
+    with open(f"/proc/{pid}/{'smaps_rollup' if name == 'Pss' else 'status'}") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith(name + ":"))
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        return [int(c) for c in f.read().split()]
+
+
+def idle():
+    """Kilobytes of resident memory a session; beside what one of Dovecot's processes has for its own."""
+    descriptors()
+    n, pid, dovecot = 5000, int(os.environ["PID_IDLE"]), int(os.environ["PID_DOVECOT"])
+    before = memory(pid, "VmRSS")
+    start = time.monotonic()
+    made = idlers(port("IDLE"), n)
+    spent = time.monotonic() - start
+    each = (memory(pid, "VmRSS") - before) / n
+    for w in made:
+        w.close()
+    made = idlers(port("DOVECOT"), 20)
+    theirs = statistics.mean(memory(c, "Pss") for c in children(dovecot)
+                             if open(f"/proc/{c}/comm").read() == "imap\n")
+    for w in made:
+        w.close()
+    print(f"imap_idle {each:.1f} KB/session {each / theirs:.4f}")
+    print(f"#   {n} sessions, idle {before} KB, opened in {spent:.1f} s; a process of Dovecot's {theirs:.0f} KB (proportional set)", flush=True)
+    verdict("imap_idle", f"{each:.1f} KB a session, wanted at most 20", each <= 20)
+
+
+PARTS = (fetch, idle, latency)
+
+if __name__ == "__main__":
+    if sys.argv[1] in ("mailbox", "backend"):
+        globals()[sys.argv[1]](*sys.argv[2:])
+    else:
+        for part in PARTS:
+            part()
+        print("# targets")
+        for v in rounds.verdicts:
+            print("# " + v)
