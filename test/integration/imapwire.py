@@ -3,6 +3,7 @@
 A response is one line and all of the literals in it, as it came. A command is a list of octets and literals; what is sent
 can be cut into small pieces, and what comes back is compared after what differs by nature has been put aside (same)."""
 import re
+import select
 import socket
 import ssl
 import time
@@ -48,6 +49,30 @@ class Wire:
             return self.s.sendall(data)
         for i in range(0, len(data), self.piece):
             self.s.sendall(data[i:i + self.piece])
+
+    def both(self, data):
+        """Sends, and reads what comes meanwhile and afterwards, to the end of the connection."""
+        at, size = 0, self.piece or 1 << 16
+        limit, wait = self.s.gettimeout(), (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError)
+        self.s.setblocking(False)
+        while True:
+            try:
+                if not (got := self.s.recv(1 << 18)):
+                    return
+                self.data += got
+                continue
+            except wait:
+                pass
+            except ConnectionError:
+                return
+            try:
+                at += self.s.send(data[at:at + size]) if at < len(data) else 0
+            except wait:
+                pass
+            except ConnectionError:
+                at = len(data)
+            if not any(select.select([self.s], [self.s] if at < len(data) else [], [], limit)):
+                raise TimeoutError
 
     def more(self):
         got = self.s.recv(1 << 18)
@@ -120,7 +145,9 @@ class Wire:
         return self.good(b"LOGIN %s %s" % (user.encode(), password))
 
     def starttls(self, tls):
-        self.good(b"STARTTLS")
+        self.send(b"s STARTTLS\r\n")
+        answer = self.until(b"s")[-1]
+        assert answer.startswith(b"s OK"), answer
         assert not self.data, f"in the clear behind STARTTLS's answer: {bytes(self.data)!r}"
         self.s = tls.wrap_socket(self.s, server_hostname="localhost")
 
@@ -128,6 +155,12 @@ class Wire:
         """Ends it also for a thread that is writing."""
         try:
             self.s.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def drop_writing(self):
+        try:
+            self.s.shutdown(socket.SHUT_WR)
         except OSError:
             pass
 
@@ -144,7 +177,7 @@ class Wire:
 # ---- what two sessions may differ in ----
 
 # Capabilities that the filter adds, or takes away because it could not pass what comes after.
-FILTERS = {b"XRECRYPT", b"COMPRESS=DEFLATE", b"STARTTLS", b"LOGINDISABLED"}
+FILTERS = {b"SASL-IR", b"XRECRYPT", b"COMPRESS=DEFLATE", b"STARTTLS", b"LOGINDISABLED"}
 DIFFERENT = [
     (re.compile(rb" \([0-9.]+ \+ [0-9.]+(?: \+ [0-9.]+)? secs\)"), b""),
     (re.compile(rb"[0-9.]+ secs?"), b"secs"),
