@@ -7,9 +7,12 @@
       in the mailbox."""
 import base64
 import hashlib
+import os
 import random
 import re
+import signal
 import sys
+import time
 
 from imapwire import Literal, Wire, bare, context, same
 
@@ -235,7 +238,7 @@ def own(port):
     """Commands that the filter answers, or refuses, itself, with and without literals; the session goes on each time."""
     with Wire(port) as w:
         assert b"XRECRYPT" not in w.greeting + w.good(b"CAPABILITY")[0], w.greeting
-        first = w.good(b"LOGIN u20@example.com secret")[-1]
+        first = b"".join(w.good(b"LOGIN u20@example.com secret"))
         listed = w.good(b"CAPABILITY")[0]
         for text in (first, listed):
             words = re.search(rb"CAPABILITY ([^\]\r]*)", text)[1].split()
@@ -276,15 +279,26 @@ def crowd(port, most):
         w.good(b"NOOP")
 
 
-def kept(port, pid, ready):
-    """A session that is there before something happens to the filter, and afterwards, with what it asked for in between."""
+def kept(port, seconds):
+    """A session that goes on whatever happens to the filter meanwhile."""
     with Wire(port) as w:
         w.login("u20@example.com")
         print("ready", flush=True)
-        for _ in range(200):
+        limit = time.monotonic() + float(seconds)
+        while time.monotonic() < limit:
             w.good(b"NOOP")
             time.sleep(0.01)
         w.good(b"LOGOUT")
+
+
+def farewell(port, pid):
+    """Sessions are told when the filter stops."""
+    crowd = [Wire(port) for _ in range(20)]
+    for w in crowd[10:]:
+        w.login("u20@example.com")
+    os.kill(int(pid), signal.SIGTERM)
+    for w in crowd:
+        assert w.response().startswith(b"* BYE [UNAVAILABLE]")
 
 
 if __name__ == "__main__":

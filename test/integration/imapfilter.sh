@@ -19,4 +19,70 @@ ok "another one, with STARTTLS to Dovecot" imap_filter starttls "$to_starttls" "
   'backend_name = "localhost"' "backend_ca = \"$T/tls.pem\""
 ok "the same session by all ways: the same answers" session compare dovecot "$large" straight=$server_port filter=$plain \
   tls=$secure,tls,$T/tls.pem starttls=$plain,starttls,$T/tls.pem to-tls=$to_tls to-starttls=$to_starttls
+ok "what the filter answers itself" session own "$plain"
+ok "the client says who it is" session who "$plain" 127.0.0.9
+ok "Dovecot's log has the client's address" grep -q 'Login: user=<u20@example.com>.*rip=127\.0\.0\.9' "$T/dovecot/log"
+ok "and not the one that it made up" not grep -q '192\.0\.2\.6' "$T/dovecot/log"
+ok "the filter's log has it, and no password" bash -c "grep -q 'u20@example.com at 127.0.0.9: logged in' '$T/filter.log' && ! grep -q secret '$T'/filter.log"
+
+# Killed in the middle of APPEND and FETCH.
+killed=$(imap_port)
+imap_filter_conf killed "$killed" "$server_port"
+ok "killed while messages come and go: none is lost, none is half" "$python" "$SRC/test/integration/imap-killed.py" "$killed" "$server_port" \
+  "$([ -n "${LONG:-}" ] && echo 200 || echo 16)" "$filter" -f -c "$T/killed.conf"
+
+# Reload, limits, a server that is away.
+reload=$(imap_port) nobody=$(imap_port)
+ok "another filter" imap_filter reload "$reload" "$server_port"; reload_pid=$filter_pid
+start kept "$python" "$SRC/test/integration/imap-session.py" kept "$reload" 3; kept_pid=$pid
+wait_for 5 grep -q ready "$T/kept.log"
+reloaded() { # LINE of the log
+  local n; n=$(grep -c "$1" "$T/reload.log")
+  kill -HUP "$reload_pid" && wait_for 5 sh -c "[ \"\$(grep -c '$1' '$T/reload.log')\" -gt $n ]"
+}
+imap_filter_conf reload "$reload" "$nobody"
+ok "SIGHUP: another server, which is away" reloaded 'configuration reloaded'
+ok "new sessions are told to try later" session refused_for_now "$reload"
+imap_filter_conf reload "$reload" "$server_port" 'max_per_address = broken'
+ok "SIGHUP with a broken configuration is reported" reloaded 'former configuration stays'
+imap_filter_conf reload "$reload" "$server_port" 'max_per_address = 8'
+ok "SIGHUP: the server is there again, for eight sessions" reloaded 'configuration reloaded'
+ok "the old session knew nothing of all that" wait "$kept_pid"
+ok "eight, and no more" session crowd "$reload" 8
+imap_filter_conf reload "$reload" "$server_port" 'max_per_address = 0'
+ok "SIGHUP: no limit for an address" reloaded 'configuration reloaded'
+ok "sessions are told when it stops" session farewell "$reload" "$reload_pid"
+ok "clean stop" wait "$reload_pid"
+ok "its port is free at once" imap_filter reload "$reload" "$server_port" 'max_connections = 8'
+ok "max_connections" session crowd "$reload" 8
+
+# Wrong certificates, wrong configurations.
+wrong=$(imap_port)
+ok "a filter that looks for another name in Dovecot's certificate" imap_filter wrong "$wrong" "$server_tls" 'backend_tls = "tls"' \
+  'backend_name = "imap.example.com"' "backend_ca = \"$T/tls.pem\""
+ok "gives nobody's password away" session refused_for_now "$wrong"
+ok "and says why" grep -qi 'hostname mismatch' "$T/wrong.log"
+refuses() { # STATUS TEXT LINE...
+  local want=$1 text=$2; shift 2
+  imap_filter_conf bad "$nobody" "$server_port" "$@"
+  status "$want" timeout 10 "$filter" -f -c "$T/bad.conf" 2>&1 | tee "$T/bad.log"
+  [ "${PIPESTATUS[0]}" = 0 ] && grep -q "$text" "$T/bad.log"
+}
+ok "a port that is taken: 69" status 69 timeout 10 "$filter" -f -c "$T/filter.conf"
+ok "no configuration: 78" status 78 "$filter" -f -c "$T/none.conf"
+ok "an option that is none: 64" status 64 "$filter" --bogus
+ok "an unknown setting: 78" refuses 78 'bogus' 'bogus = 1'
+ok "a certificate that is not there: 78" refuses 78 'tls_certificate' "tls_certificate = \"$T/none.pem\""
+ok "a key that is another's: 78" refuses 78 'tls_key\|key' "tls_key = \"$T/dovecot/users\""
+ok "a server elsewhere without a word about TLS: 78" refuses 78 'in the clear' 'backend = "inet:192.0.2.1:143"'
+ok "no time at all: 78" refuses 78 'login_timeout' 'login_timeout = "0s"'
+ok "nowhere to listen: 78" refuses 78 'listen' 'listen = {}'
+if [ "$(id -u)" = 0 ]; then
+  ok "root without a user: 78" refuses 78 'not as root' 'user = ""'
+  ok "it gave up root" same "$(stat -c %U "/proc/$main_pid")" nobody
+fi
+ok "-n: a good configuration" bash -c "'$filter' -n -c '$T/filter.conf' | grep -q good"
+ok "--help and --version" bash -c "'$filter' --help | grep -q -- -n && '$filter' --version | grep -q '[0-9]'"
+ok "clean stop" imap_filter_stop "$main_pid"
+ok "without a word of memory" not grep -qi 'sanitizer\|leak' "$T"/*.log
 tap_done
