@@ -14,8 +14,9 @@ ok "Cyrus starts" imap_cyrus
 [ "$tap_failed" = 0 ] || tail -n 20 "$T"/*.log "$T/cyrus/log" | sed 's/^/# /'
 TLS_PORT=$secure
 ok "the filter starts" imap_filter filter "$plain" "$server_port" 'backend_id = true'; main_pid=$filter_pid
-ok "the same session by all ways: the same answers" session compare cyrus "$large" straight=$server_port filter=$plain \
+ok "the same session by all ways: the same answers" session compare "$large" straight=$server_port filter=$plain \
   tls=$secure,tls,$T/tls.pem starttls=$plain,starttls,$T/tls.pem
+ok "the client says who it is" session who "$plain" 127.0.0.9
 ok "Cyrus' log has what the filter says of the client" grep -q 'client id.*x-originating-ip.*127\.0\.0\.9' "$T/cyrus/log"
 ok "clean stop" imap_filter_stop "$main_pid"
 tap_done

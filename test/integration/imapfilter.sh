@@ -17,7 +17,7 @@ unset TLS_PORT
 ok "another one, with TLS to Dovecot" imap_filter tls "$to_tls" "$server_tls" 'backend_tls = "tls"' 'backend_name = "localhost"' "backend_ca = \"$T/tls.pem\""
 ok "another one, with STARTTLS to Dovecot" imap_filter starttls "$to_starttls" "$server_port" 'backend_tls = "starttls"' \
   'backend_name = "localhost"' "backend_ca = \"$T/tls.pem\""
-ok "the same session by all ways: the same answers" session compare dovecot "$large" straight=$server_port filter=$plain \
+ok "the same session by all ways: the same answers" session compare "$large" straight=$server_port filter=$plain \
   tls=$secure,tls,$T/tls.pem starttls=$plain,starttls,$T/tls.pem to-tls=$to_tls to-starttls=$to_starttls
 ok "what the filter answers itself" session own "$plain"
 ok "the client says who it is" session who "$plain" 127.0.0.9
