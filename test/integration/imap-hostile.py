@@ -6,6 +6,7 @@
 Each case is one function. While it runs another session (of a good client, with a server that behaves) measures how long a NOOP
 takes, and the filter's resident memory is read; both must stay within bounds, and the filter must still be there."""
 import os
+import random
 import re
 import select
 import socket
@@ -19,7 +20,7 @@ from imapwire import Closed, Literal, Wire, context, wait
 
 MB = 1 << 20
 USER = "u10@example.com"
-DEVICE = b"MAAA-BBBB"
+DEVICE = b"MABCD-EFGHI-JKLMN-OPQRS-TUVWX-YZ234"
 GONE = (Closed, ConnectionError, BrokenPipeError, ssl.SSLError)
 LONG = os.environ.get("LONG")
 
@@ -42,8 +43,8 @@ def peak_anew(pid):
 class Watch:
     """with Watch(...): memory's growth, and what another session sees, while something happens."""
 
-    def __init__(self, what, pid, port, octets, seconds=1.0):
-        self.what, self.pid, self.octets, self.seconds = what, int(pid), octets, seconds
+    def __init__(self, what, pid, port, octets, seconds=1.0, show=True):
+        self.what, self.pid, self.octets, self.seconds, self.show = what, int(pid), octets, seconds, show
         self.probe = Wire(port)
         self.probe.login("u99@example.com")
 
@@ -76,7 +77,8 @@ class Watch:
         if self.exact:
             self.peak = resident(self.pid, peak=True)
         grown = self.peak - self.before
-        print(f"{self.what}: {grown / MB:.1f} MB, another session's NOOP at most {self.slowest * 1000:.0f} ms")
+        if self.show:
+            print(f"{self.what}: {grown / MB:.1f} MB, another session's NOOP at most {self.slowest * 1000:.0f} ms")
         if not kind:
             assert not self.failed, f"{self.what}: the other session: {self.failed!r}"
             assert grown <= self.octets, f"{self.what}: memory grew by {grown / MB:.1f} MB, {self.octets / MB:.1f} permitted"
@@ -419,10 +421,10 @@ def with_server(case, port, pid, backend, tls=None):
     SERVERS[case](server, port, pid, tls)
 
 
-def meet(server, port, pid, behave, talk, what, octets=4 * MB, **more):
+def meet(server, port, pid, behave, talk, what, octets=4 * MB, show=True, **more):
     """One session with a server that behaves so; others with one that is good."""
     server.behave = Peer.welcome
-    with Watch(what, pid, port, octets):
+    with Watch(what, pid, port, octets, show=show):
         server.behave = behave
         w = Wire(port, greet=False, **more)
         server.behave = behave
@@ -556,9 +558,64 @@ def answers(server, port, pid, limit):
     meet(server, port, pid, no_line, asking, "an answer without an end of line")
 
 
+def deaf(server, port, pid, _):
+    """A server that reads nothing more, while a client sends a large message."""
+    def behave(p):
+        p.welcome(b"APPEND")
+        p.s.settimeout(60)
+        time.sleep(3)
+
+    def talk(w):
+        logged_in(w).send(b"f APPEND INBOX {1000000000+}\r\n")
+        w.s.settimeout(1)
+        sent = 0
+        try:
+            while sent < 500 * MB:
+                w.send(b"x" * MB)
+                sent += MB
+            raise AssertionError(f"{sent} octets were taken from the client, and none from the filter")
+        except TimeoutError:
+            pass
+    meet(server, port, pid, behave, talk, "a message of 1 GB for a server that does not read")
+
+
+def order(server, port, pid, _):
+    """Random answers, all of them well formed, in random pieces: what arrives is what was sent, octet for octet and in that order."""
+    r = random.Random(11)
+
+    def answer():
+        kind = r.randrange(6)
+        if kind == 0:
+            return b"* %d EXISTS\r\n" % r.randrange(1 << 32)
+        if kind == 1:
+            return b"* OK [ALERT] {5} no literal {3}\r\n"
+        if kind == 2:
+            return b'* LIST (\\HasNoChildren) "/" {%d}\r\n%s\r\n' % ((lambda t: (len(t), t))(r.randbytes(r.randrange(40))))
+        parts = b""
+        for _ in range(r.randrange(1, 5)):
+            text = r.randbytes(r.choice((0, 1, 2, 3, 100, 5000, 70000)))
+            parts += b" BODY[%d] %s{%d}\r\n%s" % (r.randrange(9), r.choice((b"", b"~")), len(text), text)
+        return b"* %d FETCH (UID %d%s%s)\r\n" % (r.randrange(1000), r.randrange(1000), b" X" * r.choice((0, 0, 0, 40000)), parts)
+    for i in range(20 if not LONG else 500):
+        text = b"".join(answer() for _ in range(100)) + b"f OK done\r\n"
+        piece = r.choice((100, 1000, 10000, 1 << 20))
+
+        def behave(p, text=text, piece=piece):
+            p.welcome(b"FETCH")
+            for at in range(0, len(text), piece):
+                p.say(text[at:at + piece])
+            p.line()
+
+        def talk(w, text=text):
+            logged_in(w).send(b"f FETCH 1:* (BODY[])\r\n")
+            got = w.exactly(len(text))
+            at = next((k for k, (x, y) in enumerate(zip(got, text)) if x != y), None)
+            assert at is None, f"octet {at}: {got[at - 50:at + 50]!r} instead of {text[at - 50:at + 50]!r}"
+        meet(server, port, pid, behave, talk, f"{len(text)} octets in pieces of {piece}", show=i < 2)
+
+
 def noise(server, port, pid, _):
     """A server whose answers are random: the filter goes on, or ends the session, and nothing else."""
-    import random
     r = random.Random(7)
     words = [b"* ", b"+ ", b"a ", b"t1 ", b"t2 ", b"OK", b"NO", b"BAD", b"BYE", b"FETCH (", b"{3}\r\n", b"{0}\r\n", b"~{2}\r\n", b"{99", b"\r\n", b"\n", b"\r", b"\0",
              b"[CAPABILITY ", b"]", b"XRECRYPT", b"(", b")", b'"', b"1 ", b"EXISTS", b"\xff", b"BODY[1] ", b"UID 1 ", b"NIL", b"PREAUTH"]
@@ -634,7 +691,7 @@ def fetched(server, port, pid, limit):
                     raise AssertionError(f"{name}, {end}: no answer") from None
             if end is None and not name.startswith(("a part of 4 GB", "BYE")):
                 continue
-            meet(server, port, pid, behave, talk, f"XRECRYPT: {name}{'' if end else ', and no more'}", octets=12 * MB)
+            meet(server, port, pid, behave, talk, f"XRECRYPT: {name}", octets=12 * MB, show=end == b" OK done\r\n")
 
 
 def starttls(server, port, pid, authority):
@@ -713,7 +770,7 @@ def starttls(server, port, pid, authority):
 
 
 CLIENTS = {f.__name__: f for f in (slow, unfinished, huge, brackets, endless, octets, unread, injected, clear, handshake)}
-SERVERS = {f.__name__: f for f in (greetings, answers, noise, fetched, starttls)}
+SERVERS = {f.__name__: f for f in (greetings, answers, deaf, order, noise, fetched, starttls)}
 
 if __name__ == "__main__":
     end, case, *arguments = sys.argv[1:]
