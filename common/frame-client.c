@@ -194,8 +194,25 @@ int frame_status_error(int64_t status)
     }
 }
 
-/* Takes {"<name>Response": {...}} apart; *reply is the inner object. */
-static int unwrap(struct json_object *outer, const char *name, struct json_object **reply, struct err *e)
+int frame_put_request(const char *name, struct json_object *body, struct buf *out, struct err *e)
+{
+    struct json_object *outer = json_object_new_object();
+    char member[80];
+    int r;
+
+    snprintf(member, sizeof member, "%sRequest", name);
+    body = body ? json_object_get(body) : json_object_new_object();
+    if (!outer)
+        json_object_put(body);
+    if (!outer || !body || sjson_set_object(outer, member, body) < 0)
+        r = err_set(e, ERR_SYSTEM, "out of memory");
+    else
+        r = frame_put(outer, FRAME_REQUEST_MAX, out, e);
+    json_object_put(outer);
+    return r;
+}
+
+int frame_unwrap(struct json_object *outer, const char *name, struct json_object **reply, struct err *e)
 {
     char member[80];
     struct json_object *inner = NULL;
@@ -203,6 +220,7 @@ static int unwrap(struct json_object *outer, const char *name, struct json_objec
     int64_t status = 0;
     int r;
 
+    *reply = NULL;
     snprintf(member, sizeof member, "%sResponse", name);
     if (json_object_object_length(outer) != 1 || sjson_object(outer, member, &inner, NULL) < 0 ||
         sjson_int(inner, "Status", &status, NULL) < 0 ||
@@ -217,23 +235,14 @@ static int unwrap(struct json_object *outer, const char *name, struct json_objec
 int frame_call(struct frame_client *c, const char *name, struct json_object *body, struct json_object **reply,
                struct err *e)
 {
-    struct json_object *outer = json_object_new_object(), *answer = NULL;
+    struct json_object *answer = NULL;
     struct buf request = BUF_INIT;
-    char member[80];
     int r;
 
     *reply = NULL;
-    snprintf(member, sizeof member, "%sRequest", name);
-    body = body ? json_object_get(body) : json_object_new_object();
-    if (!outer)
-        json_object_put(body);
-    if (!outer || !body || sjson_set_object(outer, member, body) < 0)
-        r = err_set(e, ERR_SYSTEM, "out of memory");
-    else if ((r = frame_put(outer, FRAME_REQUEST_MAX, &request, e)) == 0 &&
-             (r = exchange(c, &request, &answer, e)) == 0)
-        r = unwrap(answer, name, reply, e);
+    if ((r = frame_put_request(name, body, &request, e)) == 0 && (r = exchange(c, &request, &answer, e)) == 0)
+        r = frame_unwrap(answer, name, reply, e);
     json_object_put(answer);
-    json_object_put(outer);
     buf_free(&request);
     return r;
 }

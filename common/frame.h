@@ -23,6 +23,12 @@ int frame_take(const void *data, size_t len, size_t max, struct json_object **ou
 /* The error that a Status of the protocol stands for (doc/protocol.md), 0 for success; what is not known there is ERR_RETRY. */
 int frame_status_error(int64_t status);
 
+/* Appends the frame of {"<name>Request": body} (body borrowed, NULL = {}). ERR_LIMIT past FRAME_REQUEST_MAX, ERR_SYSTEM. */
+int frame_put_request(const char *name, struct json_object *body, struct buf *out, struct err *e);
+/* Takes {"<name>Response": {...}} apart: *reply is the inner object, a reference of the caller's. A Status other than success is an
+ * error as in frame_call. */
+int frame_unwrap(struct json_object *outer, const char *name, struct json_object **reply, struct err *e);
+
 /* The client's end: one connection, opened at need, reopened once when the service was restarted between two calls. Not for
  * use by two threads at once. */
 struct frame_client;

@@ -245,29 +245,58 @@ static int message_fields(struct span header, struct mime_field found[2], int co
     return 0;
 }
 
-int mailcrypt_find_message(struct span msg, struct span *header, struct span *body, struct mailcrypt *out,
-                           struct err *e)
+static int peek(struct span content_type, struct span transfer_encoding, struct span part1, struct span body,
+                struct mailcrypt *out, struct err *e)
+{
+    int r, compact;
+
+    if ((r = claims(content_type, &out->kind, &compact, e)) < 0 || out->kind == MAILCRYPT_PLAIN)
+        return r;
+    if (out->kind == MAILCRYPT_WHOLE)
+        return find_whole(compact, transfer_encoding, body, out, e);
+    if ((r = encoding(transfer_encoding, e)) != 0)
+        return r < 0 ? r : err_set(e, ERR_SYNTAX, "multipart/encrypted in base64");
+    out->part1 = part1;
+    return part1_read(out, e);
+}
+
+/* part1 NULL: body is all of the body. */
+static int find_by_header(struct span header, const struct span *part1, struct span body, struct mailcrypt *out,
+                          struct err *e)
 {
     struct mime_field found[2];
     int counts[2], broken, r;
 
     memset(out, 0, sizeof *out);
-    mime_split(msg, header, body);
-    if ((r = message_fields(*header, found, counts, &broken, e)) < 0)
+    if ((r = message_fields(header, found, counts, &broken, e)) < 0)
         return r;
     if (counts[0] > 1)
         return err_set(e, ERR_SYNTAX, "%d Content-Type fields", counts[0]);
-    if ((r = mailcrypt_find(found[0].value, found[1].value, *body, out, e)) < 0 || out->kind == MAILCRYPT_PLAIN)
-        return r;
-    if (counts[1] > 1)
-        r = err_set(e, ERR_SYNTAX, "%d Content-Transfer-Encoding fields", counts[1]);
-    else if (broken)
-        r = err_set(e, ERR_SYNTAX, "encrypted message with a header line that is no field");
-    else
-        r = lines_check(*header, e);
+    r = part1 ? peek(found[0].value, found[1].value, *part1, body, out, e)
+              : mailcrypt_find(found[0].value, found[1].value, body, out, e);
+    if (r == 0 && out->kind != MAILCRYPT_PLAIN) {
+        if (counts[1] > 1)
+            r = err_set(e, ERR_SYNTAX, "%d Content-Transfer-Encoding fields", counts[1]);
+        else if (broken)
+            r = err_set(e, ERR_SYNTAX, "encrypted message with a header line that is no field");
+        else
+            r = lines_check(header, e);
+    }
     if (r < 0)
         mailcrypt_clear(out);
     return r;
+}
+
+int mailcrypt_find_message(struct span msg, struct span *header, struct span *body, struct mailcrypt *out,
+                           struct err *e)
+{
+    mime_split(msg, header, body);
+    return find_by_header(*header, NULL, *body, out, e);
+}
+
+int mailcrypt_peek(struct span header, struct span part1, struct span body, struct mailcrypt *out, struct err *e)
+{
+    return find_by_header(header, &part1, body, out, e);
 }
 
 void mailcrypt_clear(struct mailcrypt *m)

@@ -167,7 +167,7 @@ int imap_search_feed(struct imap_search *s, struct span text, size_t max, struct
             s->number = s->number * 10 + (uint64_t)(c - '0');
             if (++s->digits > 10)
                 return ERR_SYNTAX;
-        } else if (c == ' ' || c == '(') {
+        } else if (c == ' ' || c == '(' || c == '\r' || c == '\n') {
             r = number_ends(s, max, out, beyond);
             s->rest = c == '(';
         } else {

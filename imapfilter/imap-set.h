@@ -31,7 +31,7 @@ int imap_set_take(struct imap_set *s, size_t max, struct buf *out, size_t *taken
 void imap_set_clear(struct imap_set *s);
 
 /* Reads the numbers of a server's "* SEARCH 2 3 6" into a set, in whatever pieces its line arrives. text: what follows the word
- * SEARCH, without the line end. Numbers beyond max are counted in *beyond and left away. "(MODSEQ n)" behind them is passed over. 0,
+ * SEARCH, with or without the line end. Numbers beyond max are counted in *beyond and left away. "(MODSEQ n)" behind them is passed over. 0,
  * ERR_SYNTAX, ERR_SYSTEM. */
 struct imap_search {
     uint64_t number;

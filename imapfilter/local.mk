@@ -9,7 +9,8 @@ libimap_a_SOURCES = \
 	imapfilter/imap-who.h imapfilter/imap-who.c
 sbin_PROGRAMS += recrypt-imapfilter
 IMAPFILTER_CORE = \
-	imapfilter/link.h \
+	imapfilter/grants.h imapfilter/grants.c \
+	imapfilter/link.h imapfilter/link.c \
 	imapfilter/login.h imapfilter/login.c \
 	imapfilter/peers.h imapfilter/peers.c \
 	imapfilter/relay.c \

@@ -21,7 +21,7 @@ static void flush(struct run *r, size_t to)
 
 /* ---- answers ---- */
 
-int relay_continuation(struct session *s)
+static int relay_continuation(struct session *s)
 {
     if (s->hold == HOLD_LITERAL) {
         imap_read_literal(&s->from_client, s->literal);
@@ -33,7 +33,7 @@ int relay_continuation(struct session *s)
     return 1;
 }
 
-void relay_tagged(struct session *s)
+static void relay_tagged(struct session *s)
 {
     if (s->outstanding)
         s->outstanding--;
@@ -45,8 +45,6 @@ void relay_tagged(struct session *s)
         s->hold = HOLD_NONE;
         s->mid_command = 0;
         s->command_len = 0;
-    } else if (s->hold == HOLD_XRECRYPT) {
-        xrecrypt_start(s);
     }
 }
 
@@ -107,15 +105,14 @@ static int literal_follows(const struct session *s, struct span text, struct ima
     return imap_server_literal(text, lit);
 }
 
-static int answer_piece(struct session *s, int piece, struct span text, struct run *r, size_t at)
+/* Notes where the answer ends. Pieces of a literal change nothing. */
+static void note_end(struct session *s, int piece, struct span text)
 {
     struct imap_literal lit;
-    int pass = 1, first = !s->mid_answer, more = 1;
+    int more = 1;
 
     if (piece == IMAP_LITERAL)
-        return 1;
-    if (piece != IMAP_LAST && first)
-        pass = answer_begins(s, text, piece == IMAP_LINE, r, at);
+        return;
     if (piece == IMAP_LAST)
         text = imap_text(s->from_backend.tail, s->from_backend.tail_len);
     if (piece != IMAP_PART) {
@@ -124,7 +121,24 @@ static int answer_piece(struct session *s, int piece, struct span text, struct r
             imap_read_literal(&s->from_backend, lit.octets);
     }
     s->mid_answer = (unsigned)more;
-    return pass;
+}
+
+/* One piece of what the backend sends. 1 = it goes on as it is. */
+static int answer_piece(struct session *s, int piece, struct span data, struct run *r, size_t at)
+{
+    struct span text = piece == IMAP_LINE ? imap_text(data.data, data.len) : data;
+    int pass = 1;
+
+    if (s->taking)
+        flush(r, at);
+    else if (!s->mid_answer && piece != IMAP_LAST)
+        pass = answer_begins(s, text, piece == IMAP_LINE, r, at);
+    note_end(s, piece, text);
+    if (!s->taking)
+        return pass;
+    xrecrypt_piece(s, data);
+    s->taking = s->mid_answer;
+    return 0;
 }
 
 size_t relay_backend(struct session *s, const unsigned char *data, size_t len)
@@ -132,12 +146,17 @@ size_t relay_backend(struct session *s, const unsigned char *data, size_t len)
     struct run r = {&s->client, data, 0};
     size_t at = 0, used;
 
-    while (at < len && !s->dead && s->phase != PHASE_ENDING && !xrecrypt_runs(s)) {
+    while (at < len && !s->dead && s->phase != PHASE_ENDING) {
         int piece = imap_read(&s->from_backend, data + at, len - at, &used);
+        struct span one = {data + at, used};
 
         if (piece == IMAP_MORE)
             break;
-        if (!answer_piece(s, piece, piece == IMAP_LINE ? imap_text(data + at, used) : (struct span){data + at, used}, &r, at))
+        if (s->xrecrypt && !s->mid_answer && (piece == IMAP_LINE || piece == IMAP_PART))
+            s->taking = (unsigned)xrecrypt_takes(s, imap_text(one.data, one.len));
+        if (s->backend_held)
+            break;
+        if (!answer_piece(s, piece, one, &r, at))
             r.from = at + used;
         at += used;
         if (s->replies.len && !s->mid_answer) {

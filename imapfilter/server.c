@@ -204,11 +204,13 @@ static int start_events(struct server *sv, const struct listeners *l, struct err
 
 static int open_filter(struct filter *f, struct err *e)
 {
+    int r;
+
     LIST_INIT(&f->sessions);
     if (!(f->base = event_base_new()) || !(f->peers = peers_new()) ||
         RAND_bytes((unsigned char *)&f->tag_mark, sizeof f->tag_mark) != 1)
         return err_set(e, ERR_SYSTEM, "cannot start: out of memory");
-    return 0;
+    return (r = link_new(f->base, f->settings->recryptd, &f->recryptd, e)) < 0 ? err_prefix(e, "recryptd") : r;
 }
 
 static void shut(struct server *sv, struct listeners *l)
@@ -229,6 +231,7 @@ static void shut(struct server *sv, struct listeners *l)
             event_free(sv->signals[i]);
     if (sv->pause)
         event_free(sv->pause);
+    link_free(&f->recryptd);
     peers_free(&f->peers);
     if (f->base)
         event_base_free(f->base);

@@ -100,6 +100,14 @@ void session_to_backend(struct session *s, const char *fmt, ...)
     va_end(ap);
 }
 
+void session_send(struct session *s, const struct buf *text)
+{
+    if (!s->mid_answer)
+        stream_write(&s->client, text->data, text->len);
+    else if (buf_append(&s->replies, text->data, text->len) < 0)
+        session_drop(s, "out of memory");
+}
+
 void session_flush_replies(struct session *s)
 {
     if (!s->replies.len || s->mid_answer)
@@ -211,7 +219,7 @@ static size_t take_backend(struct session *s, const unsigned char *data, size_t 
         return 0;
     if (s->phase == PHASE_SETUP)
         return setup_backend(s, data, len);
-    return xrecrypt_runs(s) ? xrecrypt_backend(s, data, len) : relay_backend(s, data, len);
+    return relay_backend(s, data, len);
 }
 
 typedef size_t taker(struct session *s, const unsigned char *data, size_t len);
@@ -256,7 +264,7 @@ static void backend_is_gone(struct session *s)
         setup_event(s, STREAM_FAILED);
         return;
     }
-    if (xrecrypt_runs(s)) {
+    if (s->xrecrypt) {
         session_drop(s, "the IMAP server is gone");
         return;
     }
@@ -321,8 +329,10 @@ static void set_reading(struct session *s)
 
 void session_settle(struct session *s)
 {
-    if (!s->dead)
-        use_kept(s);
+    do {
+        if (!s->dead)
+            use_kept(s);
+    } while (!s->dead && xrecrypt_goes_on(s));
     if (!s->dead)
         notice_ends(s);
     if (s->dead)

@@ -57,9 +57,10 @@ struct session {
     unsigned counted : 1;       /* among its address's sessions */
     unsigned secure : 1;        /* TLS with the client */
     unsigned finished : 1;      /* the backend was told that the client will send nothing more */
-    unsigned mid_answer : 1;    /* the client has the beginning of an answer and not its end */
+    unsigned mid_answer : 1;    /* the backend has sent the beginning of an answer and not its end */
     unsigned mid_command : 1;   /* the backend has the beginning of a command */
     unsigned skip_command : 1;  /* what is left of a command that does not go on */
+    unsigned taking : 1;        /* an answer is xrecrypt's and not passed on */
     unsigned idling : 1;        /* the client's next line ends IDLE */
     unsigned backend_held : 1;  /* what comes from the backend waits */
     unsigned said_bye : 1;      /* the client was told that nothing more comes */
@@ -86,8 +87,9 @@ void session_settle(struct session *s);
 /* "bob@example.com at 192.0.2.1": for the log. In memory of its own, until the next call. */
 const char *session_name(const struct session *s);
 
-/* To the client, between two answers. */
+/* To the client, between two answers. session_send: of any length. */
 void session_reply(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void session_send(struct session *s, const struct buf *text);
 /* The place between two answers has come. */
 void session_flush_replies(struct session *s);
 void session_to_backend(struct session *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -122,9 +124,5 @@ void login_client_drained(struct session *s);
 int login_continuation(struct session *s);
 int login_tagged(struct session *s, const struct imap_reply *reply);
 void login_free(struct session *s);
-
-/* relay.c */
-int relay_continuation(struct session *s);
-void relay_tagged(struct session *s);
 
 #endif

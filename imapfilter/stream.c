@@ -127,7 +127,8 @@ static void handshake(struct stream *s)
     n = SSL_do_handshake(s->ssl);
     if (n == 1) {
         s->securing = 0;
-        event_del(&s->writable);
+        if (!stream_waiting(s))
+            event_del(&s->writable);
         event_del(&s->readable);
         s->reading = 0;
         tell(s, STREAM_SECURE);
@@ -152,7 +153,8 @@ static void connected(struct stream *s)
     if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
         error = errno;
     s->connecting = 0;
-    event_del(&s->writable);
+    if (!stream_waiting(s))
+        event_del(&s->writable);
     if (error) {
         fail(s, strerror(error));
         tell(s, STREAM_FAILED);

@@ -1,29 +1,447 @@
 #include "xrecrypt.h"
 
-void xrecrypt_command(struct session *s, const struct imap_command *c, int literal)
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "grants.h"
+#include "imap-set.h"
+#include "imap-who.h"
+
+enum {
+    HEADER_OCTETS = 16 << 10,
+    PART_OCTETS = 64 << 10,
+    LARGE_OCTETS = 1 << 20, /* of the few whose first piece did not tell */
+    ANSWER_SPARE = 64 << 10 /* what else may stand in one answer */
+};
+
+enum step {
+    STEP_WAIT,   /* for the answers to earlier commands */
+    STEP_SEARCH, /* which messages there are */
+    STEP_FETCH,
+    STEP_PAUSE   /* nothing is with the backend */
+};
+enum taken { TAKEN_TAGGED, TAKEN_SEARCH, TAKEN_FETCH };
+
+struct xrecrypt {
+    char tag[IMAP_TAG_MAX + 1];
+    char device[64];
+    char own_tag[24];
+    enum step step;
+    enum taken taken;
+    int barrier;  /* the backend is held until what is there has been told */
+    int one_large;/* the message being fetched is one of large */
+    char *text;   /* the set as it was written; NULL: left has it */
+    struct imap_set left, large;
+    struct imap_search search;
+    size_t skip;  /* octets of the SEARCH answer before its numbers */
+    uint64_t beyond;
+    struct buf answer;
+    struct grants *filling, *waiting; /* the chunk from the backend; the one before it, with recryptd */
+    struct link_call *call;
+    size_t matched, encrypted;
+    char failure[300]; /* "" = none so far */
+};
+
+/* The first failure counts. */
+static void fail(struct xrecrypt *x, const char *code, const char *why)
 {
-    (void)literal;
-    session_reply(s, "%.*s NO [UNAVAILABLE] No grants here\r\n", (int)c->tag.len, (const char *)c->tag.data);
+    if (!*x->failure)
+        snprintf(x->failure, sizeof x->failure, "[%s] %s", code, why);
 }
 
-void xrecrypt_start(struct session *s)
+static void fail_error(struct xrecrypt *x, const struct err *e)
 {
-    s->hold = HOLD_NONE;
-}
-
-int xrecrypt_runs(const struct session *s)
-{
-    return s->xrecrypt != NULL;
-}
-
-size_t xrecrypt_backend(struct session *s, const unsigned char *data, size_t len)
-{
-    (void)s;
-    (void)data;
-    return len;
+    if (e->code == ERR_ABSENT || e->code == ERR_DENIED) {
+        fail(x, "NOPERM", "Not a device of yours");
+        return;
+    }
+    log_warn("grants: %s", e->text);
+    fail(x, "UNAVAILABLE", "No grants at present, try again later");
 }
 
 void xrecrypt_free(struct session *s)
 {
+    struct xrecrypt *x = s->xrecrypt;
+
+    if (!x)
+        return;
+    link_cancel(&x->call);
+    imap_set_clear(&x->left);
+    imap_set_clear(&x->large);
+    buf_free(&x->answer);
+    grants_free(&x->filling);
+    grants_free(&x->waiting);
+    free(x->text);
+    free(x);
     s->xrecrypt = NULL;
+    s->taking = 0;
+    s->backend_held = 0;
+}
+
+/* ---- the command ---- */
+
+static void refuse(struct session *s, const struct imap_command *c, const char *answer)
+{
+    session_reply(s, "%.*s %s\r\n", (int)c->tag.len, (const char *)c->tag.data, answer);
+}
+
+/* The two arguments; 0, or -1 when it has been refused. */
+static int read_arguments(struct session *s, const struct imap_command *c, struct xrecrypt *x)
+{
+    struct imap_cursor at = imap_cursor(c->rest);
+    struct span set, device;
+    struct err e = {0};
+    int r = imap_octet(&at, ' ');
+
+    if (r == 0) {
+        set = imap_run(&at, "");
+        r = set.len ? imap_octet(&at, ' ') : ERR_SYNTAX;
+    }
+    if (r < 0 || imap_atom(&at, &device) < 0 || imap_end(&at) < 0) {
+        refuse(s, c, "BAD UID XRECRYPT takes a set of messages and a device's key id");
+        return -1;
+    }
+    if ((r = imap_set_parse(set, &x->left, &e)) < 0) {
+        refuse(s, c, r == ERR_SYSTEM ? "NO [UNAVAILABLE] Out of memory" : "NO [CANNOT] Malformed set of messages");
+        return -1;
+    }
+    if (imap_device(device, x->device) < 0) {
+        refuse(s, c, "NO [CANNOT] Malformed key id of a device");
+        return -1;
+    }
+    if ((x->left.star || x->left.numbers > GRANTS_MESSAGES_MAX) && !(x->text = strndup((const char *)set.data, set.len))) {
+        refuse(s, c, "NO [UNAVAILABLE] Out of memory");
+        return -1;
+    }
+    return 0;
+}
+
+void xrecrypt_command(struct session *s, const struct imap_command *c, int literal)
+{
+    struct xrecrypt *x;
+
+    if (literal) {
+        refuse(s, c, "BAD UID XRECRYPT takes no literal");
+        return;
+    }
+    if (!s->account) {
+        refuse(s, c, "NO [NOPERM] This login is nobody's who could have devices here");
+        return;
+    }
+    if (!(x = s->xrecrypt = calloc(1, sizeof *x))) {
+        refuse(s, c, "NO [UNAVAILABLE] Out of memory");
+        return;
+    }
+    memcpy(x->tag, c->tag.data, c->tag.len);
+    if (read_arguments(s, c, x) < 0)
+        xrecrypt_free(s);
+    else
+        s->hold = HOLD_XRECRYPT;
+}
+
+/* ---- to the backend ---- */
+
+static void send_search(struct session *s, struct xrecrypt *x)
+{
+    session_tag(s, x->own_tag);
+    session_to_backend(s, "%s UID SEARCH UID %s\r\n", x->own_tag, x->text);
+    imap_set_clear(&x->left);
+    x->step = STEP_SEARCH;
+}
+
+/* 1 = messages are asked for, 0 = there are no more. */
+static int send_fetch(struct session *s, struct xrecrypt *x)
+{
+    struct buf set = BUF_INIT;
+    int r;
+
+    x->one_large = !x->left.numbers;
+    if (x->one_large)
+        r = imap_set_take(&x->large, 1, &set, NULL);
+    else
+        r = imap_set_take(&x->left, GRANTS_MESSAGES_MAX, &set, NULL);
+    if (r < 0) {
+        fail(x, "UNAVAILABLE", "Out of memory");
+    } else if ((r = set.len > 0)) {
+        session_tag(s, x->own_tag);
+        session_to_backend(s,
+                           "%s UID FETCH %s (UID BODY.PEEK[HEADER.FIELDS (CONTENT-TYPE CONTENT-TRANSFER-ENCODING)]<0.%d> "
+                           "BODY.PEEK[1.MIME]<0.%d> BODY.PEEK[1]<0.%d>)\r\n",
+                           x->own_tag, buf_str(&set), HEADER_OCTETS, HEADER_OCTETS,
+                           x->one_large ? LARGE_OCTETS : PART_OCTETS);
+        x->step = STEP_FETCH;
+    }
+    buf_free(&set);
+    return r > 0;
+}
+
+/* ---- from the backend ---- */
+
+static int filled(const struct xrecrypt *x)
+{
+    return x->filling && x->filling->message_count;
+}
+
+static int untold(const struct xrecrypt *x)
+{
+    return x->waiting || filled(x);
+}
+
+int xrecrypt_takes(struct session *s, struct span text)
+{
+    struct xrecrypt *x = s->xrecrypt;
+    struct imap_reply reply;
+
+    imap_reply(text, &reply);
+    if (reply.kind == IMAP_TAGGED && reply.tag.len && imap_is(reply.tag, x->own_tag)) {
+        x->taken = TAKEN_TAGGED;
+        return 1;
+    }
+    if (reply.kind != IMAP_UNTAGGED)
+        return 0;
+    if (x->step == STEP_SEARCH && !reply.number && imap_is(reply.word, "SEARCH")) {
+        x->taken = TAKEN_SEARCH;
+        memset(&x->search, 0, sizeof x->search);
+        x->skip = (size_t)(reply.word.data + reply.word.len - text.data);
+        return 1;
+    }
+    if (x->step == STEP_FETCH && reply.number && imap_is(reply.word, "FETCH")) {
+        x->taken = TAKEN_FETCH;
+        return 1;
+    }
+    if (untold(x) && (imap_is(reply.word, "EXPUNGE") || imap_is(reply.word, "VANISHED")))
+        x->barrier = s->backend_held = 1;
+    return 0;
+}
+
+static void take_search(struct session *s, struct xrecrypt *x, struct span data)
+{
+    size_t max = s->settings->max_messages;
+    int r = imap_search_feed(&x->search, (struct span){data.data + x->skip, data.len - x->skip}, max, &x->left, &x->beyond);
+
+    x->skip = 0;
+    if (r == 0 && !s->mid_answer)
+        r = imap_search_end(&x->search, max, &x->left, &x->beyond);
+    if (r < 0)
+        fail(x, "UNAVAILABLE", "The IMAP server's list of messages is not understood");
+}
+
+/* A fetched message joins its chunk. */
+static void add_message(struct xrecrypt *x, const struct imap_fetch *f, const struct buf *others)
+{
+    int truncated = f->part.len >= PART_OCTETS, r;
+    struct err e = {0};
+
+    if (!x->filling && !(x->filling = calloc(1, sizeof *x->filling))) {
+        fail(x, "UNAVAILABLE", "Out of memory");
+        return;
+    }
+    r = grants_add(x->filling, f, others, truncated && !x->one_large, &e);
+    if (r == ERR_LIMIT) {
+        if (imap_set_add(&x->large, f->uid) < 0)
+            fail(x, "UNAVAILABLE", "Out of memory");
+        return;
+    }
+    if (r < 0) {
+        fail_error(x, &e);
+        return;
+    }
+    x->matched++;
+    x->encrypted += r > 0;
+}
+
+static void take_fetch(struct session *s, struct xrecrypt *x)
+{
+    struct span text = imap_text(x->answer.data, x->answer.len);
+    struct buf others = BUF_INIT;
+    struct imap_fetch f;
+    int r = imap_fetch_read(x->answer.data, text.len, &f, &others);
+
+    if (r < 0 || (f.sections && !f.uid))
+        fail(x, "UNAVAILABLE", "The IMAP server's answer is not understood");
+    else if (!f.sections)
+        session_send(s, &x->answer); /* news about some message's flags */
+    else
+        add_message(x, &f, &others);
+    buf_free(&others);
+}
+
+static void take_tagged(struct session *s, struct xrecrypt *x)
+{
+    struct imap_reply reply;
+    char why[200];
+    size_t n;
+
+    imap_reply(imap_text(x->answer.data, x->answer.len), &reply);
+    if (!imap_is(reply.word, "OK")) {
+        n = reply.rest.len < sizeof why - 1 ? reply.rest.len : sizeof why - 1;
+        memcpy(why, reply.rest.data, n);
+        why[n] = 0;
+        for (char *p = why; *p; p++)
+            if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
+                *p = '?';
+        fail(x, "CANNOT", *why ? why : "The IMAP server refuses");
+    } else if (x->beyond) {
+        snprintf(why, sizeof why, "More than %zu messages: ask for fewer at a time", s->settings->max_messages);
+        fail(x, "LIMIT", why);
+    }
+    x->step = STEP_PAUSE;
+}
+
+static size_t answer_max(const struct xrecrypt *x)
+{
+    return (size_t)(x->one_large ? LARGE_OCTETS : PART_OCTETS) + 2 * HEADER_OCTETS + ANSWER_SPARE;
+}
+
+void xrecrypt_piece(struct session *s, struct span data)
+{
+    struct xrecrypt *x = s->xrecrypt;
+
+    if (x->taken == TAKEN_SEARCH) {
+        take_search(s, x, data);
+        return;
+    }
+    /* After a failure what is still to come is not kept, but for the end of it. */
+    if (*x->failure && x->taken == TAKEN_FETCH)
+        return;
+    if (x->answer.len + data.len > answer_max(x) || buf_append(&x->answer, data.data, data.len) < 0) {
+        fail(x, "UNAVAILABLE", "The IMAP server's answer is too long");
+        if (x->taken == TAKEN_TAGGED)
+            session_drop(s, "a tagged answer without end");
+        buf_free(&x->answer);
+        return;
+    }
+    if (s->mid_answer)
+        return;
+    if (x->taken == TAKEN_TAGGED)
+        take_tagged(s, x);
+    else
+        take_fetch(s, x);
+    buf_free(&x->answer);
+}
+
+/* ---- recryptd ---- */
+
+static void ask(struct session *s, struct xrecrypt *x);
+
+static void on_answer(void *arg, struct json_object *reply, int code, const struct err *why)
+{
+    struct session *s = arg;
+    struct xrecrypt *x = s->xrecrypt;
+    struct err e = *why;
+    int r = code;
+
+    x->call = NULL;
+    if (r == 0)
+        r = grants_reply(x->waiting, reply, &e);
+    e.code = r;
+    if (r < 0)
+        fail_error(x, &e);
+    else
+        ask(s, x);
+    session_settle(s);
+}
+
+/* The next request for the chunk that waits, unless all has been asked for. */
+static void ask(struct session *s, struct xrecrypt *x)
+{
+    struct json_object *body;
+    struct err e = {0};
+    int r = grants_request(x->waiting, s->account, x->device, &body, &e);
+
+    if (r == 0 && body)
+        r = link_call(s->filter->recryptd, "Grants", body, s->settings->timeout, on_answer, s, &x->call, &e);
+    json_object_put(body);
+    if (r < 0)
+        fail_error(x, &e);
+}
+
+/* ---- going on ---- */
+
+static void tell(struct session *s, struct xrecrypt *x)
+{
+    struct buf text = BUF_INIT;
+    struct err e = {0};
+
+    if (grants_answers(x->waiting, &text, &e) < 0)
+        fail_error(x, &e);
+    else
+        session_send(s, &text);
+    buf_free(&text);
+    grants_free(&x->waiting);
+}
+
+static void finish(struct session *s, struct xrecrypt *x)
+{
+    if (!*x->failure && x->matched && !x->encrypted)
+        fail(x, "CANNOT", "None of these messages is encrypted to a key that could be granted");
+    if (*x->failure)
+        session_reply(s, "%s NO %s\r\n", x->tag, x->failure);
+    else
+        session_reply(s, "%s OK UID XRECRYPT completed\r\n", x->tag);
+    s->hold = HOLD_NONE;
+    xrecrypt_free(s);
+}
+
+/* Something has gone wrong: what the backend still sends for the command is passed over. */
+static int give_up(struct session *s, struct xrecrypt *x)
+{
+    int held = s->backend_held;
+
+    link_cancel(&x->call);
+    grants_free(&x->waiting);
+    grants_free(&x->filling);
+    x->barrier = s->backend_held = 0;
+    if (x->step != STEP_PAUSE)
+        return held;
+    finish(s, x);
+    return 1;
+}
+
+/* The chunk goes on to recryptd, and the one before it to the client. */
+static void move_on(struct session *s, struct xrecrypt *x)
+{
+    while (!*x->failure) {
+        if (x->waiting && !x->call && grants_complete(x->waiting)) {
+            tell(s, x);
+        } else if (!x->waiting && (x->barrier || x->step == STEP_PAUSE) && filled(x)) {
+            x->waiting = x->filling;
+            x->filling = NULL;
+            ask(s, x);
+        } else {
+            return;
+        }
+    }
+}
+
+int xrecrypt_goes_on(struct session *s)
+{
+    struct xrecrypt *x = s->xrecrypt;
+
+    if (!x || s->phase != PHASE_RELAY)
+        return 0;
+    if (x->step == STEP_WAIT) {
+        if (s->outstanding || s->mid_answer)
+            return 0;
+        x->step = STEP_PAUSE;
+        if (x->text)
+            send_search(s, x);
+    }
+    move_on(s, x);
+    if (*x->failure)
+        return give_up(s, x);
+    if (x->barrier && !untold(x)) {
+        x->barrier = s->backend_held = 0;
+        return 1;
+    }
+    if (x->step != STEP_PAUSE || filled(x) || stream_waiting(&s->client))
+        return 0;
+    if (send_fetch(s, x) || *x->failure)
+        return *x->failure ? give_up(s, x) : 0;
+    if (x->waiting)
+        return 0;
+    finish(s, x);
+    return 1;
 }
