@@ -6,13 +6,6 @@
 #include "common/mailcrypt.h"
 #include "common/sjson.h"
 
-struct grants_key {
-    char *keyid;
-    const struct suite *suite;
-    unsigned char *epk;
-    size_t epk_len;
-};
-
 static int no_memory(struct err *e)
 {
     return err_set(e, ERR_SYSTEM, "out of memory");
@@ -22,21 +15,19 @@ static int no_memory(struct err *e)
 
 static int add_key(struct grants *g, const struct jwe_recipient *r, struct err *e)
 {
-    struct grants_key *more = realloc(g->keys, (g->key_count + 1) * sizeof *more), *k;
+    struct grants_item *more = realloc(g->keys, (g->key_count + 1) * sizeof *more);
+    unsigned char *epk;
+    char *keyid;
 
     if (!more)
         return no_memory(e);
     g->keys = more;
-    k = &more[g->key_count];
-    k->keyid = strdup(r->kid);
-    k->epk = malloc(r->epk_len ? r->epk_len : 1);
-    k->epk_len = r->epk_len;
-    k->suite = r->suite;
-    g->key_count++;
-    if (!k->keyid || !k->epk)
-        return no_memory(e);
-    memcpy(k->epk, r->epk, r->epk_len);
-    return 0;
+    keyid = strdup(r->kid);
+    epk = malloc(r->epk_len ? r->epk_len : 1);
+    if (epk)
+        memcpy(epk, r->epk, r->epk_len);
+    more[g->key_count++] = (struct grants_item){keyid, r->suite, epk, r->epk_len};
+    return keyid && epk ? 0 : no_memory(e);
 }
 
 /* Those that name a key of somebody's. */
@@ -100,31 +91,23 @@ int grants_add(struct grants *g, const struct imap_fetch *f, const struct buf *o
 
 int grants_request(struct grants *g, const char *account, const char *device, struct json_object **out, struct err *e)
 {
-    size_t n = g->key_count - g->asked, taken = 0;
-    struct grants_item *items;
+    size_t taken = 0;
     int r;
 
     *out = NULL;
-    if (!n)
+    if (g->asked == g->key_count)
         return 0;
     if (!g->found && !(g->found = calloc(g->key_count, sizeof *g->found)))
         return no_memory(e);
-    if (!(items = calloc(n, sizeof *items)))
-        return no_memory(e);
-    for (size_t i = 0; i < n; i++) {
-        const struct grants_key *k = &g->keys[g->asked + i];
-
-        items[i] = (struct grants_item){k->keyid, k->suite, k->epk, k->epk_len};
-    }
-    r = rclient_grants_request(account, device, items, n, &taken, out, e);
+    r = rclient_grants_request(account, device, g->keys + g->asked, g->key_count - g->asked, &taken, out, e);
     g->asked += taken;
-    free(items);
     return r;
 }
 
 int grants_reply(struct grants *g, struct json_object *reply, struct err *e)
 {
-    int r = rclient_grants_reply(reply, g->asked - g->answered, g->found + g->answered, e);
+    size_t n = g->asked - g->answered;
+    int r = rclient_grants_reply(reply, g->keys + g->answered, n, g->found + g->answered, e);
 
     if (r == 0)
         g->answered = g->asked;
@@ -160,7 +143,7 @@ static int put_grant(struct json_object *to, const char *name, const struct gran
 }
 
 /* {"kid","grant","device"?} */
-static int key_json(const struct grants_key *k, const struct device_grants *d, struct json_object **out, struct err *e)
+static int key_json(const struct grants_item *k, const struct device_grants *d, struct json_object **out, struct err *e)
 {
     struct json_object *one = json_object_new_object(), *device = NULL;
     int r = !one || sjson_set_string(one, "kid", k->keyid) < 0 ? no_memory(e) : put_grant(one, "grant", &d->grant, e);
@@ -241,8 +224,8 @@ void grants_free(struct grants **gp)
     for (size_t i = 0; i < g->message_count; i++)
         buf_free(&g->messages[i].others);
     for (size_t i = 0; i < g->key_count; i++) {
-        free(g->keys[i].keyid);
-        free(g->keys[i].epk);
+        free((void *)(uintptr_t)g->keys[i].keyid);
+        free((void *)(uintptr_t)g->keys[i].epk);
     }
     if (g->found)
         device_grants_clear(g->found, g->key_count);

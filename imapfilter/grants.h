@@ -8,7 +8,6 @@
 
 enum { GRANTS_MESSAGES_MAX = 64 };
 
-struct grants_key;
 struct grants_message {
     uint32_t number, uid;
     size_t first, count; /* of the keys */
@@ -18,8 +17,8 @@ struct grants_message {
 struct grants {
     struct grants_message messages[GRANTS_MESSAGES_MAX];
     size_t message_count;
-    struct grants_key *keys;
-    struct device_grants *found; /* one for each key that has been asked for */
+    struct grants_item *keys;    /* with their octets owned */
+    struct device_grants *found; /* one for each key */
     size_t key_count, asked, answered;
 };
 

@@ -180,7 +180,7 @@ int imap_begins(struct span s, const char *word)
 {
     size_t n = strlen(word);
 
-    return s.len >= n && strncasecmp((const char *)s.data, word, n) == 0;
+    return s.len >= n && (n == 0 || strncasecmp((const char *)s.data, word, n) == 0);
 }
 
 int imap_is(struct span s, const char *word)

@@ -93,17 +93,17 @@ int imap_account(struct span user, const char *user_domain, char out[ADDRESS_SIZ
     return 0;
 }
 
-int imap_device(struct span text, char out[64])
+int imap_device(struct span text, char out[JWK_UDF_SIZE])
 {
     *out = 0;
-    if (text.len < 10 || text.len > 63)
+    if (text.len != JWK_UDF_SIZE - 1)
         return ERR_SYNTAX;
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = text.data[i];
 
         if (c >= 'a' && c <= 'z')
             c = (unsigned char)(c - 'a' + 'A');
-        if (!((c >= 'A' && c <= 'Z') || (c >= '2' && c <= '7') || (c == '-' && i && i + 1 < text.len))) {
+        if (i % 6 == 5 ? c != '-' : !((c >= 'A' && c <= 'Z') || (c >= '2' && c <= '7'))) {
             *out = 0;
             return ERR_SYNTAX;
         }

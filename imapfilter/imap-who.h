@@ -4,6 +4,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/jwk.h"
 #include "common/mime.h"
 #include "common/udf.h"
 
@@ -23,8 +24,8 @@ int imap_base64(struct span base64, struct buf *out);
  * master users ("bob*admin"), extensions and the like never become somebody. */
 int imap_account(struct span user, const char *user_domain, char out[ADDRESS_SIZE], struct err *e);
 
-/* Is it a device key's fingerprint (common/udf.h) in form? Copied in upper case. */
-int imap_device(struct span text, char out[64]);
+/* Is it a key's fingerprint in form (jwk_udf: six groups of five)? Copied in upper case. ERR_SYNTAX. */
+int imap_device(struct span text, char out[JWK_UDF_SIZE]);
 
 /* ID's argument (rest begins with its space): appended to out as it may go on, with the fields left away by which a trusted proxy
  * tells a backend things about the connection (x-originating-*, x-connected-*, x-session-*, x-proxy-*, x-forward-*). ERR_SYNTAX,

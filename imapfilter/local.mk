@@ -25,3 +25,12 @@ IMAPFILTER_LIBS = libimap.a $(BASE_LIBS) $(SSL_LIBS) $(EVENT_LIBS) $(SYSTEMD_LIB
 recrypt_imapfilter_SOURCES = imapfilter/main.c $(IMAPFILTER_CORE)
 recrypt_imapfilter_LDADD = $(IMAPFILTER_LIBS)
 EXTRA_DIST += contrib/imapfilter.conf contrib/systemd/recrypt-imapfilter.service
+if HAVE_CUNIT
+check_PROGRAMS += test/unit/test-imap
+test_unit_test_imap_SOURCES = test/unit/test-imap.c
+test_unit_test_imap_LDADD = $(UNIT_LIBS) libimap.a $(BASE_LIBS)
+IMAPFILTER_WORLD = test/unit/imapfilter-world.h test/unit/imapfilter-world.c $(IMAPFILTER_CORE)
+check_PROGRAMS += test/unit/test-imapfilter
+test_unit_test_imapfilter_SOURCES = test/unit/test-imapfilter.c $(IMAPFILTER_WORLD)
+test_unit_test_imapfilter_LDADD = $(UNIT_LIBS) $(IMAPFILTER_LIBS)
+endif

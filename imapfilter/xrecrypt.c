@@ -26,7 +26,7 @@ enum taken { TAKEN_TAGGED, TAKEN_SEARCH, TAKEN_FETCH };
 
 struct xrecrypt {
     char tag[IMAP_TAG_MAX + 1];
-    char device[64];
+    char device[JWK_UDF_SIZE];
     char own_tag[24];
     enum step step;
     enum taken taken;
