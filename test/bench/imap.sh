@@ -6,16 +6,15 @@
 die() { echo "imap.sh: $*" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || die "Dovecot needs root to start"
 rounds=$SRC/test/bench/imap-rounds.py
-dovecot_tls=$(imap_port) plain=$(imap_port) secure=$(imap_port) idle=$(imap_port) idle_backend=$(imap_port)
+plain=$(imap_port) secure=$(imap_port) idle=$(imap_port) idle_backend=$(imap_port)
 
 bench_servers() {
-  imap_certificate && imap_dovecot 'ssl = yes' "ssl_cert = <$T/tls.pem" "ssl_key = <$T/tls.key" \
-    'service imap-login {' 'inet_listener second {' "port = $dovecot_tls" 'ssl = yes' '}' '}' &&
-    "$python" "$rounds" mailbox "$T/dovecot/mail/example.com/u10/Maildir" 2000 10240 && chown -R mail:mail "$T/dovecot/mail" || return
+  imap_certificate && imap_dovecot &&
+    "$python" "$rounds" mailbox "$T/mail/example.com/u10/Maildir" 2000 10240 && chown -R mail:mail "$T/mail" || return
   TLS_PORT=$secure imap_filter filter "$plain" "$server_port" || return
   start idle-backend "$python" "$rounds" backend "$idle_backend"
-  wait_for 5 imap_listens "$idle_backend" && imap_filter idle "$idle" "$idle_backend"
+  wait_for 5 listens "$idle_backend" && imap_filter idle "$idle" "$idle_backend"
 }
 bench_servers >"$T/setup.log" 2>&1 || { tail -n 20 "$T"/*.log >&2; die "cannot set up"; }
-PORT_DOVECOT=$server_port PORT_DOVECOT_TLS=$dovecot_tls PORT_FILTER=$plain PORT_FILTER_TLS=$secure PORT_IDLE=$idle \
+PORT_DOVECOT=$server_port PORT_DOVECOT_TLS=$server_tls PORT_FILTER=$plain PORT_FILTER_TLS=$secure PORT_IDLE=$idle \
   PID_DOVECOT=$dovecot_pid PID_IDLE=$filter_pid "$python" "$rounds" "$T"

@@ -1,8 +1,9 @@
 #!/bin/bash
 # dovecot.sh - sourced after tap.sh: a private Dovecot from the sample configuration, with and without TLS, whose mailboxes are Maildirs
 # below $T/mail; and a way to put messages into them.
-imap_user=$(id -un)
-dovecot_start() {
+#   dovecot_start [LINE...]    LINEs are added to dovecot.conf; dovecot_people: who there is besides, local parts at example.com
+imap_user=$(id -un) dovecot_people=
+dovecot_start() { # LINE...
   local d=$T/dovecot internal=$imap_user login=$imap_user
   mkdir -p "$d/state" "$T/mail"
   if [ "$(id -u)" = 0 ]; then internal=dovecot login=dovenull; imap_user=mail; chown mail "$T/mail"; fi
@@ -11,7 +12,7 @@ dovecot_start() {
   if [ ! -e "$d/cert.pem" ]; then
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
       -addext subjectAltName=DNS:localhost -keyout "$d/key.pem" -out "$d/cert.pem" 2>/dev/null || return
-    for u in bob carol; do echo "$u@example.com:{PLAIN}secret"; done >"$d/users"
+    for u in bob carol $dovecot_people; do echo "$u@example.com:{PLAIN}secret"; done >"$d/users"
     echo "umlaut@example.com:{PLAIN}\"s\\cret\" Größe" >>"$d/users"
   fi
   {
@@ -19,6 +20,7 @@ dovecot_start() {
       -e "s|@INTERNAL_GROUP@|$(id -gn "$internal")|; s|@LOGIN_USER@|$login|; s|^ssl = no|ssl = yes|" \
       -e "s|port = 0|port = $imaps_port\n    ssl = yes|" "$SRC/contrib/dovecot/dovecot.conf"
     printf 'ssl_cert = <%s/cert.pem\nssl_key = <%s/key.pem\n' "$d" "$d"
+    printf '%s\n' "$@"
   } >"$d/dovecot.conf"
   sed -e "s|/var/mail/recrypt|$T/mail|g; s|/etc/dovecot/|$d/|g; s|gid=vmail|gid=$(id -gn "$imap_user")|; s|=vmail|=$imap_user|g" \
     "$SRC/contrib/dovecot/recrypt.conf" >"$d/recrypt.conf"

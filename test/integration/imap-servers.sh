@@ -1,12 +1,13 @@
 # imap-servers.sh - sourced after tap.sh: a private Dovecot or Cyrus, recrypt-imapfilter in front of it, a certificate.
 #
-#   imap_dovecot [LINE...]      people u10@ to u99@example.com, password "secret"; LINEs are added to dovecot.conf. Sets server_port
+#   imap_dovecot [LINE...]      people u10@ to u99@example.com, password "secret"; LINEs are added to dovecot.conf. Sets server_port,
+#                               and server_tls, which begins with TLS
 #   imap_cyrus                  the same with Cyrus, CYRUS being the folder of contrib/cyrus/unpack.sh
+. "$SRC/test/integration/dovecot.sh"
 . "$SRC/contrib/cyrus/instance.sh"
 python=/usr/bin/python3
-people=$(seq -f 'u%g@example.com' 10 99)
 
-imap_listens() { "$python" -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1)' "$1"; }
+listens() { "$python" -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1)' "$1"; }
 # A free port below those that the kernel gives to clients.
 imap_port() {
   "$python" - <<'PY'
@@ -28,35 +29,22 @@ imap_certificate() {
     -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout "$T/tls.key" -out "$T/tls.pem" && chmod 644 "$T/tls.key"
 }
 
-imap_dovecot() {
-  local d=$T/dovecot internal=dovecot login=dovenull p
-  mkdir -p "$d/mail"
-  server_port=$(imap_port)
-  if [ "$(id -u)" = 0 ]; then chown mail:mail "$d/mail"; else internal=$(id -un) login=$internal; fi
-  {
-    sed -e "s|@DIR@|$d|g; s|@ADDRESS@|127.0.0.1|; s|@PORT@|$server_port|; s|@INTERNAL_USER@|$internal|" \
-      -e "s|@INTERNAL_GROUP@|$(id -gn "$internal")|; s|@LOGIN_USER@|$login|; s|^log_path.*|log_path = $d/log|" "$SRC/contrib/dovecot/dovecot.conf"
-    # no pause behind a wrong password
-    printf '%s\n' 'auth_failure_delay = 0' 'service anvil {' 'unix_listener anvil-auth-penalty {' 'mode = 0' '}' '}' "$@"
-  } >"$d/dovecot.conf"
-  sed -e "s|/var/mail/recrypt|$d/mail|g; s|/etc/dovecot/|$d/|g" "$SRC/contrib/dovecot/recrypt.conf" >"$d/recrypt.conf"
-  if [ "$(id -u)" = 0 ]; then sed -i 's|=vmail|=mail|g' "$d/recrypt.conf"; else sed -i "s|uid=vmail gid=vmail|uid=$(id -un) gid=$(id -gn)|" "$d/recrypt.conf"; fi
-  cp "$SRC/contrib/dovecot/recrypt-acl" "$d/"
-  for p in $people; do echo "$p:{PLAIN}secret"; done >"$d/users"
-  chmod 755 "$d"
-  start dovecot dovecot -F -c "$d/dovecot.conf"; dovecot_pid=$pid
-  wait_for 10 imap_listens "$server_port"
+imap_dovecot() { # LINE...
+  dovecot_people=$(seq -f 'u%g' 10 99)
+  # no pause behind a wrong password
+  dovecot_start 'auth_failure_delay = 0' 'service anvil {' 'unix_listener anvil-auth-penalty {' 'mode = 0' '}' '}' "$@" || return
+  server_port=$imap_port server_tls=$imaps_port
 }
 
 imap_cyrus() {
   local d=$T/cyrus
   server_port=$(imap_port)
   # shellcheck disable=SC2086
-  cyrus_prepare "$d" "$CYRUS" 127.0.0.1 "$server_port" $people || return
+  cyrus_prepare "$d" "$CYRUS" 127.0.0.1 "$server_port" $(seq -f 'u%g@example.com' 10 99) || return
   start syslog cyrus_log "$d"
   wait_for 5 test -S "$d/syslog" || return
   start cyrus cyrus_exec "$d" "$CYRUS"; cyrus_pid=$pid
-  wait_for 10 imap_listens "$server_port"
+  wait_for 10 listens "$server_port"
 }
 
 # imap_filter NAME PORT BACKEND LINE...: recrypt-imapfilter with these lines, listening on the port, in front of the server on
@@ -77,7 +65,7 @@ imap_filter_conf() { # NAME PORT BACKEND LINE...
 imap_filter() {
   imap_filter_conf "$@"
   start "$1" "$filter" -f -c "$T/$1.conf"; filter_pid=$pid
-  wait_for 10 imap_listens "$2"
+  wait_for 10 listens "$2"
 }
 # Clean stop: status 0.
 imap_filter_stop() { # PID

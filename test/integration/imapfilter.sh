@@ -7,22 +7,21 @@ session() { "$python" "$SRC/test/integration/imap-session.py" "$@"; }
 large=$([ -n "${LONG:-}" ] && echo 67108864 || echo 8388608)
 
 imap_certificate >"$T/openssl.log" 2>&1
-server_tls=$(imap_port) plain=$(imap_port) secure=$(imap_port) to_tls=$(imap_port) to_starttls=$(imap_port)
-ok "Dovecot starts" imap_dovecot 'ssl = yes' "ssl_cert = <$T/tls.pem" "ssl_key = <$T/tls.key" 'login_trusted_networks = 127.0.0.1' \
-  'service imap-login {' 'inet_listener second {' "port = $server_tls" 'ssl = yes' '}' '}'
+plain=$(imap_port) secure=$(imap_port) to_tls=$(imap_port) to_starttls=$(imap_port)
+ok "Dovecot starts" imap_dovecot 'login_trusted_networks = 127.0.0.1'
 TLS_PORT=$secure
 ok "the filter starts" imap_filter filter "$plain" "$server_port" 'backend_id = true'
 main_pid=$filter_pid
 unset TLS_PORT
-ok "another one, with TLS to Dovecot" imap_filter tls "$to_tls" "$server_tls" 'backend_tls = "tls"' 'backend_name = "localhost"' "backend_ca = \"$T/tls.pem\""
+ok "another one, with TLS to Dovecot" imap_filter tls "$to_tls" "$server_tls" 'backend_tls = "tls"' 'backend_name = "localhost"' "backend_ca = \"$T/dovecot/cert.pem\""
 ok "another one, with STARTTLS to Dovecot" imap_filter starttls "$to_starttls" "$server_port" 'backend_tls = "starttls"' \
-  'backend_name = "localhost"' "backend_ca = \"$T/tls.pem\""
+  'backend_name = "localhost"' "backend_ca = \"$T/dovecot/cert.pem\""
 ok "the same session by all ways: the same answers" session compare "$large" straight=$server_port filter=$plain \
   tls=$secure,tls,$T/tls.pem starttls=$plain,starttls,$T/tls.pem to-tls=$to_tls to-starttls=$to_starttls
 ok "what the filter answers itself" session own "$plain"
 ok "the client says who it is" session who "$plain" 127.0.0.9
-ok "Dovecot's log has the client's address" grep -q 'Login: user=<u20@example.com>.*rip=127\.0\.0\.9' "$T/dovecot/log"
-ok "and not the one that it made up" not grep -q '192\.0\.2\.6' "$T/dovecot/log"
+ok "Dovecot's log has the client's address" grep -q 'Login: user=<u20@example.com>.*rip=127\.0\.0\.9' "$T/dovecot.log"
+ok "and not the one that it made up" not grep -q '192\.0\.2\.6' "$T/dovecot.log"
 ok "the filter's log has it, and no password" bash -c "grep -q 'u20@example.com at 127.0.0.9: logged in' '$T/filter.log' && ! grep -q secret '$T'/filter.log"
 
 # Killed in the middle of APPEND and FETCH.
@@ -59,7 +58,7 @@ ok "max_connections" session crowd "$reload" 8
 # Wrong certificates, wrong configurations.
 wrong=$(imap_port)
 ok "a filter that looks for another name in Dovecot's certificate" imap_filter wrong "$wrong" "$server_tls" 'backend_tls = "tls"' \
-  'backend_name = "imap.example.com"' "backend_ca = \"$T/tls.pem\""
+  'backend_name = "imap.example.com"' "backend_ca = \"$T/dovecot/cert.pem\""
 ok "gives nobody's password away" session refused_for_now "$wrong"
 ok "and says why" grep -qi 'hostname mismatch' "$T/wrong.log"
 refuses() { # STATUS TEXT LINE...
