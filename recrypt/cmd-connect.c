@@ -188,7 +188,7 @@ int command_device_connect(struct tool *t, struct err *e)
     memset(&p, 0, sizeof p);
     if ((r = tool_address(t->args->words[0], account, e)) < 0 || (r = home_lock(t->home, e)) < 0)
         return r;
-    if (person_exists(t->home, account))
+    if (person_registered(t->home, account))
         return err_set(e, ERR_EXISTS,
                        "the key of %s itself is on this machine: it reads everything already, and accepts devices "
                        "(recrypt device pending)",

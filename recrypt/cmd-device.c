@@ -180,8 +180,13 @@ static int accepted_before(const struct list *l, const char *word, struct err *e
     for (size_t i = 0; i < l->device_count; i++) {
         const struct list_device *d = &l->devices[i];
 
-        if (strcmp(d->is.name, word) != 0 && !is_code(d->is.code, word))
+        const struct list_device *accepted;
+        int r;
+
+        if ((strcmp(d->is.name, word) != 0 && !is_code(d->is.code, word)) || !roster_find(&l->roster, d->is.member))
             continue;
+        if ((r = list_member_device(l, d->is.member, &accepted, e)) < 0)
+            return r;
         if (d->parked)
             return err_set(e, ERR_EXISTS, "%s is parked; on it: recrypt device unpark", d->is.name);
         printf("accepted %s (%s)\n", d->is.name, d->is.code);

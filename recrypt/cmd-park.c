@@ -187,16 +187,17 @@ out:
 static int park(struct tool *t, struct list *l, const struct profile *to, struct err *e)
 {
     const char *name = t->args->words[0];
-    const struct list_device *d = list_device(l, name);
-    char path[PATH_MAX];
+    char path[PATH_MAX], member[ADDRESS_SIZE];
+    const struct list_device *d;
     int r;
 
-    if (!d || !roster_find(&l->roster, d->is.member))
+    if (device_member(l->address, name, member, e) < 0 || !roster_find(&l->roster, member))
         return err_set(e, ERR_ABSENT,
                        "%s is no device of %s; recrypt device list shows which there are. This machine, with the "
                        "account's own key, cannot be parked",
                        name, l->address);
-    if ((r = waiting_path(t, &d->is, path, e)) < 0)
+    if ((r = list_member_device(l, member, &d, e)) < 0 ||
+        (r = waiting_path(t, &d->is, path, e)) < 0)
         return r;
     if (d->parked) {
         if ((r = waits_for(path, to->account, e)) == ERR_ABSENT)

@@ -4,6 +4,7 @@
 
 #include "common/conf.h"
 #include "common/sjson.h"
+#include "devices.h"
 #include "known.h"
 #include "list.h"
 #include "person.h"
@@ -90,8 +91,11 @@ int command_personal(struct tool *t, struct err *e)
     int r;
 
     memset(&p, 0, sizeof p);
-    if ((r = tool_address(t->args->words[0], account, e)) < 0 || (r = home_lock(t->home, e)) < 0 ||
-        (r = own_profile(t, account, &text, &p, e)) < 0 || (r = services_has(t->services, &p, e)) < 0 ||
+    if ((r = tool_address(t->args->words[0], account, e)) < 0 || (r = home_lock(t->home, e)) < 0)
+        return r;
+    if (devices_exists(t->home, account))
+        return err_set(e, ERR_EXISTS, "this machine is a device of %s, whose own key is elsewhere", account);
+    if ((r = own_profile(t, account, &text, &p, e)) < 0 || (r = services_has(t->services, &p, e)) < 0 ||
         (r == 0 && (r = set_person(t, &p, &text, e)) < 0))
         goto out;
     if ((r = list_profile_done(t->home, "persons", account, &text, e)) < 0 || (r = jwk_udf(p.signer, udf)) < 0)
@@ -146,6 +150,20 @@ static int print_profile(const struct profile *p)
     return 0;
 }
 
+/* This machine as a device: the code that stands for its keys, and the key. */
+static int print_device(void *arg, const char *name, struct err *e)
+{
+    struct tool *t = arg;
+    struct own_device d;
+    int r = devices_open(t->home, name, &d, e);
+
+    if (r == 0) {
+        printf("%s\n  device %s (%s)\n  key    %s\n", d.is.account, d.is.name, d.is.code, d.is.key_udf);
+        devices_close(&d);
+    }
+    return r == ERR_ABSENT ? 0 : r;
+}
+
 static int print_own(void *arg, const char *name, struct err *e)
 {
     struct tool *t = arg;
@@ -198,8 +216,10 @@ int command_fingerprint(struct tool *t, struct err *e)
     struct profile p;
     int r;
 
-    if (!word)
-        return home_each(t->home, "persons", NULL, "", print_own, t, e);
+    if (!word) {
+        r = home_each(t->home, "persons", NULL, "", print_own, t, e);
+        return r ? r : home_each(t->home, "devices", NULL, "", print_device, t, e);
+    }
     if (access(word, F_OK) == 0)
         return print_file(t, word, e);
     if ((r = tool_address(word, account, e)) < 0 || (r = known_load(t->home, account, &p, e)) < 0)

@@ -70,17 +70,22 @@ int devices_key_udf(struct home *h, const char *account, char udf[JWK_UDF_SIZE],
     struct person person;
     int r;
 
-    if (person_exists(h, account)) {
-        if ((r = person_open(h, account, &person, e)) == 0) {
-            if ((r = jwk_udf(person.profile.key, udf)) < 0)
-                err_set(e, r, "fingerprint of a key failed");
-            person_close(&person);
+    if (devices_exists(h, account)) {
+        if ((r = devices_open(h, account, &device, e)) == 0) {
+            memcpy(udf, device.is.key_udf, JWK_UDF_SIZE);
+            devices_close(&device);
         }
         return r;
     }
-    if ((r = devices_open(h, account, &device, e)) == 0) {
-        memcpy(udf, device.is.key_udf, JWK_UDF_SIZE);
-        devices_close(&device);
+    if ((r = person_open(h, account, &person, e)) == 0) {
+        if ((r = jwk_udf(person.profile.key, udf)) < 0)
+            err_set(e, r, "fingerprint of a key failed");
+        person_close(&person);
+    } else if (r == ERR_ABSENT && !person_exists(h, account)) {
+        err_set(e, ERR_ABSENT,
+                "this machine reads no mail of %s: recrypt personal %s makes an account, recrypt device connect %s makes "
+                "this a device of it",
+                account, account, account);
     }
     return r;
 }

@@ -50,28 +50,19 @@ static int next_profile(struct tool *t, struct list *l, struct buf *text, struct
     return list_profile_new(t->home, l->kind, suite_name(jwk_suite(l->profile.key)), l->owner.sign, pass, out, text, e);
 }
 
-/* An account's member is a device, which the service tells with the rest. */
-static int device_entry(struct tool *t, struct list *l, const struct jwk *key, const struct profile *p,
-                        const char *member, struct json_object *entries, struct err *e)
-{
-    struct profile device;
-
-    for (size_t i = 0; i < l->device_count; i++)
-        if (strcmp(l->devices[i].is.member, member) == 0) {
-            device = device_profile(&l->devices[i].is);
-            return list_entry(t, l, key, p->epoch, &device, entries, e);
-        }
-    return err_set(e, ERR_SYNTAX, "the service does not name %s among your devices", member);
-}
-
 static int member_entry(struct tool *t, struct list *l, const struct jwk *key, const struct profile *p,
                         struct roster_member *m, struct json_object *entries, struct err *e)
 {
+    const struct list_device *d;
     struct profile member;
     int r;
 
-    if (list_is_account(l))
-        return device_entry(t, l, key, p, m->account, entries, e);
+    if (list_is_account(l)) {
+        if ((r = list_member_device(l, m->account, &d, e)) < 0)
+            return r;
+        member = device_profile(&d->is);
+        return list_entry(t, l, key, p->epoch, &member, entries, e);
+    }
     memset(&member, 0, sizeof member);
     if ((r = member_profile(t, m, &member, e)) == 0)
         r = list_entry(t, l, key, p->epoch, &member, entries, e);

@@ -299,6 +299,28 @@ const struct list_device *list_device(const struct list *l, const char *name)
     return NULL;
 }
 
+int list_member_device(const struct list *l, const char *member, const struct list_device **out, struct err *e)
+{
+    const struct roster_member *on = roster_find(&l->roster, member);
+
+    *out = NULL;
+    if (!on)
+        return err_set(e, ERR_ABSENT, "%s is no device of %s; recrypt device list shows which there are", member,
+                       l->address);
+    for (size_t i = 0; i < l->device_count; i++)
+        if (strcmp(l->devices[i].is.member, member) == 0)
+            *out = &l->devices[i];
+    if (!*out)
+        return err_set(e, ERR_ABSENT, "the service has lost %s; remove it, and connect it again", member);
+    if (strcmp((*out)->is.key_udf, on->key_udf) == 0)
+        return 0;
+    *out = NULL;
+    return err_set(e, ERR_KEY,
+                   "the service names another key of %s than the one you accepted; nothing was changed. Somebody may be "
+                   "trying to read your mail: remove the device, and connect it again",
+                   member);
+}
+
 void list_next_serial(struct list *l)
 {
     l->roster.serial = (l->service_serial > l->roster.serial ? l->service_serial : l->roster.serial) + 1;

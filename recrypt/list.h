@@ -46,8 +46,11 @@ int list_open_account(struct tool *t, const char *account, int allow_stale, stru
 int device_open_account(struct tool *t, int allow_stale, struct list *out, struct err *e);
 void list_close(struct list *l);
 
-/* The account's device of that name. NULL = none. */
+/* What the service says of the account's device of that name, which proves nothing. NULL = none. */
 const struct list_device *list_device(const struct list *l, const char *name);
+/* The device that is that member: on the roster, under the key that the owner accepted. ERR_ABSENT; ERR_KEY: the service names
+ * another key. */
+int list_member_device(const struct list *l, const char *member, const struct list_device **out, struct err *e);
 
 /* Private group key by key id. ERR_ABSENT. *under_passphrase may be NULL. */
 int list_key_load(struct tool *t, const struct list *l, const char *keyid, struct jwk **out, int *under_passphrase,

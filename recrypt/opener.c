@@ -327,10 +327,10 @@ static int try_recipient(struct search *s)
         r = try_key_file(s, "persons", s->account, s->udf, s->to.kid);
         return r ? r : try_key_file(s, "lists", s->account, s->udf, s->to.kid);
     }
-    if (person_exists(s->t->home, s->account)) /* a key of one's own that is not here is nobody's list */
-        return 0;
     if (devices_exists(s->t->home, s->account))
         return try_device(s, s->account, s->e);
+    if (person_exists(s->t->home, s->account)) /* a key of one's own that is not here is nobody's list */
+        return 0;
     r = home_each(s->t->home, "persons", NULL, "", try_person, s, s->e);
     return r ? r : home_each(s->t->home, "devices", NULL, "", try_device, s, s->e);
 }
@@ -350,7 +350,8 @@ static int failure(const struct search *s, struct err *e)
     if (s->denied_device)
         return err_set(e, ERR_DENIED,
                        "no grant: this device may not read this (%s). It was not accepted yet, was parked or removed, "
-                       "or its person is no member; recrypt device connect shows how it stands",
+                       "or its person is no member; recrypt device connect shows how it stands. Of a list of another "
+                       "domain, open one message where the account's own key is, first",
                        s->account);
     if (s->denied)
         return err_set(e, ERR_DENIED,

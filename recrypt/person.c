@@ -13,6 +13,13 @@ int person_exists(const struct home *h, const char *account)
     return home_path(h, 0, path, NULL, "persons", "/sign.jwk", account, NULL, NULL) == 0 && access(path, F_OK) == 0;
 }
 
+int person_registered(const struct home *h, const char *account)
+{
+    char path[PATH_MAX];
+
+    return home_path(h, 0, path, NULL, "persons", "/profile.jws", account, NULL, NULL) == 0 && access(path, F_OK) == 0;
+}
+
 int person_open(struct home *h, const char *account, struct person *out, struct err *e)
 {
     struct buf text = BUF_INIT;

@@ -18,8 +18,9 @@ struct person {
 int person_open(struct home *h, const char *account, struct person *out, struct err *e);
 void person_close(struct person *p);
 
-/* Is there such an account here? */
+/* Is there such an account here? Perhaps only begun; registered = with a profile that its service took. */
 int person_exists(const struct home *h, const char *account);
+int person_registered(const struct home *h, const char *account);
 
 /* One of the account's private encryption keys, by its UDF; kind "persons", or "devices" for the key that this device has for it.
  * ERR_ABSENT. */

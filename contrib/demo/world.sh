@@ -161,12 +161,14 @@ world_postfix_stop() {
   [ ! -e "$WORLD/$1/postfix/etc/main.cf" ] || postfix -c "$WORLD/$1/postfix/etc" stop >/dev/null 2>&1
 }
 
+# One that has ended, and that nobody has asked about yet, runs no more.
+world_runs() { kill -0 "$1" 2>/dev/null && ! grep -qs ') Z ' "/proc/$1/stat"; }
 # Stops the process whose pid is in a file; waits until it is gone.
 world_kill() {
   [ -s "$1" ] || return 0
   local p; p=$(cat "$1"); rm -f "$1"
   kill "$p" 2>/dev/null || return 0
-  for _ in $(seq 100); do kill -0 "$p" 2>/dev/null || return 0; sleep 0.1; done
+  for _ in $(seq 200); do world_runs "$p" || return 0; sleep 0.05; done
   kill -9 "$p" 2>/dev/null
 }
 world_wait() { # SECONDS COMMAND...

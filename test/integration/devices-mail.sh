@@ -43,23 +43,35 @@ ok "two domains start" world_start "$T"
 for p in alice@example.com $bob erin@example.com dave@example.net; do ok "$p has keys" person $p; done
 world_home adam
 ok "the other domain has an administrator" as adam "$recrypt" personal alice@example.net --token "$(world_invite example.net alice@example.net)"
+# A list elsewhere that the laptop has read before there were devices, and one with a new key after.
+world_mailbox example.net $elsewhere
+as adam "$recrypt" newgroup $elsewhere >/dev/null 2>&1
+compose dave@example.net $elsewhere "Anderswo" "$marker" >"$T/home/dave/far.eml"
+far() { as dave "$recrypt" seal --to $elsewhere "$T/home/dave/far.eml" >"$T/far.eml" && post dave@example.net "$T/far.eml" $elsewhere; }
+ok "Bob is on a list elsewhere" as adam "$recrypt" add $elsewhere $bob dave@example.net
+ok "its mail" far
+ok "arrives here" arrives $bob 1
+fetch $bob 1
+ok "Bob reads it, without devices" reads bob "$T/mail.1.bob" "$T/home/dave/far.eml"
+ok "his service is not told of a list while he has none" not grep -q Share "$T/example.com/log/access.log"
 ok "a phone" connect phone
+ok "it reads that message" reads phone "$T/mail.1.bob" "$T/home/dave/far.eml"
 ok "a tablet" connect tablet
 
 # ---- mail to Bob himself ----
 compose dave@example.net $bob "Im Klaren" "$marker" 30000 >"$T/plain.eml"
 ok "plaintext is taken" post dave@example.net "$T/plain.eml" $bob
-ok "and arrives" arrives $bob 1
+ok "and arrives" arrives $bob 2
 ok "it rests encrypted" not grep -rq "$marker" "$T/example.com/mail"
-fetch $bob 1
-as bob "$recrypt" open "$T/mail.1.bob" >"$T/laptop.eml" 2>/dev/null
+fetch $bob 2
+as bob "$recrypt" open "$T/mail.2.bob" >"$T/laptop.eml" 2>/dev/null
 ok "the laptop reads it" grep -q "$marker" "$T/laptop.eml"
-for who in phone tablet; do ok "and the $who, octet for octet" reads $who "$T/mail.1.bob" "$T/laptop.eml" "not signed"; done
+for who in phone tablet; do ok "and the $who, octet for octet" reads $who "$T/mail.2.bob" "$T/laptop.eml" "not signed"; done
 compose dave@example.net $bob "Versiegelt" "$marker" 30000 >"$T/home/dave/letter.eml"
 as dave "$recrypt" seal --to $bob "$T/home/dave/letter.eml" >"$T/sealed.eml" 2>/dev/null
 ok "what the sender sealed passes" post dave@example.net "$T/sealed.eml" $bob
-ok "and arrives, too" arrives $bob 2
-ok "every device reads it, and who signed" everywhere 2 "$T/home/dave/letter.eml" "signed by dave@example.net"
+ok "and arrives, too" arrives $bob 3
+ok "every device reads it, and who signed" everywhere 3 "$T/home/dave/letter.eml" "signed by dave@example.net"
 
 # ---- lists, here and elsewhere ----
 compose dave@example.net $list "An die Liste" "$marker" 2000 >"$T/home/dave/list.eml"
@@ -68,18 +80,14 @@ as alice "$recrypt" newgroup $list --suite X448 >/dev/null 2>&1
 ok "Bob is on the list" as alice "$recrypt" add $list $bob erin@example.com
 as dave "$recrypt" seal --to $list "$T/home/dave/list.eml" >"$T/list.eml" 2>/dev/null
 ok "mail of the list" post dave@example.net "$T/list.eml" $list
-ok "arrives" arrives $bob 3
-ok "every device reads it" everywhere 3 "$T/home/dave/list.eml" "signed by dave@example.net"
-world_mailbox example.net $elsewhere
-as adam "$recrypt" newgroup $elsewhere >/dev/null 2>&1
-ok "Bob is on a list elsewhere" as adam "$recrypt" add $elsewhere $bob dave@example.net
-compose dave@example.net $elsewhere "Anderswo" "$marker" >"$T/home/dave/far.eml"
-as dave "$recrypt" seal --to $elsewhere "$T/home/dave/far.eml" >"$T/far.eml" 2>/dev/null
-ok "its mail" post dave@example.net "$T/far.eml" $elsewhere
-ok "arrives here" arrives $bob 4
-fetch $bob 4
-ok "the laptop reads it" reads bob "$T/mail.4.bob" "$T/home/dave/far.eml"
-ok "and every device" everywhere 4 "$T/home/dave/far.eml" "signed by dave@example.net"
+ok "arrives" arrives $bob 4
+ok "every device reads it" everywhere 4 "$T/home/dave/list.eml" "signed by dave@example.net"
+as adam "$recrypt" rekey $elsewhere >/dev/null 2>&1
+ok "new mail of the list elsewhere, under a new key" far
+ok "arrives" arrives $bob 5
+fetch $bob 5
+ok "first where the key is: says the phone" says "where the account's own key is, first" as phone "$recrypt" open "$T/mail.5.bob"
+ok "every device reads it" everywhere 5 "$T/home/dave/far.eml" "signed by dave@example.net"
 ok "no device keeps a share of a list" same "$(find "$T/home/phone/shares" "$T/home/tablet/shares" -name '*.json' | grep -v "/$bob/")" ""
 
 # ---- several people in one transaction ----
@@ -98,48 +106,48 @@ PY
 compose dave@example.net undisclosed@example.net "An mehrere" "$marker" >"$T/both.eml"
 server=example.net
 ok "plaintext to Bob and Erin in one transaction, to Dave's server" post dave@example.net "$T/both.eml" $bob erin@example.com
-ok "Bob has it" arrives $bob 5
+ok "Bob has it" arrives $bob 6
 ok "Erin has it, and the list's" arrives erin@example.com 2
 as dave "$recrypt" seal --to $bob --to erin@example.com "$T/home/dave/letter.eml" >"$T/two.eml" 2>/dev/null
 ok "one message that is sealed to both" post dave@example.net "$T/two.eml" $bob erin@example.com
 server=
-ok "Bob has it" arrives $bob 6
+ok "Bob has it" arrives $bob 7
 ok "Erin has it" arrives erin@example.com 3
-fetch $bob 6; fetch erin@example.com 3
-ok "the phone reads Bob's" reads phone "$T/mail.6.bob" "$T/home/dave/letter.eml"
+fetch $bob 7; fetch erin@example.com 3
+ok "the phone reads Bob's" reads phone "$T/mail.7.bob" "$T/home/dave/letter.eml"
 ok "nobody else's grants are in it" not grep -q grants <("$python" -c '
 import email, sys
-print(email.message_from_bytes(open(sys.argv[1], "rb").read()).get_payload()[0].get_payload(decode=True).decode())' "$T/mail.6.bob")
+print(email.message_from_bytes(open(sys.argv[1], "rb").read()).get_payload()[0].get_payload(decode=True).decode())' "$T/mail.7.bob")
 ok "Erin reads hers" as erin "$recrypt" open "$T/mail.3.erin"
-fetch $bob 5; fetch erin@example.com 2
-ok "Bob's copy is for Bob alone" own_part "$T/mail.5.bob" $bob erin@example.com
+fetch $bob 6; fetch erin@example.com 2
+ok "Bob's copy is for Bob alone" own_part "$T/mail.6.bob" $bob erin@example.com
 ok "Erin's for Erin alone" own_part "$T/mail.2.erin" erin@example.com $bob
-as bob "$recrypt" open "$T/mail.5.bob" >"$T/laptop.eml" 2>/dev/null
-ok "the phone reads what the laptop reads" reads phone "$T/mail.5.bob" "$T/laptop.eml"
+as bob "$recrypt" open "$T/mail.6.bob" >"$T/laptop.eml" 2>/dev/null
+ok "the phone reads what the laptop reads" reads phone "$T/mail.6.bob" "$T/laptop.eml"
 ok "but not Erin's" refused phone "$T/mail.2.erin"
 ok "Erin reads hers" as erin "$recrypt" open "$T/mail.2.erin"
 
 # ---- the tablet is lost ----
 ok "the tablet is removed" as bob "$recrypt" device remove tablet
-for n in 1 2 3 4 5 6; do ok "message $n: no grant" refused tablet "$T/mail.$n.bob"; done
+for n in 1 2 3 4 5 6 7; do ok "message $n: no grant" refused tablet "$T/mail.$n.bob"; done
 ok "new mail" post dave@example.net "$T/sealed.eml" $bob
 ok "of the list, too" post dave@example.net "$T/list.eml" $list
-ok "both arrive" arrives $bob 8
-for n in 7 8; do fetch $bob $n; ok "message $n: no grant" refused tablet "$T/mail.$n.bob"; done
-for n in 1 2 3 4 5 6 7 8; do ok "message $n: the phone reads on" as phone "$recrypt" open "$T/mail.$n.bob"; done
-ok "nothing was delivered again" same "$(imap $bob INBOX)" 8
+ok "both arrive" arrives $bob 9
+for n in 8 9; do fetch $bob $n; ok "message $n: no grant" refused tablet "$T/mail.$n.bob"; done
+for n in 1 2 3 4 5 6 7 8 9; do ok "message $n: the phone reads on" as phone "$recrypt" open "$T/mail.$n.bob"; done
+ok "nothing was delivered again" same "$(imap $bob INBOX)" 9
 ok "with a new key, for plaintext as well" as bob "$recrypt" rekey --retire $bob
 ok "plaintext" post dave@example.net "$T/plain.eml" $bob
-ok "arrives" arrives $bob 9
-fetch $bob 9
+ok "arrives" arrives $bob 10
+fetch $bob 10
 kid_of() { "$python" -c '
 import base64, email, json, sys
 p = json.loads(email.message_from_bytes(open(sys.argv[1], "rb").read()).get_payload()[0].get_payload(decode=True))["protected"]
 print(json.loads(base64.urlsafe_b64decode(p + "=="))["kid"])' "$1"; }
-ok "under the new key" same "$(kid_of "$T/mail.9.bob")" "$(as dave "$recrypt" key $bob 2>/dev/null)"
-ok "not the old one" not same "$(kid_of "$T/mail.9.bob")" "$(kid_of "$T/mail.1.bob")"
-ok "the phone reads it" as phone "$recrypt" open "$T/mail.9.bob"
-ok "and the list's, whose share is under the old one" as phone "$recrypt" open "$T/mail.8.bob"
+ok "under the new key" same "$(kid_of "$T/mail.10.bob")" "$(as dave "$recrypt" key $bob 2>/dev/null)"
+ok "not the old one" not same "$(kid_of "$T/mail.10.bob")" "$(kid_of "$T/mail.2.bob")"
+ok "the phone reads it" as phone "$recrypt" open "$T/mail.10.bob"
+ok "and the list's, whose share is under the old one" as phone "$recrypt" open "$T/mail.9.bob"
 ok "no server has the plaintext" "$python" "$SRC/contrib/demo/search.py" "$marker" -- "$T/example.com" "$T/example.net"
 [ "$tap_failed" = 0 ] || world_show_logs
 tap_done

@@ -114,6 +114,17 @@ PY
 ok "no private key of one machine is in another, or with a service" apart
 ok "files are for their owner alone" same "$(find "$T/phone" "$T/bob" -type f -name '[!r]*' ! -perm 600; find "$T/phone/devices" -type d ! -perm 700)" ""
 
+ok "a device is no account of its own" status 73 as phone personal $bob
+ok "what it shows to compare" same "$(as phone fingerprint | sed -n 2p)" "  device phone ($code)"
+printf 'secret words\n' >"$T/pass"; chmod 600 "$T/pass"
+home locked
+locked() { RECRYPT_PASSPHRASE_FILE=$T/pass device locked "$@"; }
+ok "a device with its keys under a passphrase" locked connect $bob --name locked --passphrase
+ok "is accepted" device bob accept locked
+ok "and reads" sh -c "RECRYPT_PASSPHRASE_FILE='$T/pass' RECRYPT_HOME='$T/locked' '$recrypt' open '$T/own.eml' | cmp - '$T/letter.eml'"
+ok "what it keeps is under the passphrase" not grep -rlE '"(d|b|tagkey)":' "$T/locked/devices" "$T/locked/shares"
+ok "it is removed" device bob remove locked
+
 # ---- requests that must not pass ----
 ok "a second one with the name: refused" status 73 device watch connect $bob --name phone
 ok "it says what to do" says "choose another --name" device watch connect $bob --name phone
@@ -218,6 +229,19 @@ ok "the phone reads on" opens phone "$T/fourth.eml"
 ok "a new device reads under all three keys" connected watch watch
 for f in own third fourth list; do ok "it reads $f.eml" opens watch "$T/$f.eml"; done
 ok "not of another name by mistake" status 73 device mallory connect $bob --name watch
+
+# ---- a service that lies about the devices ----
+device mallory connect $bob --name phone >/dev/null 2>&1
+cp "$T/phone/devices/$bob/request.jws" "$T/example.com/lose.old"; cp "$T/mallory/devices/$bob/request.jws" "$T/example.com/lose.new"
+lies() { lose example.com GetRequest swap; as bob "$@"; }
+before=$(as dave key $bob)
+ok "no new key for a device that was put in another's place" status 65 lies rekey $bob
+ok "it says so" says "another key of bob+phone@example.com than the one you accepted" lies rekey $bob
+ok "no way back for it" status 65 lies device park --to alice@example.com --out "$T/lied.eml" phone
+ok "list warns" says "WARNING: the service names another key of phone" lies device list
+ok "nothing has changed" same "$(as dave key $bob) $(names)" "$before phone active watch active "
+ok "no message is there" not test -e "$T/lied.eml"
+ok "the true one still is" opens phone "$T/fourth.eml"
 
 # ---- parking ----
 park() { device bob park "$@"; }

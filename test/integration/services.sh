@@ -3,7 +3,7 @@
 recrypt=$BUILD/recrypt/recrypt
 
 # door.py LISTEN SERVICE CONTROL: passes HTTP on. CONTROL holds "NAME request" or "NAME answer": the next call whose body has that
-# name is lost before or after the service saw it, once.
+# name is lost before or after the service saw it, once; or "NAME swap": in its answer the text of CONTROL.old becomes that of CONTROL.new.
 cat >"$T/door.py" <<'PY'
 import base64, http.client, http.server, json, os, sys
 listen, service, control = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -37,6 +37,8 @@ class Door(http.server.BaseHTTPRequestHandler):
         if lose == "redirect":
             self.send_response(307); self.send_header("Location", "http://127.0.0.1:%d%s" % (service, self.path))
             self.send_header("Content-Length", "0"); self.end_headers(); return
+        if lose == "swap":
+            data = data.replace(open(control + ".old", "rb").read(), open(control + ".new", "rb").read())
         if lose == "flood":
             data = b" " * (9 << 20)
         self.send_response(r.status)
@@ -70,7 +72,7 @@ service_start() {
   wait_for 10 listens "$(cat "$T/$1/port.web")" || { echo "Bail out! recryptd of $1 does not start"; cat "$T/recryptd-$1.log"; exit 1; }
 }
 service_stop() { kill "$(cat "$T/$1/pid")"; tap_gone "$(cat "$T/$1/pid")"; }
-lose() { echo "$2 $3" >"$T/$1/lose"; } # DOMAIN NAME request|answer|redirect|flood
+lose() { echo "$2 $3" >"$T/$1/lose"; } # DOMAIN NAME request|answer|redirect|flood|swap
 
 home() {
   mkdir -p -m 700 "$T/$1"
