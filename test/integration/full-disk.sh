@@ -76,4 +76,51 @@ store_freed() { # what the owner was told is so, and the list works
 ok "no space for the key store: a change is refused with try again later" store_full
 ok "space again: the store is sound, mail goes to all" store_freed
 ok "no file of the servers holds the plaintext" sealed_everywhere
+
+# ---- a disk of 700 KB, of which the key store's own files take a fifth
+tiny=$T/tiny
+tiny_start() {
+  start tiny "$BUILD/recryptd" -f -c "$tiny.conf"
+  wait_for 10 bash -c "exec 3<>/dev/tcp/127.0.0.1/$tiny_port"
+}
+person() { RECRYPT_HOME=$tiny.home "$recrypt" personal "$1@tiny.example" >"$T/out" 2>&1; }
+known() { RECRYPT_HOME=$tiny.other "$recrypt" key --accept-new "$1@tiny.example" >"$T/out" 2>&1; }
+tiny_up() {
+  small "$tiny" 700k && chmod 777 "$tiny" && install -d -m 700 "$tiny.home" "$tiny.other" && install -d -o daemon "$T/run" || return
+  tiny_port=$(free_port)
+  printf '%s\n' 'domains = {"tiny.example"}' "url = \"http://127.0.0.1:$tiny_port\"" "listen_web = \"127.0.0.1:$tiny_port\"" \
+    "listen_local = \"unix:$T/run/tiny.sock\"" "state_directory = \"$tiny/state\"" 'registration = "open"' 'user = "daemon"' >"$tiny.conf"
+  printf 'service "tiny.example" { url = "http://127.0.0.1:%s/.well-known/meshrecrypt" }\n' "$tiny_port" | tee "$tiny.home/recrypt.conf" >"$tiny.other/recrypt.conf"
+  tiny_start
+}
+tiny_full() { # persons register until one is refused; recryptd goes on
+  local status
+  for tiny_count in $(seq 0 999); do
+    person "p$tiny_count"; status=$?
+    [ $status = 0 ] || break
+  done
+  echo "refused after $tiny_count with $status"; cat "$T/out"
+  [ $status = 75 ] && [ "$tiny_count" -gt 50 ] && known p0 && known "p$((tiny_count - 1))" && not known "p$tiny_count" && kill -0 "$pid"
+}
+tiny_killed() { # killed there, it does not start as long as its recovery has no room: a temporary error, no crash
+  kill -9 "$pid"; wait "$pid" 2>/dev/null
+  status 75 "$BUILD/recryptd" -f -c "$tiny.conf"
+}
+tiny_freed() { # what was acknowledged is there, nothing else, and it goes on
+  mount -o remount,size=12m "$tiny" && tiny_start && known p0 && known "p$((tiny_count - 1))" && not known "p$tiny_count" || return
+  kill "$pid"; wait "$pid"
+  says "no fault" "$BUILD/recryptd" -c "$tiny.conf" --check && runuser -u daemon -- "$BUILD/recrypt-keystore" dump --table=accounts "$tiny/state/keystore" >"$T/accounts" || return
+  "$python" - "$tiny_count" "$T/accounts" <<'PY' && tiny_start && person "p$tiny_count" && known "p$tiny_count"
+import base64, json, sys
+there = sorted(base64.urlsafe_b64decode(r["k"] + "==").decode() for r in map(json.loads, open(sys.argv[2])) if "k" in r)
+wanted = sorted(f"p{n}@tiny.example" for n in range(int(sys.argv[1])))
+print("lost or too many:", *sorted(set(there) ^ set(wanted)))
+sys.exit(there != wanted)
+PY
+}
+ok "a disk of 700 KB: recryptd starts on it" tiny_up
+ok "700 KB are full: registrations are refused with try again later, the rest is served" tiny_full
+ok "killed on the full disk: a start says try again later" tiny_killed
+ok "space again: every acknowledged registration is there, no other" tiny_freed
+echo "# 700 KB: ${tiny_count:-0} registrations acknowledged, and found again after recovery"
 tap_done
