@@ -4,6 +4,7 @@
 mounted=
 end() {
   world_stop
+  for p in $tap_pids; do kill "$p" 2>/dev/null; tap_gone "$p"; done
   for m in $mounted; do umount "$m"; done
   tap_end
 }
