@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""imap-xrecrypt.py CASE PORT DEVICE ARGUMENT...: UID XRECRYPT as bob@example.com asks for it, with a device's key id.
+
+  says SET TEXT        the tagged answer is NO and has the text in it; the session goes on
+  grants WANTED        what each message of INBOX has, by UID: "none", or for each of its grants the key's address, with "chain" when it
+                       came with the device's grant for it and "far" when it has no value of its own
+  busy                 among other commands, many at the same time
+  count N              so many messages are in INBOX
+  one UID              the answer about this message, as it is"""
+import base64
+import json
+import re
+import sys
+import threading
+
+from imapwire import Literal, Wire
+
+USER = "bob@example.com"
+ANSWER = re.compile(rb"\* (\d+) FETCH \(UID (\d+) XRECRYPT (?:NIL|\{(\d+)\}\r\n(.*))\)\r\n\Z", re.S)
+
+
+def session(port):
+    w = Wire(port)
+    w.login(USER)
+    w.good(b"SELECT INBOX")
+    return w
+
+
+def ask(w, numbers, device):
+    """UID -> the JSON, or None; and the tagged answer."""
+    *answers, last = w.command(b"UID XRECRYPT %s %s" % (numbers.encode(), device.encode()))
+    found = {}
+    for a in answers:
+        if re.match(rb"\* (\d+ (EXISTS|RECENT|EXPUNGE)|\d+ FETCH \(.*FLAGS)", a):
+            continue
+        m = ANSWER.match(a)
+        assert m, a
+        assert m[4] is None or len(m[4]) == int(m[3])
+        assert int(m[2]) not in found, f"two answers about {m[2]}"
+        found[int(m[2])] = None if m[4] is None else json.loads(m[4])
+    return found, last
+
+
+def b64(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def one_grant(g, far):
+    assert set(g) == ({"dk"} if far else {"t", "u", "dk"}), g
+    assert far or (len(b64(g["t"])) == 16 and len(b64(g["u"])) >= 32), g
+    assert g["dk"].count(".") == 2 or isinstance(g["dk"], (str, dict)), g
+
+
+def summary(found):
+    if found is None:
+        return "none"
+    words = []
+    for g in found["grants"]:
+        far = "t" not in g["grant"]
+        one_grant(g["grant"], far)
+        words.append(g["kid"].split(".mm--")[0] + ("+far" if far else ""))
+        if "device" in g:
+            assert g["device"]["kid"].startswith(USER + ".mm--"), g
+            one_grant(g["device"]["grant"], False)
+            words[-1] += "+chain"
+    return ",".join(sorted(words))
+
+
+def says(port, device, numbers, text):
+    with session(port) as w:
+        found, last = ask(w, numbers, device)
+        assert not found and re.match(rb"t\d+ NO ", last) and text.encode() in last, (found, last)
+        w.good(b"NOOP")
+        w.good(b"FETCH 1 FLAGS")
+
+
+def grants(port, device, *wanted):
+    with session(port) as w:
+        found, last = ask(w, "1:*", device)
+        assert re.match(rb"t\d+ OK ", last), last
+        got = [f"{uid}={summary(found[uid])}" for uid in sorted(found)]
+        assert got == list(wanted), got
+        w.good(b"NOOP")
+
+
+def count(port, _, n):
+    """So many messages are there: each gets the next UID."""
+    with session(port) as w:
+        assert b"* %s EXISTS\r\n" % n.encode() in w.good(b"SELECT INBOX")
+
+
+def one(port, device, uid):
+    with session(port) as w:
+        found, last = ask(w, uid, device)
+        assert last.split()[1] == b"OK", last
+        print(json.dumps(found[int(uid)]))
+
+
+def busy(port, device, rounds):
+    """Pipelined among others, in several sessions, while another one appends and expunges."""
+    faults = []
+
+    def worker():
+        try:
+            with session(port) as w:
+                first, _ = ask(w, "1:5", device)
+                for i in range(int(rounds)):
+                    w.send(b"a%d FETCH 1:3 BODY.PEEK[]\r\nx%d UID XRECRYPT 1:5 %s\r\nb%d NOOP\r\nc%d UID XRECRYPT 77777 %s\r\nd%d UID FETCH 2 UID\r\n" % (
+                        i, i, device.encode(), i, i, device.encode(), i))
+                    w.until(b"a%d" % i)
+                    *answers, last = w.until(b"x%d" % i)
+                    assert b" OK " in last, last
+                    found = {int(m[2]): m[4] and json.loads(m[4]) for m in map(ANSWER.match, answers) if m}
+                    assert {u: summary(f) for u, f in found.items()} == {u: summary(f) for u, f in first.items()}, found
+                    for tag in b"bcd":
+                        w.until(b"%c%d" % (tag, i))
+        except Exception as e:
+            faults.append(e)
+    threads = [threading.Thread(target=worker) for _ in range(4)]
+    for t in threads:
+        t.start()
+    with session(port) as w:
+        while any(t.is_alive() for t in threads):
+            w.good(b"APPEND INBOX ", Literal(b"Subject: x\r\n\r\nx\r\n", True))
+            w.good(b"STORE * +FLAGS (\\Deleted)")
+            w.good(b"EXPUNGE")
+    for t in threads:
+        t.join()
+    assert not faults, faults[0]
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])
