@@ -48,11 +48,13 @@ static int add_recipients(struct grants *g, const struct jwe *j, struct err *e)
 static int find_jwe(const struct imap_fetch *f, struct mailcrypt *out, struct err *e)
 {
     struct buf entity = BUF_INIT;
+    struct span header, empty_line;
     int r = buf_append(&entity, f->mime.data, f->mime.len);
 
+    mime_split(f->header, &header, &empty_line); /* servers send the line behind the fields as well */
     r = r ? r : buf_append(&entity, f->part.data, f->part.len);
     r = r ? err_set(e, r, "a message's first part is too long")
-          : mailcrypt_peek(f->header, (struct span){entity.data, entity.len}, f->part, out, e);
+          : mailcrypt_peek(header, (struct span){entity.data, entity.len}, f->part, out, e);
     out->part1 = (struct span){NULL, 0};
     buf_free(&entity);
     return r;
