@@ -125,8 +125,9 @@ static int pending_find(const struct pending *p, const char *word, const struct 
         *out = &p->at[i];
     }
     return *out ? 0
-                : err_set(e, ERR_ABSENT, "no device with the code or name %s is waiting; recrypt device pending shows "
-                                         "which are",
+                : err_set(e, ERR_ABSENT,
+                          "no device with the code or name %s is waiting; recrypt device pending shows "
+                          "which are",
                           word);
 }
 
@@ -162,9 +163,10 @@ int command_device_pending(struct tool *t, struct err *e)
 
         printf("%s %s %s\n", d->code, d->name, d->key_udf);
         if (!sees_owner(d, &p))
-            tool_note("WARNING: %s (%s) was shown another signature key than yours: somebody stands between it and your "
-                      "service, or it is not yours. It cannot be accepted: recrypt device reject %s",
-                      d->name, d->code, d->code);
+            tool_note(
+                "WARNING: %s (%s) was shown another signature key than yours: somebody stands between it and your "
+                "service, or it is not yours. It cannot be accepted: recrypt device reject %s",
+                d->name, d->code, d->code);
     }
     if (pending.count == 0)
         tool_note("no device is waiting");
@@ -229,7 +231,7 @@ int command_device_accept(struct tool *t, struct err *e)
         r = r > 0 ? 0 : r;
     }
     if (r == 0)
-        deposit_send(t, l.address);
+        deposit_send(t, l.address, 0);
     if (err_temporary(r))
         tool_note("run the same command again");
     pending_clear(&pending);
@@ -299,8 +301,8 @@ int command_device_list(struct tool *t, struct err *e)
 
     if ((r = device_open_account(t, 1, &l, e)) < 0)
         return r;
-    if (args_given(t->args, OPT_CONFIRM))
-        r = list_confirm(t, &l, e);
+    if (args_given(t->args, OPT_CONFIRM) && (r = list_confirm(t, &l, e)) == 0)
+        deposit_send(t, l.address, 1);
     if (r == 0)
         print_devices(&l);
     if (r == 0 && l.roster.count == 0)

@@ -159,7 +159,8 @@ static int write_marked(struct tool *t, const struct buf *msg, const struct prot
     marked.max = 2 * (size_t)STREAM_MESSAGE_MAX;
     if (v ? buf_puts(&status, "opened ") < 0 || mail_verdict(v, &status) < 0 : buf_puts(&status, "plain") < 0)
         r = err_errno(e, "out of memory");
-    else if ((r = mark_message((struct span){(const unsigned char *)buf_str(msg), msg->len}, buf_str(&status), 0, &marked, e)) == 0)
+    else if ((r = mark_message((struct span){(const unsigned char *)buf_str(msg), msg->len}, buf_str(&status), 0,
+                               &marked, e)) == 0)
         r = stream_write(t->args->value[OPT_OUT], args_given(t->args, OPT_FORCE), &marked, e);
     buf_free(&status);
     buf_free(&marked);

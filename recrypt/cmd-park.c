@@ -108,8 +108,7 @@ static int set_park(struct tool *t, struct list *l, const struct recovery *rec, 
     struct json_object *inner = json_object_new_object();
     int r;
 
-    if (sjson_set_string(inner, "Member", rec->member) < 0 ||
-        sjson_set_b64(inner, "Id", rec->id, sizeof rec->id) < 0)
+    if (sjson_set_string(inner, "Member", rec->member) < 0 || sjson_set_b64(inner, "Id", rec->id, sizeof rec->id) < 0)
         r = err_errno(e, "out of memory");
     else
         r = list_set(t, l, "Park", inner, NULL, e);
@@ -135,8 +134,7 @@ static int park_now(struct tool *t, struct list *l, const struct device *d, cons
 
     memset(&rec, 0, sizeof rec);
     list_next_serial(l);
-    if ((r = roster_touch(&l->roster, d->member, e)) < 0 ||
-        (r = make_recovery(t, l, d, &rec, &recovery, e)) < 0 ||
+    if ((r = roster_touch(&l->roster, d->member, e)) < 0 || (r = make_recovery(t, l, d, &rec, &recovery, e)) < 0 ||
         (r = seal_message(l, to, d, &rec, &recovery, &sealed, e)) < 0 ||
         (r = file_write(path, sealed.data, sealed.len, 0600, e)) < 0)
         goto out;
@@ -177,7 +175,8 @@ static int waits_for(const char *path, const char *to, struct err *e)
         address_canonical(buf_str(&value), value.len, account, e) < 0)
         r = err_set(e, ERR_SYNTAX, "%s is damaged; remove the device and connect it again", path);
     else if (strcmp(account, to) != 0)
-        r = err_set(e, ERR_EXISTS, "it was parked already, and its way back sealed to %s: say --to %s", account, account);
+        r = err_set(e, ERR_EXISTS, "it was parked already, and its way back sealed to %s: say --to %s", account,
+                    account);
 out:
     buf_free(&text);
     buf_free(&value);
@@ -196,8 +195,7 @@ static int park(struct tool *t, struct list *l, const struct profile *to, struct
                        "%s is no device of %s; recrypt device list shows which there are. This machine, with the "
                        "account's own key, cannot be parked",
                        name, l->address);
-    if ((r = list_member_device(l, member, &d, e)) < 0 ||
-        (r = waiting_path(t, &d->is, path, e)) < 0)
+    if ((r = list_member_device(l, member, &d, e)) < 0 || (r = waiting_path(t, &d->is, path, e)) < 0)
         return r;
     if (d->parked) {
         if ((r = waits_for(path, to->account, e)) == ERR_ABSENT)
@@ -209,9 +207,10 @@ static int park(struct tool *t, struct list *l, const struct profile *to, struct
     }
     if ((r = hand_over(t, path, e)) < 0)
         return err_prefix(e, "%s is parked, but its way back was not written; run the same again", name);
-    tool_note("%s is parked: it reads nothing until it gets its way back. Send the message to %s; nothing of it is kept "
-              "here",
-              name, to->account);
+    tool_note(
+        "%s is parked: it reads nothing until it gets its way back. Send the message to %s; nothing of it is kept "
+        "here",
+        name, to->account);
     return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "deposit.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -61,29 +62,49 @@ struct walk {
     struct tool *t;
     const struct person *person;
     const char *list;
+    int again;
 };
+
+/* What will not be taken tomorrow either must not stop the others. */
+static int refused(const struct walk *w, const char *path, int r, struct err *e)
+{
+    if (err_temporary(r))
+        return r;
+    tool_note("%s does not take your half of %s, so that your devices cannot read that list: %s",
+              address_domain(w->person->account), w->list, e->text);
+    if (r != ERR_EXISTS) /* that is "full" */
+        unlink(path);
+    return 0;
+}
+
+static int send_file(const struct walk *w, const char *path, const char *sent, struct err *e)
+{
+    struct buf text = BUF_INIT;
+    int r = file_read(path, HOME_FILE_MAX, &text, e);
+
+    if (r == ERR_ABSENT)
+        r = 0;
+    else if (r == 0 && (r = send_one(w->t, w->person, &text, e)) < 0)
+        r = refused(w, path, r, e);
+    else if (r == 0 && strcmp(path, sent) != 0 && rename(path, sent) < 0)
+        r = err_errno(e, "%s", path);
+    buf_free(&text);
+    return r;
+}
 
 static int see_key(void *arg, const char *udf, struct err *e)
 {
     struct walk *w = arg;
-    struct buf text = BUF_INIT;
-    char path[PATH_MAX];
+    const struct home *h = w->t->home;
+    char path[PATH_MAX], sent[PATH_MAX];
     int r;
 
-    if ((r = home_path(w->t->home, 0, path, e, "shares", ".jws", w->list, udf, w->person->account)) < 0)
+    if ((r = home_path(h, 0, path, e, "shares", ".jws", w->list, udf, w->person->account)) < 0 ||
+        (r = home_path(h, 0, sent, e, "shares", ".sent", w->list, udf, w->person->account)) < 0)
         return r;
-    if ((r = file_read(path, HOME_FILE_MAX, &text, e)) == ERR_ABSENT)
-        r = 0;
-    else if (r == 0 && (r = send_one(w->t, w->person, &text, e)) == 0)
-        unlink(path);
-    else if (r < 0 && !err_temporary(r)) { /* it will not be taken tomorrow either, and must not stop the others */
-        tool_note("%s refuses your half of %s, so that your devices cannot read that list: %s",
-                  address_domain(w->person->account), w->list, e->text);
-        unlink(path);
-        r = 0;
-    }
-    buf_free(&text);
-    return r;
+    if (w->again && access(path, F_OK) < 0)
+        return send_file(w, sent, sent, e);
+    return send_file(w, path, sent, e);
 }
 
 static int see_list(void *arg, const char *list, struct err *e)
@@ -94,9 +115,9 @@ static int see_list(void *arg, const char *list, struct err *e)
     return home_each(w->t->home, "shares", list, "", see_key, w, e);
 }
 
-void deposit_send(struct tool *t, const char *account)
+void deposit_send(struct tool *t, const char *account, int again)
 {
-    struct walk w = {t, NULL, NULL};
+    struct walk w = {t, NULL, NULL, again};
     struct person person;
     struct err e = {0, ""};
 
@@ -104,7 +125,9 @@ void deposit_send(struct tool *t, const char *account)
         return;
     w.person = &person;
     if (has_devices(t, &person) && home_each(t->home, "shares", NULL, "", see_list, &w, &e) < 0)
-        tool_note("%s; your devices cannot read lists of other services that you joined last, until you open a message here "
-                  "again", e.text);
+        tool_note(
+            "%s; your devices cannot read lists of other services that you joined last, until you open a message here "
+            "again",
+            e.text);
     person_close(&person);
 }

@@ -82,10 +82,11 @@ int devices_key_udf(struct home *h, const char *account, char udf[JWK_UDF_SIZE],
             err_set(e, r, "fingerprint of a key failed");
         person_close(&person);
     } else if (r == ERR_ABSENT && !person_exists(h, account)) {
-        err_set(e, ERR_ABSENT,
-                "this machine reads no mail of %s: recrypt personal %s makes an account, recrypt device connect %s makes "
-                "this a device of it",
-                account, account, account);
+        err_set(
+            e, ERR_ABSENT,
+            "this machine reads no mail of %s: recrypt personal %s makes an account, recrypt device connect %s makes "
+            "this a device of it",
+            account, account, account);
     }
     return r;
 }

@@ -20,13 +20,13 @@ void devices_close(struct own_device *d);
 /* Its private encryption key, named as this device's. */
 int devices_key(struct home *h, const struct own_device *d, struct jwk **out, struct err *e);
 
-/* Opens something that is sealed to the account's current key, as mail is. 0; ERR_DENIED: the service lets this device read
- * nothing (not accepted yet, parked, removed); ERR_RETRY; others as opener_run. */
+/* Opens something that is sealed to the account's current key, as mail is. 0; ERR_DENIED: the service lets this device
+ * read nothing (not accepted yet, parked, removed); ERR_RETRY; others as opener_run. */
 int devices_prove(struct tool *t, const char *account, struct err *e);
 
-/* The UDF by which this machine asks for grants of an account's mail (XRECRYPT's device-key-id): of the device's key, or
- * where the account's own key is, of that. ERR_ABSENT: this machine has nothing to do with the account; the text says
- * which command changes that. */
+/* The UDF by which this machine asks for grants of an account's mail (XRECRYPT's device-key-id): of the device's key,
+ * or where the account's own key is, of that. ERR_ABSENT: this machine has nothing to do with the account; the text
+ * says which command changes that. */
 int devices_key_udf(struct home *h, const char *account, char udf[JWK_UDF_SIZE], struct err *e);
 
 #endif

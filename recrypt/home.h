@@ -7,7 +7,8 @@
  *   lists/ADDRESS/                  UDF.jwk (group keys, every one there ever was), profile.jws, next.jws, roster.jws
  *   known/ADDRESS.jws               the profile that was accepted for this address: it pins the signer
  *   shares/LIST/UDF/MEMBER.json     a member's share of a group key
- *   shares/LIST/UDF/MEMBER.jws      the statement that it came in, until the person's service has it for her devices
+ *   shares/LIST/UDF/MEMBER.jws      the statement that it came in, of a list elsewhere; .sent: her service has it for her
+ *                                   devices
  *   devices/ADDRESS/                this machine as a device of an account whose key is elsewhere: sign.jwk, UDF.jwk, request.jws
  */
 #ifndef RECRYPT_HOME_H

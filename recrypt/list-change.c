@@ -20,8 +20,7 @@ int list_set(struct tool *t, struct list *l, const char *name, struct json_objec
 
     if ((r = list_sign_roster(l, &roster, e)) < 0 || (r = list_set_text(inner, "Roster", &roster, e)) < 0)
         goto out;
-    if (sjson_set_string(inner, "Group", l->address) < 0 ||
-        sjson_set_object(body, name, json_object_get(inner)) < 0)
+    if (sjson_set_string(inner, "Group", l->address) < 0 || sjson_set_object(body, name, json_object_get(inner)) < 0)
         r = err_errno(e, "out of memory");
     else if ((r = web_call(l->web, "Set", body, l->owner.sign, &got, e)) == 0)
         r = list_keep_roster(t, l, &roster, e);
@@ -125,8 +124,10 @@ static int drop_missing(struct tool *t, struct list *l, struct json_object *miss
     }
     if (r == 0 && (r = send_roster(t, l, &reply, &again, e)) == 0) {
         if (list_is_account(l))
-            tool_note("the backup was older than these devices; on each of them: recrypt device connect %s, and accept it "
-                      "again:%s", l->address, buf_str(&names));
+            tool_note(
+                "the backup was older than these devices; on each of them: recrypt device connect %s, and accept it "
+                "again:%s",
+                l->address, buf_str(&names));
         else
             tool_note("the backup was older than these members; add them again: recrypt add %s%s", l->address,
                       buf_str(&names));
@@ -136,8 +137,8 @@ static int drop_missing(struct tool *t, struct list *l, struct json_object *miss
     return r;
 }
 
-/* The service forgot a rekey as well: our newer profile waits as next.jws, so that rekey sends that very key again. 1 = so it
- * is, 0 = it did not. */
+/* The service forgot a rekey as well: our newer profile waits as next.jws, so that rekey sends that very key again. 1 =
+ * so it is, 0 = it did not. */
 static int set_back_profile(struct tool *t, struct list *l, struct err *e)
 {
     struct buf newer = BUF_INIT, theirs = BUF_INIT;

@@ -85,4 +85,3 @@ int list_profile_done(const struct home *h, const char *kind, const char *addres
         profile_clear(&pinned);
     return r;
 }
-

@@ -81,8 +81,7 @@ static int read_devices(struct list *l, struct json_object *reply, struct err *e
 
         one = json_object_array_get_idx(array, l->device_count);
         if ((r = sjson_string(one, "Request", &text, e)) < 0 || (r = sjson_string(one, "State", &state, e)) < 0 ||
-            (r = sjson_string(one, "Member", &member, e)) < 0 ||
-            (r = device_read(text, strlen(text), &d->is, e)) < 0)
+            (r = sjson_string(one, "Member", &member, e)) < 0 || (r = device_read(text, strlen(text), &d->is, e)) < 0)
             return err_prefix(e, "the service's list of your devices");
         l->device_count++;
         d->parked = strcmp(state, "parked") == 0;
@@ -315,10 +314,11 @@ int list_member_device(const struct list *l, const char *member, const struct li
     if (strcmp((*out)->is.key_udf, on->key_udf) == 0)
         return 0;
     *out = NULL;
-    return err_set(e, ERR_KEY,
-                   "the service names another key of %s than the one you accepted; nothing was changed. Somebody may be "
-                   "trying to read your mail: remove the device, and connect it again",
-                   member);
+    return err_set(
+        e, ERR_KEY,
+        "the service names another key of %s than the one you accepted; nothing was changed. Somebody may be "
+        "trying to read your mail: remove the device, and connect it again",
+        member);
 }
 
 void list_next_serial(struct list *l)

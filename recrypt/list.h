@@ -39,8 +39,8 @@ struct list {
  * is newer than the one kept here is kept (its answer was lost, or another of the owner's machines made it); an older
  * one is ERR_STALE unless allow_stale: it was restored from a backup, and the text names the way out. */
 int list_open(struct tool *t, const char *word, int allow_stale, struct list *out, struct err *e);
-/* The same for an account of one's own (NULL: the one that acts) and its devices; before the first of them the roster is empty, with
- * serial 0. */
+/* The same for an account of one's own (NULL: the one that acts) and its devices; before the first of them the roster
+ * is empty, with serial 0. */
 int list_open_account(struct tool *t, const char *account, int allow_stale, struct list *out, struct err *e);
 /* With a text that helps on a machine that is only a device of the account (cmd-device.c). */
 int device_open_account(struct tool *t, int allow_stale, struct list *out, struct err *e);
@@ -48,8 +48,8 @@ void list_close(struct list *l);
 
 /* What the service says of the account's device of that name, which proves nothing. NULL = none. */
 const struct list_device *list_device(const struct list *l, const char *name);
-/* The device that is that member: on the roster, under the key that the owner accepted. ERR_ABSENT; ERR_KEY: the service names
- * another key. */
+/* The device that is that member: on the roster, under the key that the owner accepted. ERR_ABSENT; ERR_KEY: the
+ * service names another key. */
 int list_member_device(const struct list *l, const char *member, const struct list_device **out, struct err *e);
 
 /* Private group key by key id. ERR_ABSENT. *under_passphrase may be NULL. */
@@ -70,15 +70,15 @@ int list_entry(struct tool *t, const struct list *l, const struct jwk *group_key
 int list_entries(struct tool *t, const struct list *l, const struct profile *members, size_t count,
                  struct json_object *array, struct err *e);
 
-/* One signed request: {"<name>":inner, "Roster" in it}; the roster, as it is now, is kept when the service took it. inner is
- * borrowed. reply may be NULL. */
+/* One signed request: {"<name>":inner, "Roster" in it}; the roster, as it is now, is kept when the service took it.
+ * inner is borrowed. reply may be NULL. */
 int list_set(struct tool *t, struct list *l, const char *name, struct json_object *inner, struct json_object **reply,
              struct err *e);
 
 /* Changes, each one or more requests (list-change.c). */
 
-/* Puts the members (profiles that were accepted) on the list. They are printed as they are added, so many at a time; devices are
- * not, nor when one is taken off. */
+/* Puts the members (profiles that were accepted) on the list. They are printed as they are added, so many at a time;
+ * devices are not, nor when one is taken off. */
 int list_add(struct tool *t, struct list *l, const struct profile *members, size_t count, struct err *e);
 /* Takes one off. ERR_ABSENT. */
 int list_delete(struct tool *t, struct list *l, const char *account, struct err *e);
@@ -97,9 +97,9 @@ int list_profile_load(const struct home *h, const char *kind, const char *addres
 /* next.jws; ERR_ABSENT also when the private key that goes with it was never saved. */
 int list_profile_pending(const struct home *h, const char *kind, const char *address, struct buf *text,
                          struct profile *out, struct err *e);
-/* A profile under a new private key of that suite, for p's account, owner and epoch: signs it, writes next.jws and then the
- * key's file, so that whatever happens no key lies there that no profile names. On success p is as read from the text, its key
- * public. */
+/* A profile under a new private key of that suite, for p's account, owner and epoch: signs it, writes next.jws and then
+ * the key's file, so that whatever happens no key lies there that no profile names. On success p is as read from the
+ * text, its key public. */
 int list_profile_new(const struct home *h, const char *kind, const char *suite, const struct jwk *signer,
                      const struct buf *pass, struct profile *p, struct buf *text, struct err *e);
 /* The service took it: becomes profile.jws, next.jws goes away, and it is pinned. */

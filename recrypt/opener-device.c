@@ -1,5 +1,6 @@
-/* A list's mail on a device: the member is the device's person, her half is a JWE to a key of hers, and the device has a share
- * of that key. Two grants open the message, and the half is forgotten again: a device that was removed has nothing. */
+/* A list's mail on a device: the member is the device's person, her half is a JWE to a key of hers, and the device has
+ * a share of that key. Two grants open the message, and the half is forgotten again: a device that was removed has
+ * nothing. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -27,7 +27,7 @@ struct search {
     char account[ADDRESS_SIZE], udf[64]; /* of its kid */
     int damaged, denied, denied_device;
     int not_in_message; /* a list elsewhere let her read, and its grant should be in the message */
-    struct err away; /* code 0, or the first failure that is another's and may pass */
+    struct err away;    /* code 0, or the first failure that is another's and may pass */
     struct err *e;
 };
 
@@ -41,8 +41,8 @@ int search_with_share(struct search *s, const struct share *share, const struct 
 int search_owner(struct search *s, const char *group, struct jwk **out);
 /* Is that the share by which the grant was made? */
 int search_fits(const struct share *share, const struct grant *g, const struct jwe_recipient *to);
-/* The reader's share of the key that to names, of account's: the one that the grant brings; it is kept. 1 = there it is, 0 = none
- * for this reader. */
+/* The reader's share of the key that to names, of account's: the one that the grant brings; it is kept. 1 = there it
+ * is, 0 = none for this reader. */
 int search_share(struct search *s, const struct reader *reader, const char *account, const struct jwe_recipient *to,
                  const struct grant *g, struct share *out);
 /* Asks the service of at's domain for a grant for to: 1 = granted, 0 = refused. */

@@ -139,16 +139,15 @@ int search_share(struct search *s, const struct reader *reader, const char *acco
         share_clear(out);
         r = 0;
     }
-    if (r == 1 && (shares_keep(s->t->home, out, s->e) < 0 ||
-                   (!reader->device && deposit_note(s->t, out, g->dk, s->e) < 0)))
+    if (r == 1 &&
+        (shares_keep(s->t->home, out, s->e) < 0 || (!reader->device && deposit_note(s->t, out, g->dk, s->e) < 0)))
         tool_note("%s; your share of %s was not kept, and is asked for again next time", s->e->text, account);
     jwk_free(&owner);
     return r;
 }
 
 /* kept: the share that is here, or NULL. */
-static int try_granted(struct search *s, const struct reader *reader, const struct share *kept,
-                       const struct granted *g)
+static int try_granted(struct search *s, const struct reader *reader, const struct share *kept, const struct granted *g)
 {
     struct share share;
     int r;
@@ -256,7 +255,7 @@ static int try_person(void *arg, const char *account, struct err *e)
         r = try_reader(s, &reader);
         person_close(&person);
         if (r == 1)
-            deposit_send(s->t, account);
+            deposit_send(s->t, account, 0);
     }
     return put_off(s, r);
 }
@@ -343,10 +342,11 @@ static int failure(const struct search *s, struct err *e)
     if (s->away.code)
         return err_set(e, s->away.code, "%s", s->away.text);
     if (s->not_in_message)
-        return err_set(e, ERR_DENIED,
-                       "no grant of %s is in this, and a device cannot ask another domain's service for one: open it where "
-                       "the account's own key is",
-                       s->account);
+        return err_set(
+            e, ERR_DENIED,
+            "no grant of %s is in this, and a device cannot ask another domain's service for one: open it where "
+            "the account's own key is",
+            s->account);
     if (s->denied_device)
         return err_set(e, ERR_DENIED,
                        "no grant: this device may not read this (%s). It was not accepted yet, was parked or removed, "

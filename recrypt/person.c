@@ -107,8 +107,7 @@ int person_save_key(const struct home *h, const char *kind, const char *account,
     char udf[JWK_UDF_SIZE], path[PATH_MAX];
     int r = jwk_udf(key, udf);
 
-    if (r == 0 &&
-        (r = home_path(h, 1, path, e, kind, ".jwk", account, jwk_suite(key) ? udf : "sign", NULL)) == 0)
+    if (r == 0 && (r = home_path(h, 1, path, e, kind, ".jwk", account, jwk_suite(key) ? udf : "sign", NULL)) == 0)
         r = home_key_create(path, key, pass, e);
     return r;
 }

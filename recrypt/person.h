@@ -22,8 +22,8 @@ void person_close(struct person *p);
 int person_exists(const struct home *h, const char *account);
 int person_registered(const struct home *h, const char *account);
 
-/* One of the account's private encryption keys, by its UDF; kind "persons", or "devices" for the key that this device has for it.
- * ERR_ABSENT. */
+/* One of the account's private encryption keys, by its UDF; kind "persons", or "devices" for the key that this device
+ * has for it. ERR_ABSENT. */
 int person_key(struct home *h, const char *kind, const char *account, const char *udf, struct jwk **out, struct err *e);
 
 /* Calls back with the UDF of each encryption key of the account. */
@@ -31,7 +31,8 @@ int person_each_key(struct home *h, const char *kind, const char *account, home_
 
 /* Makes a private key of that type and names it (kid: the strong name for account, or the UDF for a signature key). */
 int person_make_key(const char *account, const char *type, struct jwk **out, struct err *e);
-/* Writes its file: persons/, lists/ or devices/ (kind), ACCOUNT/UDF.jwk or ACCOUNT/sign.jwk. On disk when this returns 0. */
+/* Writes its file: persons/, lists/ or devices/ (kind), ACCOUNT/UDF.jwk or ACCOUNT/sign.jwk. On disk when this returns
+ * 0. */
 int person_save_key(const struct home *h, const char *kind, const char *account, const struct jwk *key,
                     const struct buf *pass, struct err *e);
 

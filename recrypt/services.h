@@ -34,8 +34,8 @@ int services_get_key(struct services *s, const char *account_or_keyid, struct bu
  * ERR_EXISTS = one with another key or signer. */
 int services_has(struct services *s, const struct profile *p, struct err *e);
 
-/* RecryptData: what is granted for one message to keyid, asked for with the signature key of the member or her device, whose
- * encryption key has that UDF. The service asked is the one of at's domain. */
+/* RecryptData: what is granted for one message to keyid, asked for with the signature key of the member or her device,
+ * whose encryption key has that UDF. The service asked is the one of at's domain. */
 int services_granted(struct services *s, const char *at, const char *keyid, const struct jwe_recipient *to,
                      const char *member_udf, const struct jwk *signer, struct granted *out, struct err *e);
 

@@ -82,6 +82,10 @@ as dave "$recrypt" seal --to $list "$T/home/dave/list.eml" >"$T/list.eml" 2>/dev
 ok "mail of the list" post dave@example.net "$T/list.eml" $list
 ok "arrives" arrives $bob 4
 ok "every device reads it" everywhere 4 "$T/home/dave/list.eml" "signed by dave@example.net"
+world_service_stop example.com
+keystore=$T/example.com/recryptd/keystore
+ok "a backup of the service" sh -c "'$BUILD/recrypt-keystore' dump '$keystore' >'$T/backup'"
+world_service_start example.com
 as adam "$recrypt" rekey $elsewhere >/dev/null 2>&1
 ok "new mail of the list elsewhere, under a new key" far
 ok "arrives" arrives $bob 5
@@ -148,6 +152,16 @@ ok "under the new key" same "$(kid_of "$T/mail.10.bob")" "$(as dave "$recrypt" k
 ok "not the old one" not same "$(kid_of "$T/mail.10.bob")" "$(kid_of "$T/mail.2.bob")"
 ok "the phone reads it" as phone "$recrypt" open "$T/mail.10.bob"
 ok "and the list's, whose share is under the old one" as phone "$recrypt" open "$T/mail.9.bob"
+world_service_stop example.com
+rm -rf "$keystore"
+ok "the service is restored from the backup" sh -c "'$BUILD/recrypt-keystore' load '$keystore' <'$T/backup' && chown -R daemon:daemon '$keystore'"
+world_service_start example.com
+ok "it gives no grant" status 75 as phone "$recrypt" open "$T/mail.2.bob"
+ok "Bob confirms his devices" as bob "$recrypt" device list --confirm
+ok "and the phone reads" as phone "$recrypt" open "$T/mail.2.bob"
+ok "under his newest key" as phone "$recrypt" open "$T/mail.10.bob"
+ok "and the list elsewhere, which the backup did not know" as phone "$recrypt" open "$T/mail.5.bob"
+ok "the tablet, removed after the backup, is not back" refused tablet "$T/mail.2.bob"
 ok "no server has the plaintext" "$python" "$SRC/contrib/demo/search.py" "$marker" -- "$T/example.com" "$T/example.net"
 [ "$tap_failed" = 0 ] || world_show_logs
 tap_done

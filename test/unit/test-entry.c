@@ -515,7 +515,8 @@ static void make_phone(const struct world *w, const char *member, struct phone *
     make_profile(member, out->key, w->bob_signer, &p);
     CU_ASSERT_EQUAL_FATAL(entry_make(w->bob, &p, 1, 1, w->bob_signer, w->service, &entry, NULL), 0);
     CU_ASSERT_EQUAL_FATAL(entry_read(entry.data, entry.len, w->service, w->bob_signer, &out->en, NULL), 0);
-    CU_ASSERT_EQUAL_FATAL(share_read(out->en.statement, jwk_kid(w->bob), w->bob_signer, out->key, &out->share, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(share_read(out->en.statement, jwk_kid(w->bob), w->bob_signer, out->key, &out->share, NULL),
+                          0);
     profile_clear(&p);
     buf_free(&entry);
 }

@@ -5,7 +5,10 @@
 #include "unit.h"
 
 #define T "\"t\":\"AAECAwQFBgcICQoLDA0ODw\""
-#define U "\"u\":\"" "AAAA" "\""
+#define U                                                                                                              \
+    "\"u\":\""                                                                                                         \
+    "AAAA"                                                                                                             \
+    "\""
 #define KID "\"kid\":\"list@example.com.mm--abcde\""
 #define GRANT "\"grant\":{" T "," U "}"
 
@@ -24,10 +27,11 @@ static void test_good(void)
     CU_ASSERT_EQUAL_FATAL(reads("{\"grants\":[]}", &l), 0);
     CU_ASSERT_EQUAL(l.count, 0);
     granted_list_clear(&l);
-    CU_ASSERT_EQUAL_FATAL(reads("{\"grants\":[{" KID ",\"grant\":{" T "," U ",\"dk\":\"a.b.c\"}},"
-                                "{" KID ",\"grant\":{\"dk\":\"a.b.c\"},\"device\":{\"kid\":\"bob@example.com.mm--x\"," GRANT "}}]}",
-                                &l),
-                          0);
+    CU_ASSERT_EQUAL_FATAL(
+        reads("{\"grants\":[{" KID ",\"grant\":{" T "," U ",\"dk\":\"a.b.c\"}},"
+              "{" KID ",\"grant\":{\"dk\":\"a.b.c\"},\"device\":{\"kid\":\"bob@example.com.mm--x\"," GRANT "}}]}",
+              &l),
+        0);
     CU_ASSERT_EQUAL_FATAL(l.count, 2);
     CU_ASSERT_STRING_EQUAL(l.at[0].keyid, "list@example.com.mm--abcde");
     CU_ASSERT_FALSE(l.at[0].in_message);
@@ -46,15 +50,30 @@ static void test_good(void)
 static void test_bad(void)
 {
     static const char *const texts[] = {
-        "", "[]", "{}", "null", "{\"grants\":{}}", "{\"grants\":[1]}", "{\"grants\":[{}]}", "{\"grants\":[{" KID "}]}",
-        "{\"grants\":[{" GRANT "}]}", "{\"grants\":[{\"kid\":\"\"," GRANT "}]}", "{\"grants\":[{\"kid\":1," GRANT "}]}",
-        "{\"grants\":[{" KID ",\"grant\":{}}]}", "{\"grants\":[{" KID ",\"grant\":{" T "}}]}",
-        "{\"grants\":[{" KID ",\"grant\":{" U "}}]}", "{\"grants\":[{" KID ",\"grant\":{\"dk\":1}}]}",
-        "{\"grants\":[{" KID ",\"grant\":{\"dk\":\"a\",\"x\":1}}]}", "{\"grants\":[{" KID "," GRANT ",\"more\":1}]}",
-        "{\"grants\":[{" KID "," GRANT ",\"device\":1}]}", "{\"grants\":[{" KID "," GRANT ",\"device\":{}}]}",
-        "{\"grants\":[{" KID "," GRANT ",\"device\":{" GRANT "}}]}", "{\"grants\":[{" KID "," GRANT ",\"device\":{" KID "}}]}",
+        "",
+        "[]",
+        "{}",
+        "null",
+        "{\"grants\":{}}",
+        "{\"grants\":[1]}",
+        "{\"grants\":[{}]}",
+        "{\"grants\":[{" KID "}]}",
+        "{\"grants\":[{" GRANT "}]}",
+        "{\"grants\":[{\"kid\":\"\"," GRANT "}]}",
+        "{\"grants\":[{\"kid\":1," GRANT "}]}",
+        "{\"grants\":[{" KID ",\"grant\":{}}]}",
+        "{\"grants\":[{" KID ",\"grant\":{" T "}}]}",
+        "{\"grants\":[{" KID ",\"grant\":{" U "}}]}",
+        "{\"grants\":[{" KID ",\"grant\":{\"dk\":1}}]}",
+        "{\"grants\":[{" KID ",\"grant\":{\"dk\":\"a\",\"x\":1}}]}",
+        "{\"grants\":[{" KID "," GRANT ",\"more\":1}]}",
+        "{\"grants\":[{" KID "," GRANT ",\"device\":1}]}",
+        "{\"grants\":[{" KID "," GRANT ",\"device\":{}}]}",
+        "{\"grants\":[{" KID "," GRANT ",\"device\":{" GRANT "}}]}",
+        "{\"grants\":[{" KID "," GRANT ",\"device\":{" KID "}}]}",
         "{\"grants\":[{" KID "," GRANT ",\"device\":{" KID ",\"grant\":{\"dk\":\"a\"}}}]}",
-        "{\"grants\":[{" KID "," GRANT "},{}]}", "{\"grants\":[]} x",
+        "{\"grants\":[{" KID "," GRANT "},{}]}",
+        "{\"grants\":[]} x",
     };
     struct granted_list l;
 
