@@ -4,14 +4,18 @@
   says SET TEXT        the tagged answer is NO and has the text in it; the session goes on
   grants WANTED        what each message of INBOX has, by UID: "none", or for each of its grants the key's address, with "chain" when it
                        came with the device's grant for it and "far" when it has no value of its own
-  busy                 among other commands, many at the same time
+  busy ROUNDS          among other commands, many at the same time
+  unselected, stranger, sets, away PID    described where they are
   count N              so many messages are in INBOX
   one UID              the answer about this message, as it is"""
 import base64
 import json
+import os
 import re
+import signal
 import sys
 import threading
+import time
 
 from imapwire import Literal, Wire
 
@@ -69,9 +73,69 @@ def summary(found):
 def says(port, device, numbers, text):
     with session(port) as w:
         found, last = ask(w, numbers, device)
-        assert not found and re.match(rb"t\d+ NO ", last) and text.encode() in last, (found, last)
+        assert not any(found.values()) and re.match(rb"t\d+ NO ", last) and text.encode() in last, (found, last)
         w.good(b"NOOP")
         w.good(b"FETCH 1 FLAGS")
+
+
+def unselected(port, device):
+    with Wire(port) as w:
+        w.login(USER)
+        last = w.command(b"UID XRECRYPT 1 " + device.encode())[-1]
+        assert re.match(rb"t\d+ (NO|BAD) ", last), last
+        w.good(b"NOOP")
+
+
+def stranger(port, device):
+    """A login that is no account of the service."""
+    with Wire(port) as w:
+        w.login("u10@example.com")
+        w.good(b"SELECT INBOX")
+        last = w.command(b"UID XRECRYPT 1 " + device.encode())[-1]
+        assert re.match(rb"t\d+ NO \[NOPERM\]", last), last
+        w.good(b"NOOP")
+
+
+def sets(port, device):
+    """Sets that are none; sets that name each message once, however they are written."""
+    with session(port) as w:
+        for bad in (b"0", b"1:", b":1", b"a", b"1,,2", b",1", b"1,", b"4294967296", b"1:2:3", b"-1", b"1.5", b"%", b"*:", b"1;2", b"1" * 5000):
+            got = w.command(b"UID XRECRYPT " + bad + b" " + device.encode())
+            assert len(got) == 1 and re.match(rb"t\d+ (NO \[CANNOT\]|BAD) ", got[0]), (bad[:20], got)
+            w.good(b"NOOP")
+        for set_, wanted in (("1", [1]), ("2:1", [1, 2]), ("1,1,1:2,2:1", [1, 2]), ("1:4294967295", [1, 2, 3, 4, 5, 6]), ("*", [6]), ("*:1", [1, 2, 3, 4, 5, 6]),
+                             ("4:*,1", [1, 4, 5, 6]), ("6,5,4,3,2,1", [1, 2, 3, 4, 5, 6]), ("100:200,3", [3]), ("*:100", [6]), ("4294967295:3", [3, 4, 5, 6]),
+                             (",".join(["1:3"] * 4000), [1, 2, 3]), (",".join(map(str, range(1, 3300))), [1, 2, 3, 4, 5, 6])):
+            found, last = ask(w, set_, device)
+            assert sorted(found) == wanted and (b" OK " in last) == (wanted != [6]), (set_[:40], sorted(found), last)
+        found, last = ask(w, "100:200", device)
+        assert not found and b" OK " in last, (found, last)
+
+
+def away(port, device, pid):
+    """recryptd stops answering, for as long as it takes; then it goes on. All in one session."""
+    with session(port) as w:
+        os.kill(int(pid), signal.SIGSTOP)
+        try:
+            start = time.monotonic()
+            found, last = ask(w, "1:*", device)
+            spent = time.monotonic() - start
+            assert not found and re.match(rb"t\d+ NO \[UNAVAILABLE\]", last), (found, last)
+            assert spent < 6, f"{spent:.1f} s"
+            w.good(b"NOOP")
+            w.s.sendall(b"a UID XRECRYPT 1 %s\r\n" % device.encode())  # nobody waits for this one
+            with session(port) as other:
+                other.good(b"FETCH 1:3 BODY.PEEK[]")
+                other.good(b"LOGOUT")
+        finally:
+            os.kill(int(pid), signal.SIGCONT)
+        w.until(b"a")
+        for _ in range(20):
+            found, last = ask(w, "1:*", device)
+            if b" OK " in last:
+                break
+            time.sleep(0.5)
+        assert summary(found[1]) == USER, (found, last)
 
 
 def grants(port, device, *wanted):

@@ -38,7 +38,7 @@ phone=$(udf phone) tablet=$(udf tablet) stranger=$(basename "$(ls "$T"/stranger/
 # 1 to Bob, 2 to the list here, 3 to the one elsewhere, 4 in the clear, 5 to somebody else, 6 that only looks encrypted.
 mkdir "$T/out"
 seal $bob 1 >"$T/out/1"; seal $list 2 >"$T/out/2"; seal $far 3 >"$T/out/3"; letter 4 >"$T/out/4"; seal carol@example.com 5 >"$T/out/5"
-sed 's/^{.*/{"protected": [[[/' "$T/out/1" >"$T/out/6"
+sed 's/^{.*/{"protected": [[[/; s/<1@/<6@/' "$T/out/1" >"$T/out/6"
 ok "what is kept of the list elsewhere is given to Bob's service" as bob open "$T/out/3"
 front=$(imap_port)
 imap_certificate >"$T/openssl.log" 2>&1
@@ -49,4 +49,53 @@ for i in 1 2 3 4 5 6; do drop bob "$T/out/$i"; "$python" "$SRC/test/integration/
 
 ok "grants for the telephone" xrecrypt grants "$front" "$phone" 1=$bob 2=$list+chain 3=$far+far+chain 4=none 5=none 6=none
 ok "grants for the tablet" xrecrypt grants "$front" "$tablet" 1=$bob 2=$list+chain 3=$far+far+chain 4=none 5=none 6=none
+own=$(as bob key $bob 2>/dev/null | sed -n 's/.*\.mm--\(.*\)$/\1/p' | head -n 1 | tr a-z A-Z)
+ok "the account's own key, whose name everybody knows, is no device" xrecrypt grants "$front" "$own" 1=none 2=none 3=none 4=none 5=none 6=none
+
+# ---- refused, and why ----
+ok "an unknown device" xrecrypt says "$front" MABCD-EFGHI-JKLMN-OPQRS-TUVWX-YZ234 1:* '[NOPERM]'
+ok "somebody else's device" xrecrypt says "$front" "$stranger" 1:* '[NOPERM]'
+ok "a key id that is none" xrecrypt says "$front" MABCD 1:* '[CANNOT]'
+ok "a message that is not encrypted" xrecrypt says "$front" "$phone" 4 '[CANNOT]'
+ok "one that only looks so" xrecrypt says "$front" "$phone" 6 '[CANNOT]'
+ok "sets" xrecrypt sets "$front" "$phone"
+ok "no mailbox is selected" xrecrypt unselected "$front" "$phone"
+drop u10 "$T/out/1"
+ok "a login that the service does not know" xrecrypt stranger "$front" "$phone"
+few=$(imap_port)
+ok "a filter for five messages at a time" imap_filter few "$few" "$server_port" "recryptd = \"unix:$T/example.com/recryptd.sock\"" 'max_messages = 5'
+ok "six are too many" xrecrypt says "$few" "$phone" 1:* '[LIMIT]'
+
+# ---- many at once, recryptd away ----
+ok "among other commands, while messages come and go" xrecrypt busy "$front" "$phone" "$([ -n "${LONG:-}" ] && echo 500 || echo 25)"
+ok "recryptd does not answer" xrecrypt away "$front" "$phone" "$(cat "$T/example.com/pid")"
+service_stop example.com
+ok "recryptd is not there" xrecrypt says "$front" "$phone" 1:* '[UNAVAILABLE]'
+service_start example.com
+ok "and is back" xrecrypt grants "$front" "$phone" 1=$bob 2=$list+chain 3=$far+far+chain 4=none 5=none 6=none
+
+# ---- the telephone reads it, and asks for no grant of these but by IMAP (3 has none in it: no mail server took it apart) ----
+(umask 077; echo secret >"$T/password")
+printf 'imap "%s" {\n  url = "imap://127.0.0.1:%s"\n  password_file = "%s"\n  maildir = "%s"\n}\n' $bob "$front" "$T/password" "$T/inbox" >>"$T/phone/recrypt.conf"
+brought() { # N: as it was written
+  grep -lr "^Message-ID: <$1@example.net>" "$T/inbox/new" "$T/inbox/cur" >"$T/name" && [ "$(wc -l <"$T/name")" = 1 ] &&
+    grep -q "Text $1" "$(cat "$T/name")"
+}
+asked() { cat "$T"/*/access.log | grep -c "RecryptData \($bob\|$list\)"; }
+before=$(asked)
+as phone fetch >"$T/fetch" 2>&1
+sed 's/^/# /' "$T/fetch"
+for i in 1 2 4; do ok "recrypt fetch on the telephone: message $i" brought $i; done
+ok "no grant by another way" same "$(asked)" "$before"
+
+# ---- a device that is parked, one that is removed ----
+ok "the telephone is parked" device bob park --to dave@example.net --out "$T/parked.eml" phone
+ok "nothing for it" xrecrypt says "$front" "$phone" 1:* '[NOPERM]'
+ok "the tablet notices nothing" xrecrypt grants "$front" "$tablet" 1=$bob 2=$list+chain 3=$far+far+chain 4=none 5=none 6=none
+ok "the tablet is removed" device bob remove tablet
+ok "nothing for it" xrecrypt says "$front" "$tablet" 1:* '[NOPERM]'
+ok "recryptd's log has the device and how many grants it got" grep -q 'Grants bob@example.com 201 grants:3:bob+tablet@example.com' "$T/example.com/access.log"
+ok "no grant and no text in any log" not grep -q '"dk"\|Text 1' "$T"/*.log
+ok "clean stop" imap_filter_stop "$main_pid"
+ok "without a word of memory" not grep -qi 'sanitizer\|leak' "$T"/*.log
 tap_done
