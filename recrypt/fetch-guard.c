@@ -124,7 +124,7 @@ static int take(struct fetch_guard *g, enum imap_piece kind, const unsigned char
     if (kind != IMAP_LITERAL) {
         if (!g->goes_on)
             r = begin(g, text, kind == IMAP_LINE, e);
-        if (r == 0)
+        if (r == 0 && g->shown)
             r = nest(g, text, e);
         if (kind == IMAP_LAST)
             text = imap_text(g->reader.tail, g->reader.tail_len);

@@ -55,9 +55,10 @@ int fetch_stream_error(const struct fetch_stream *s, struct err *e)
 
     if (*bye)
         return err_set(e, ERR_RETRY, "the mail server ended the session: %s", bye);
-    if (s->failed.code)
-        return err_set(e, s->failed.code, "%s", s->failed.text);
-    return err_set(e, ERR_RETRY, "the mail server ended the connection");
+    if (!s->failed.code)
+        return err_set(e, ERR_RETRY, "the mail server ended the connection");
+    /* Whatever a server says that it must not: it may say otherwise next time. */
+    return err_set(e, s->failed.code == ERR_SYSTEM ? ERR_SYSTEM : ERR_RETRY, "%s", s->failed.text);
 }
 
 /* Waits until the descriptor is ready for events. 0, or -1 with s->failed. */

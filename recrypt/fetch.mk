@@ -10,7 +10,7 @@ librecrypt_a_SOURCES += \
 recrypt_recrypt_SOURCES += recrypt/cmd-fetch.c
 dist_noinst_SCRIPTS += test/integration/dovecot.sh test/integration/fetch.sh test/integration/clients.sh contrib/mutt/recrypt-mutt \
 	contrib/isync/recrypt-mbsync
-EXTRA_DIST += test/integration/clients.py contrib/mutt/muttrc contrib/mutt/mailcap contrib/isync/mbsyncrc
+EXTRA_DIST += test/integration/clients.py test/integration/fetch-server.py contrib/mutt/muttrc contrib/mutt/mailcap contrib/isync/mbsyncrc
 
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-fetch-conf test/unit/test-mark test/unit/test-fetch-state test/unit/test-fetch-guard

@@ -19,6 +19,8 @@ dovecot_start() { # LINE...
     sed -e "s|@DIR@|$d|g; s|@ADDRESS@|127.0.0.1|; s|@PORT@|$imap_port|; s|@INTERNAL_USER@|$internal|" \
       -e "s|@INTERNAL_GROUP@|$(id -gn "$internal")|; s|@LOGIN_USER@|$login|; s|^ssl = no|ssl = yes|" \
       -e "s|port = 0|port = $imaps_port\n    ssl = yes|" "$SRC/contrib/dovecot/dovecot.conf"
+    # a wrong password is answered at once
+    printf 'auth_failure_delay = 0\nservice anvil {\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}\n'
     printf 'ssl_cert = <%s/cert.pem\nssl_key = <%s/key.pem\n' "$d" "$d"
     printf '%s\n' "$@"
   } >"$d/dovecot.conf"

@@ -53,7 +53,7 @@ static void test_left_out(void)
 {
     passes("* LIST () \"/\" {5}\r\nhello\r\n* STATUS INBOX (X 1)\r\n+ go on\r\n* 1 EXISTS\r\n", "* 1 EXISTS\r\n");
     passes("* BYE go away\r\n", "");
-    passes("* LIST (((((((( \r\n* 1 EXISTS\r\n", "* 1 EXISTS\r\n");
+    passes("* LIST ((((((((((((( \r\n* 1 EXISTS\r\n", "* 1 EXISTS\r\n");
     passes("* X {3}\r\n* 1 {2}\r\nab\r\n* 2 EXISTS\r\n", "* 2 EXISTS\r\n");
 }
 
