@@ -230,6 +230,37 @@ ok "a new device reads under all three keys" connected watch watch
 for f in own third fourth list; do ok "it reads $f.eml" opens watch "$T/$f.eml"; done
 ok "not of another name by mistake" status 73 device mallory connect $bob --name watch
 
+# ---- grants in the message: a delivery agent with "grants = embed" ----
+python3 - "$T/example.com/recryptd.sock" "$T/fourth.eml" "$T/embedded.eml" <<'PY'
+import base64, email, json, re, socket, struct, sys
+where, old, new = sys.argv[1:]
+raw = open(old, "rb").read()
+part1 = json.loads(email.message_from_bytes(raw).get_payload()[0].get_payload(decode=True))
+p = json.loads(base64.urlsafe_b64decode(part1["protected"] + "=="))
+s = socket.socket(socket.AF_UNIX); s.connect(where)
+body = json.dumps({"DeviceGrantsRequest": {"Account": "bob@example.com", "GroupKeyID": p["kid"], "EphemeralKey": p["epk"]}}).encode()
+s.sendall(struct.pack(">I", len(body)) + body)
+n, data = struct.unpack(">I", s.recv(4, socket.MSG_WAITALL))[0], b""
+while len(data) < n: data += s.recv(n - len(data))
+grants = json.loads(data)["DeviceGrantsResponse"]["Grants"]
+assert len(grants) == 2, data
+part1.setdefault("recipients", [{}])[0].setdefault("header", {})["grants"] = grants
+boundary = re.search(rb'boundary="?([^";\r\n]+)', raw).group(1)
+parts = raw.split(b"--" + boundary)
+parts[1] = (b"\r\nContent-Type: application/jose+json\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            + base64.encodebytes(json.dumps(part1).encode()).replace(b"\n", b"\r\n"))
+open(new, "wb").write((b"--" + boundary).join(parts))
+PY
+mkdir -m 700 "$T/aside"; mv "$T/phone/shares" "$T/aside"
+service_stop example.com
+ok "with the grants in it a device needs no service" opens phone "$T/embedded.eml"
+ok "each device finds its own" as watch open --offline --unverified --out "$T/embedded.out" --force "$T/embedded.eml"
+ok "and it opens" cmp "$T/embedded.out" "$T/letter.eml"
+ok "without them it does" status 75 as phone open "$T/fourth.eml"
+ok "a device that was removed finds none" not as tablet open --offline "$T/embedded.eml"
+service_start example.com
+rm -rf "$T/phone/shares"; mv "$T/aside/shares" "$T/phone"
+
 # ---- a service that lies about the devices ----
 device mallory connect $bob --name phone >/dev/null 2>&1
 cp "$T/phone/devices/$bob/request.jws" "$T/example.com/lose.old"; cp "$T/mallory/devices/$bob/request.jws" "$T/example.com/lose.new"
