@@ -43,10 +43,31 @@ static int stop(struct delivery *d, int status, const char *enhanced, const char
     return err_set(&d->e, ERR_DENIED, "%s", why);
 }
 
+/* A message that comes in the clear by a way past recrypt-milter. */
+static int seal(struct delivery *d, enum grants_mode mode)
+{
+    struct buf granted = BUF_INIT;
+    enum grants_kind kind;
+    int r = seal_message(d->c, d->person, d->msg, &d->rewritten, &d->e);
+
+    if (r == 0)
+        r = grants_apply(d->c, d->person->account, mode, (struct span){d->rewritten.data, d->rewritten.len}, &kind,
+                         &granted, &d->e);
+    if (r == 0 && granted.len) {
+        buf_free(&d->rewritten);
+        d->rewritten = granted;
+    }
+    if (r == 0)
+        log_info("came in the clear by a way past recrypt-milter: encrypted here");
+    return r;
+}
+
 static int prepare(struct delivery *d, const char *account)
 {
+    /* Whoever is elsewhere may not be able to ask for one: she keeps what is hers. */
+    enum grants_mode mode = d->person ? d->s->grants : GRANTS_EMBED;
     enum grants_kind kind;
-    int r = grants_apply(d->c, account, d->msg, &kind, &d->rewritten, &d->e);
+    int r = grants_apply(d->c, account, mode, d->msg, &kind, &d->rewritten, &d->e);
 
     if (r < 0)
         return r;
@@ -57,9 +78,8 @@ static int prepare(struct delivery *d, const char *account)
         return stop(d, EX_TEMPFAIL, "4.7.1", "cannot deliver now, try again later",
                     "the recipient takes encrypted mail only: recrypt-milter was bypassed, the message waits");
     if (d->person && d->person->plaintext == PLAINTEXT_ENCRYPT && kind != GRANTS_ENCRYPTED) {
-        if ((r = seal_message(d->c, d->person, d->msg, &d->rewritten, &d->e)) < 0)
+        if ((r = seal(d, mode)) < 0)
             return r;
-        log_info("came in the clear by a way past recrypt-milter: encrypted here");
     } else if (kind == GRANTS_BROKEN)
         log_info("claims to be encrypted and is not well formed (%s): delivered as it is", d->e.text);
     d->pieces[0] = d->rewritten.len ? (struct span){d->rewritten.data, d->rewritten.len} : d->msg;

@@ -1,5 +1,6 @@
 #include "grants.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -38,61 +39,83 @@ static int is_group_key(const char *kid)
     return kid && strlen(kid) < KEYID_SIZE && keyid_parse(kid, address, udf, NULL) == 0;
 }
 
-/* The grants recipient i keeps: at most one. 1 = *g is it, 0 = none, 2 = leave what is there. */
-static int decide(struct frame_client *c, const char *account, const struct jwe *j, size_t i, struct grant *g,
-                  struct err *e)
+/* What a recipient keeps. */
+struct kept {
+    struct grant *list;
+    size_t count;
+    int as_is; /* what is there stays */
+};
+
+/* The grants of account for a key of this service's. ERR_ABSENT: none, or another service's key. */
+static int ask(struct frame_client *c, const char *account, const struct jwe_recipient *to, struct kept *out,
+               struct err *e)
+{
+    char address[ADDRESS_SIZE], udf[64];
+    int r;
+
+    if (keyid_parse(to->kid, address, udf, NULL) == 0 && strcmp(address, account) == 0)
+        return rclient_device_grants(c, account, to->kid, to->suite, to->epk, to->epk_len, &out->list, &out->count, e);
+    if (!(out->list = calloc(1, sizeof *out->list)))
+        return err_set(e, ERR_SYSTEM, "out of memory");
+    r = rclient_grant(c, account, to->kid, to->suite, to->epk, to->epk_len, out->list, e);
+    out->count = r == 0;
+    return r;
+}
+
+/* The grants recipient i keeps. */
+static int decide(struct frame_client *c, const char *account, enum grants_mode mode, const struct jwe *j, size_t i,
+                  struct kept *out, struct err *e)
 {
     struct jwe_recipient to;
-    int r;
+    int r = ERR_ABSENT;
 
     if (!account)
         return 0;
     if (jwe_recipient(j, i, &to, e) < 0 || !is_group_key(to.kid))
         return 0;
-    r = rclient_grant(c, account, to.kid, to.suite, to.epk, to.epk_len, g, e);
-    if (r == 0)
-        return 1;
-    /* No grant, or an ephemeral key that is refused now and will be tomorrow. */
+    if (mode == GRANTS_EMBED && (r = ask(c, account, &to, out, e)) == 0)
+        return 0;
+    /* No grant is wanted, or there is none, or an ephemeral key is refused now and will be tomorrow. */
     if (r == ERR_ABSENT || r == ERR_KEY || r == ERR_SYNTAX) {
         r = is_ours(c, to.kid, e);
-        return r < 0 ? r : r ? 0 : 2;
+        out->as_is = r == 0;
+        return r < 0 ? r : 0;
     }
     return temporary(r, e);
 }
 
-/* Has recipient i exactly this grant already? */
-static int has_only(const struct jwe *j, size_t i, const struct grant *g)
+/* Has recipient i exactly these already? */
+static int has_only(const struct jwe *j, size_t i, const struct kept *k)
 {
-    struct grant have;
-    int same;
+    int same = jwe_grants(j, i) == k->count;
 
-    if (jwe_grants(j, i) != 1 || jwe_grant(j, i, 0, &have, NULL) < 0)
-        return 0;
-    same = memcmp(have.tag, g->tag, sizeof g->tag) == 0 && have.value_len == g->value_len &&
-           memcmp(have.value, g->value, g->value_len) == 0 && have.dk && g->dk && strcmp(have.dk, g->dk) == 0;
-    grant_clear(&have);
+    for (size_t n = 0; same && n < k->count; n++) {
+        const struct grant *g = &k->list[n];
+        struct grant have;
+
+        if (jwe_grant(j, i, n, &have, NULL) < 0)
+            return 0;
+        same = memcmp(have.tag, g->tag, sizeof g->tag) == 0 && have.value_len == g->value_len &&
+               memcmp(have.value, g->value, g->value_len) == 0 && have.dk && g->dk && strcmp(have.dk, g->dk) == 0;
+        grant_clear(&have);
+    }
     return same;
 }
 
 /* 1 = something changed. */
-static int apply_all(struct frame_client *c, const char *account, struct jwe *j, struct err *e)
+static int apply_all(struct frame_client *c, const char *account, enum grants_mode mode, struct jwe *j, struct err *e)
 {
     int changed = 0;
 
     for (size_t i = 0; i < jwe_recipients(j); i++) {
-        struct grant g;
-        int r;
+        struct kept k = {0};
+        int r = decide(c, account, mode, j, i, &k, e);
 
-        memset(&g, 0, sizeof g);
-        r = decide(c, account, j, i, &g, e);
-        if (r == 1 && !has_only(j, i, &g)) {
-            r = jwe_set_grants(j, i, &g, 1, e) < 0 ? temporary(ERR_SYSTEM, e) : 1;
-            changed = 1;
-        } else if (r == 0 && jwe_grants(j, i) > 0) {
-            r = jwe_set_grants(j, i, NULL, 0, e) < 0 ? temporary(ERR_SYSTEM, e) : 0;
+        if (r == 0 && !k.as_is && !has_only(j, i, &k)) {
+            r = jwe_set_grants(j, i, k.list, k.count, e) < 0 ? temporary(ERR_SYSTEM, e) : 0;
             changed = 1;
         }
-        grant_clear(&g);
+        grant_list_free(k.list, k.count);
         if (r < 0)
             return r;
     }
@@ -157,8 +180,8 @@ out:
     return r;
 }
 
-int grants_apply(struct frame_client *c, const char *account, struct span msg, enum grants_kind *kind, struct buf *out,
-                 struct err *e)
+int grants_apply(struct frame_client *c, const char *account, enum grants_mode mode, struct span msg,
+                 enum grants_kind *kind, struct buf *out, struct err *e)
 {
     struct span header, body;
     struct mailcrypt m;
@@ -172,7 +195,7 @@ int grants_apply(struct frame_client *c, const char *account, struct span msg, e
     }
     if (m.kind != MAILCRYPT_PLAIN) {
         *kind = GRANTS_ENCRYPTED;
-        r = apply_all(c, account, m.jwe, e);
+        r = apply_all(c, account, mode, m.jwe, e);
         if (r > 0)
             r = m.kind == MAILCRYPT_TWO_PART ? write_two_part(&m, msg, out, e)
                                              : write_whole(&m, header, lines_have_crlf(msg), out, e);

@@ -164,6 +164,7 @@ static int read_fanout(cfg_t *cfg, struct settings *s, struct err *e)
 static int read_rest(cfg_t *cfg, struct settings *s, struct err *e)
 {
     const char *fields = cfg_getstr(cfg, "delivery_fields"), *log = cfg_getstr(cfg, "log");
+    const char *grants = cfg_getstr(cfg, "grants");
     int r;
 
     if ((r = copy(cfg_getstr(cfg, "recryptd"), &s->recryptd, e)) < 0 ||
@@ -182,6 +183,9 @@ static int read_rest(cfg_t *cfg, struct settings *s, struct err *e)
         return err_set(e, ERR_USAGE, "log: \"syslog\" or \"stderr\"");
     s->log_stderr = strcmp(log, "stderr") == 0;
     s->sandbox = cfg_getbool(cfg, "sandbox");
+    if (strcmp(grants, "on-fetch") != 0 && strcmp(grants, "embed") != 0)
+        return err_set(e, ERR_USAGE, "grants: \"on-fetch\" or \"embed\"");
+    s->grants = strcmp(grants, "embed") == 0 ? GRANTS_EMBED : GRANTS_ON_FETCH;
     if (strcmp(fields, "never") == 0)
         s->fields = FIELDS_NEVER;
     else if (strcmp(fields, "lmtp") == 0)
@@ -210,6 +214,7 @@ int settings_load(const char *path, struct settings *out, struct err *e)
         CFG_STR("fanout_server", "127.0.0.1:10026", CFGF_NONE),
         CFG_INT("fanout_batch", 1, CFGF_NONE),
         CFG_STR("max_message", "60M", CFGF_NONE),
+        CFG_STR("grants", "on-fetch", CFGF_NONE),
         CFG_STR("delivery_fields", "lmtp", CFGF_NONE),
         CFG_STR("user", "", CFGF_NONE),
         CFG_STR("lmtp_listen", "", CFGF_NONE),

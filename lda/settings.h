@@ -8,6 +8,7 @@
 
 #include "common/err.h"
 #include "common/maildir.h"
+#include "grants.h"
 
 enum { SETTINGS_BATCH_MAX = 64 };
 
@@ -39,6 +40,7 @@ struct settings {
     char *fanout_server;   /* as conf_connect takes it: the re-injection port */
     size_t fanout_batch;   /* copies that may have been sent and not been recorded */
     size_t max_message;    /* octets */
+    enum grants_mode grants; /* for who is registered at this service */
     enum delivery_fields fields;
     char *user;            /* "" = whoever runs the program, but root */
     uid_t uid;

@@ -53,8 +53,8 @@ def answer(name, body):
             return dict(ok, Kind="person", Account=a, KeyID=a + ".mm--mb2gk-6duf5-ygyyl-jny5e-rwshz-ssqqz", Plaintext="reject")
         return dict(ok, Kind="none")
     if name == "Grant":
-        if body["Account"] == "bob@example.com" and body["GroupKeyID"] == KID:
-            return dict(ok, Grant={"t": b64(b"B" * 16), "u": b64(b"U" * 32), "dk": "bobs.own.statement"})
+        if body["Account"] in ("bob@example.com", "rita@example.net") and body["GroupKeyID"] == KID:
+            return dict(ok, Grant={"t": b64(b"B" * 16), "u": b64(b"U" * 32), "dk": body["Account"].split("@")[0] + "s.own.statement"})
         return no
     if name == "Key":
         return dict(ok, Key=key(), KeyID=KID, Account=LIST, State="current") if body["Key"] == KID else no

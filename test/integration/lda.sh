@@ -80,6 +80,10 @@ conf=$T/small.conf ok "a message over the limit is refused" status 69 deliver "$
 ok "nothing came of all these" same "$(files "$mail")" 4
 
 ok "a member's message is delivered" deliver "$T/sealed.eml" bob@example.com
+ok "without a grant: they are made when it is read" same "$($tool grants "$(only "$(box bob)/new")")" "0"
+rm -rf "$(box bob)"
+configure embed 'grants = embed'
+conf=$T/embed.conf ok "with grants = embed, delivered" deliver "$T/sealed.eml" bob@example.com
 ok "with her own grant alone" same "$($tool grants "$(only "$(box bob)/new")")" "1 bobs.own.statement"
 ok "a stranger's as well" deliver "$T/sealed.eml" eve@example.com
 ok "without any grant" same "$($tool grants "$(only "$(box eve)/new")")" "0"
@@ -163,7 +167,7 @@ to_sink() { # KIND ANSWER MESSAGE RECIPIENT WANTED
   rm -f "$T/sink.port" "$T/sink.out"
   $tool sink "$T/sink.port" "$T/sink.out" "$2" & local p=$!
   wait_for 5 test -s "$T/sink.port" || return
-  configure remote "deliver = \"$1:127.0.0.1:$(cat "$T/sink.port")\""
+  configure remote "deliver = \"$1:127.0.0.1:$(cat "$T/sink.port")\"" "grants = ${6:-on-fetch}"
   conf=$T/remote.conf status "$5" deliver "$3" "$4" || { kill $p; return 1; }
   wait $p
 }
@@ -179,7 +183,13 @@ for sender in "" "<>" MAILER-DAEMON; do
   ok "is <>" says "MAIL FROM:<>" cat "$T/sink.out.commands"
 done
 unset sender
-ok "by SMTP, the recipient's grant alone" to_sink smtp "250 ok" "$T/sealed.eml" bob@example.com 0
+ok "by SMTP, to a member of this service" to_sink smtp "250 ok" "$T/sealed.eml" bob@example.com 0
+unstuffed >"$T/unstuffed"
+ok "without a grant" same "$($tool grants "$T/unstuffed")" "0"
+ok "by SMTP, to a member of another one" to_sink smtp "250 ok" "$T/sealed.eml" rita@example.net 0
+unstuffed >"$T/unstuffed"
+ok "with her grant alone" same "$($tool grants "$T/unstuffed")" "1 ritas.own.statement"
+ok "by SMTP, with grants = embed" to_sink smtp "250 ok" "$T/sealed.eml" bob@example.com 0 embed
 unstuffed >"$T/unstuffed"
 ok "is in it" same "$($tool grants "$T/unstuffed")" "1 bobs.own.statement"
 ok "EHLO" says EHLO cat "$T/sink.out.commands"

@@ -148,7 +148,7 @@ open(sys.argv[2], "wb").write(m.as_bytes())
 PY
   remember bob@example.com carol@example.net
   submit $com dave@example.net $list "$T/grants.eml" && more bob@example.com 1 && more carol@example.net 1 && signed bob@example.com && signed carol@example.net || return
-  same "$(grants_in "$WORLD/home/bob/fetched.eml")" 1 && same "$(grants_in "$WORLD/home/carol/fetched.eml")" 8 && ! grep forged "$WORLD/home/bob/fetched.eml" "$WORLD/home/carol/fetched.eml"
+  same "$(grants_in "$WORLD/home/bob/fetched.eml")" 0 && same "$(grants_in "$WORLD/home/carol/fetched.eml")" 8 && ! grep forged "$WORLD/home/bob/fetched.eml" "$WORLD/home/carol/fetched.eml"
 }
 ok "no odd end of a message smuggles in another" smuggled
 ok "nor to the list: no member and no archive sees what stood behind the sealed message" smuggled_list

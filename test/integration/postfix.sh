@@ -22,7 +22,7 @@ by_lmtp() {
 }
 same_both_ways() {
   without_trace "$T/pipe.eml" >"$T/a"; without_trace "$T/lmtp.eml" >"$T/b"
-  [ -s "$T/a" ] && cmp "$T/a" "$T/b" && same "$(grants_in "$T/lmtp.eml")" 1
+  [ -s "$T/a" ] && cmp "$T/a" "$T/b" && same "$(grants_in "$T/lmtp.eml")" 0
 }
 archive_both_ways() { same "$(imap bob@example.com "Lists/$list")" 2; }
 lmtp_and_others() { # an unknown address is Postfix's to refuse; a person's ordinary mail arrives
@@ -40,11 +40,56 @@ lmtp_away() { # the server stopped: the queue keeps the mail, and it arrives onc
 back_to_pipe() { world_postconf $com virtual_transport=recrypt && world_lmtp_stop $com; }
 ok "by pipe(8): both members read" by_pipe
 ok "by LMTP, with the sample's lines: both members read" by_lmtp
-ok "bob's two copies differ in nothing but the trace of their way, and hold his grant alone" same_both_ways
+ok "bob's two copies differ in nothing but the trace of their way, and hold no grant" same_both_ways
 ok "the archive has both" archive_both_ways
 ok "other recipients by LMTP" lmtp_and_others
 ok "recrypt-lda away: its mail waits, and comes once" lmtp_away
 ok "back to pipe(8)" back_to_pipe
+
+# ---- grants = embed
+# Whose grants a message holds: the members that their statements name.
+granted_to() {
+  "$python" - "$1" <<'PY'
+import base64, email, json, sys
+part1 = json.loads(email.message_from_bytes(open(sys.argv[1], "rb").read()).get_payload()[0].get_payload(decode=True))
+payloads = (g["dk"].split(".")[1] for r in part1["recipients"] for g in r.get("header", {}).get("grants", []))
+print(*(json.loads(base64.urlsafe_b64decode(p + "=="))["member"] for p in payloads))
+PY
+}
+embed_start() {
+  echo 'grants = embed' >>"$(world_conf $com recrypt-lda)"
+  person erin@example.com && as alice "$recrypt" add $list erin@example.com
+}
+embed_list() { # several members in one transaction: each one's copy has her own part alone
+  sealed "With the grant inside"
+  remember bob@example.com erin@example.com
+  submit $com dave@example.net $list "$sealed" && more bob@example.com 1 && more erin@example.com 1 && signed bob@example.com && signed erin@example.com || return
+  same "$(granted_to "$WORLD/home/bob/fetched.eml")" bob@example.com && same "$(granted_to "$WORLD/home/erin/fetched.eml")" erin@example.com
+}
+embed_device() { # to bob himself: his telephone's
+  world_home phone
+  as phone "$recrypt" device connect bob@example.com --name phone >"$T/code" &&
+    as bob "$recrypt" device accept "$(head -n 1 "$T/code")" || return
+  sealed "With the telephone's grant" 3000 bob@example.com
+  remember bob@example.com
+  submit $com dave@example.net bob@example.com "$sealed" && more bob@example.com 1 && signed bob@example.com &&
+    same "$(granted_to "$WORLD/home/bob/fetched.eml")" bob+phone@example.com &&
+    read_on phone bob@example.com INBOX "$(imap bob@example.com INBOX)" "$letter"
+}
+embed_door() { # what comes in the clear is encrypted at the door, and gets it as well
+  letter "In the clear" 100 bob@example.com
+  remember bob@example.com
+  submit $com dave@example.net bob@example.com "$letter" && more bob@example.com 1 && reads bob@example.com &&
+    same "$(granted_to "$WORLD/home/bob/fetched.eml")" bob+phone@example.com
+}
+embed_end() {
+  as bob "$recrypt" device remove phone && as alice "$recrypt" remove $list erin@example.com && sed -i '/^grants = embed/d' "$(world_conf $com recrypt-lda)"
+}
+ok "grants = embed" embed_start
+ok "each member's copy has her grant alone, and opens" embed_list
+ok "mail to a person has each of her devices' grants" embed_device
+ok "so has what was encrypted at the door" embed_door
+ok "back to grants that are made on fetching" embed_end
 
 # ---- onwards: into Dovecot by LMTP, and to a remote member by SMTP
 onwards() {
@@ -58,7 +103,7 @@ CONF
   submit $com dave@example.net $list "$sealed" && more bob@example.com 1 && more carol@example.net 1
 }
 onwards_lmtp() {
-  signed bob@example.com && same "$(grants_in "$WORLD/home/bob/fetched.eml")" 1 && grep -q 'with LMTP' "$WORLD/home/bob/fetched.eml"
+  signed bob@example.com && same "$(grants_in "$WORLD/home/bob/fetched.eml")" 0 && grep -q 'with LMTP' "$WORLD/home/bob/fetched.eml"
 }
 onwards_smtp() { # her copy has her own grant alone, unlike one that came without recrypt-lda
   signed carol@example.net && same "$(grants_in "$WORLD/home/carol/fetched.eml")" 1
@@ -98,7 +143,7 @@ local_files() { find "$T/$com/local" -type f | wc -l; }
 local_reads() {
   sealed "To a system user" 50000
   submit $com dave@example.net $list "$sealed" && world_wait 10 test -d "$T/$com/local/games/Maildir/new" && sleep 0.5 || return
-  same "$(local_files)" 1 && cp "$T"/$com/local/games/Maildir/new/* "$T/home/games/got.eml" && same "$(grants_in "$T/home/games/got.eml")" 1 || return
+  same "$(local_files)" 1 && cp "$T"/$com/local/games/Maildir/new/* "$T/home/games/got.eml" && same "$(grants_in "$T/home/games/got.eml")" 0 || return
   same "$(stat -c %U "$T"/$com/local/games/Maildir/new/*)" games || return
   as games "$recrypt" open "$T/home/games/got.eml" >"$T/home/games/opened.eml" && cmp "$T/home/games/opened.eml" "$letter"
 }

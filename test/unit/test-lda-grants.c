@@ -11,8 +11,10 @@
 static struct {
     char list[KEYID_SIZE], elsewhere[KEYID_SIZE];
     int grant_error, key_error; /* answers in place of the proper ones */
+    size_t devices;             /* of the person whose key list is, when that is asked for */
     int calls;
 } service;
+static enum grants_mode mode = GRANTS_EMBED;
 
 int rclient_grant(struct frame_client *c, const char *account, const char *keyid, const struct suite *s,
                   const unsigned char *epk, size_t epk_len, struct grant *out, struct err *e)
@@ -30,6 +32,36 @@ int rclient_grant(struct frame_client *c, const char *account, const char *keyid
     memcpy(out->value, epk, out->value_len);
     out->dk = strdup("statement.for.bob");
     return 0;
+}
+
+int rclient_device_grants(struct frame_client *c, const char *account, const char *keyid, const struct suite *s,
+                          const unsigned char *epk, size_t epk_len, struct grant **out, size_t *n, struct err *e)
+{
+    (void)c;
+    (void)e;
+    service.calls++;
+    *out = NULL;
+    *n = 0;
+    if (service.grant_error)
+        return err_set(e, service.grant_error, "as told");
+    CU_ASSERT(strncmp(keyid, account, strlen(account)) == 0 && epk_len == suite_pub_len(s));
+    *out = calloc(service.devices + 1, sizeof **out);
+    for (; *n < service.devices; ++*n) {
+        struct grant *g = &(*out)[*n];
+
+        memset(g->tag, 0xd0 + (int)*n, sizeof g->tag);
+        g->value_len = suite_value_len(s);
+        memcpy(g->value, epk, g->value_len);
+        g->dk = strdup("statement.of.device");
+    }
+    return 0;
+}
+
+void grant_list_free(struct grant *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        grant_clear(&list[i]);
+    free(list);
 }
 
 int rclient_key(struct frame_client *c, const char *account_or_keyid, struct jwk **key, enum key_state *state,
@@ -105,7 +137,7 @@ static void compose(const char *eol, size_t recipients, size_t grants)
 static int apply(const char *account, enum grants_kind *kind, struct buf *out)
 {
     buf_reset(out);
-    return grants_apply(NULL, account, (struct span){original.data, original.len}, kind, out, NULL);
+    return grants_apply(NULL, account, mode, (struct span){original.data, original.len}, kind, out, NULL);
 }
 
 /* Parses what came out; how many grants recipient i has. The rest must be as it was. */
@@ -262,6 +294,50 @@ static void test_whole(void)
     buf_free(&out);
 }
 
+/* Grants are made when the mail is read: none of ours stays, not even her own; another service's do. */
+static void test_on_fetch(void)
+{
+    enum grants_kind kind;
+    struct buf out = BUF_INIT;
+
+    mode = GRANTS_ON_FETCH;
+    compose("\n", 3, 8);
+    CU_ASSERT(apply("bob@example.com", &kind, &out) == 0 && kind == GRANTS_ENCRYPTED);
+    CU_ASSERT(grants_of(&out, 0, NULL) == 0 && grants_of(&out, 1, NULL) == 8 && grants_of(&out, 2, NULL) == 0);
+    CU_ASSERT(strstr(buf_str(&out), "statement") == NULL);
+    service.key_error = ERR_RETRY;
+    CU_ASSERT(err_temporary(apply("bob@example.com", &kind, &out)) && out.len == 0);
+    compose("\n", 2, 0);
+    CU_ASSERT(apply("bob@example.com", &kind, &out) == 0 && out.len == 0);
+    mode = GRANTS_EMBED;
+    buf_free(&out);
+}
+
+/* Mail to a person's own key: each of her devices its grant. (The key's name is the list's, which she is here.) */
+static void test_devices(void)
+{
+    enum grants_kind kind;
+    struct buf out = BUF_INIT;
+    struct grant g = {0};
+
+    for (size_t n = 0; n < 3; n++) {
+        compose("\n", 2, 8);
+        service.devices = n;
+        CU_ASSERT(apply("list@example.com", &kind, &out) == 0 && kind == GRANTS_ENCRYPTED);
+        CU_ASSERT(grants_of(&out, 0, n ? &g : NULL) == n && grants_of(&out, 1, NULL) == 8);
+        CU_ASSERT(!n || (g.tag[0] == 0xd0 && strcmp(g.dk, "statement.of.device") == 0));
+        grant_clear(&g);
+        buf_reset(&original);
+        buf_append(&original, out.data, out.len);
+        CU_ASSERT(apply("list@example.com", &kind, &out) == 0 && out.len == 0); /* a second time */
+    }
+    service.devices = 0;
+    service.grant_error = ERR_RETRY;
+    CU_ASSERT(err_temporary(apply("list@example.com", &kind, &out)) && out.len == 0);
+    service.grant_error = 0;
+    buf_free(&out);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {{"a member gets her own grant and no other", test_member},
@@ -271,6 +347,8 @@ int main(void)
                                              {"no group key: none", test_no_group_key},
                                              {"what needs no change has none", test_unchanged},
                                              {"no answer, no delivery", test_away},
+                                             {"made on fetching: none", test_on_fetch},
+                                             {"a person's devices get one each", test_devices},
                                              {"a whole JWE becomes two parts", test_whole}};
     int r = unit_main("lda-grants", tests, sizeof tests / sizeof *tests);
 
