@@ -54,6 +54,7 @@ world_sendmail_start() { # DOMAIN
   world_config "$d" "$SRC/contrib/sendmail/sendmail.mc" |
     sed -e "/cf\.m4/a include(\`$SENDMAIL/usr/share/sendmail/cf/debian/autoconf.m4')dnl" \
       -e "s|/usr/share/sendmail/cf/m4/cf.m4|$SENDMAIL&|; s|Addr=0.0.0.0, Port=25|Addr=$(world_ip "$d"), Port=$(world_port "$d" smtp)|" \
+      -e "s|Addr=127.0.0.1, Port=10026|Addr=$(world_ip "$d"), Port=$(world_port "$d" copies)|" \
       -e "/no_default_msa/r $w/etc/private.m4" >"$w/etc/sendmail.mc"
   m4 -DMAIL_SETTINGS_DIR="$w/etc/" "$w/etc/sendmail.mc" >"$w/etc/sendmail.cf" || return
   world_sendmail "$d" newaliases -C "$w/etc/sendmail.cf" >>"$WORLD/$d/log/sendmail" 2>&1

@@ -69,7 +69,7 @@ def ledger(sink, people, allowed):
             continue
         to = rcpts[0]
         copies[to] += 1
-        if not re.fullmatch(r"list\+bounce-[a-z2-7]{22}@example\.com", sender) or senders.setdefault(to, sender) != sender:
+        if not re.fullmatch(r"(list|large)\+bounce-[a-z2-7]{22}@example\.com", sender) or senders.setdefault(to, sender) != sender:
             fault(path, f"envelope sender {sender}")
         if marks.setdefault(to, mark[0]) != mark[0]:
             fault(path, "another mark than her other copy")

@@ -168,6 +168,77 @@ smuggling() {
   return $status
 }
 
+# ---- a list with more members than inline_max: 30 people of a third domain, whose mail a sink takes, and Bob and Erin ----
+large=large@example.com
+fanout() { "$python" "$SRC/test/integration/fanout-tool.py" "$@"; }
+large_people() {
+  local lookup w=$WORLD/example.net/postfix/etc
+  lookup=$(free_port) sink=$(free_port)
+  "$BUILD/test/fanout-people" 30 many.example >"$T/people" || return
+  start people "$python" "$SRC/test/integration/fanout-tool.py" serve "$T/people" "$lookup"
+  install -d -o nobody "$T/sink"
+  start sink smtp-sink -u nobody -d "$T/sink/copy." "127.0.0.1:$sink" 100
+  printf 'service "many.example" {\n  url = "http://127.0.0.1:%s/.well-known/meshrecrypt"\n}\n' "$lookup" >>"$WORLD/home/alice/recrypt.conf"
+  # Sendmail sends all that is for elsewhere to the other domain's server.
+  postconf -c "$w" -e "relay_domains = many.example" "transport_maps = inline:{many.example=smtp:[127.0.0.1]:$sink}" &&
+    postfix -c "$w" reload >/dev/null 2>&1 &&
+    world_wait 10 world_listens 127.0.0.1 "$lookup" && world_wait 10 world_listens 127.0.0.1 "$sink"
+}
+large_list() {
+  sed -i 's/^inline_max *=.*/inline_max = 20/' "$(world_conf example.com recryptd)"
+  kill -HUP "$(cat "$WORLD/example.com/recryptd.pid")"
+  world_mailbox example.com $large && as alice "$recrypt" newgroup $large && as alice "$recrypt" add $large bob@example.com erin@example.com &&
+    cut -d' ' -f1 "$T/people" | RECRYPT_HOME=$WORLD/home/alice xargs "$recrypt" add $large && as dave "$recrypt" key $large
+}
+large_send() { # SUBJECT
+  "$python" "$SRC/contrib/demo/compose.py" dave@example.net $large "$1" "$marker" 4000 >"$T/large.eml"
+  as dave "$recrypt" seal --to $large <"$T/large.eml" >"$T/large.sealed" && submit example.com dave@example.net $large "$T/large.sealed"
+}
+copies() { find "$T/sink" -type f | wc -l; }
+copies_are() { [ "$(copies)" -ge "$1" ]; }
+fanout_pid() { pgrep -o -f "^recrypt-lda --fanout -c $WORLD/example.com/"; }
+all_queues_empty() { queue_is 0 && [ "$(world_queue example.net)" = 0 ]; }
+settles() { for _ in $(seq 20); do all_queues_empty && return; world_flush example.com; world_flush example.net; sleep 1; done; world_queue example.com; return 1; }
+# recrypt-lda is killed three times on its way; Sendmail keeps the message, and the next run goes on where the last one stopped.
+large_killed() {
+  local killed=0 b e; b=$(imap bob@example.com INBOX) e=$(imap erin@example.com INBOX)
+  large_send "To thirty" || return
+  for _ in 1 2 3; do
+    wait_for 10 fanout_pid || break
+    sleep 0.2
+    kill -9 "$(fanout_pid)" 2>/dev/null && killed=$((killed + 1))
+    world_flush example.com
+  done
+  echo "killed $killed times"
+  [ $killed -gt 0 ] && settles && world_wait 20 copies_are 30 && arrives bob@example.com $((b + 1)) && arrives erin@example.com $((e + 1)) || return
+  imap bob@example.com INBOX $((b + 1)) >"$(got large)"
+  as bob "$recrypt" open "$(got large)" | cmp - "$T/large.eml" && fanout ledger "$T/sink" "$T/people" $killed
+}
+# Frank has an account and no mailbox; one bounce, which the owner alone can read. The others have theirs.
+large_refused() {
+  local a token map=$WORLD/example.com/sendmail/etc/recrypt_mailboxes
+  rm -f "$T"/sink/*
+  token=$(world_invite example.com frank@example.com) && mkdir -p "$WORLD/home/frank" && cp "$WORLD/home/erin/recrypt.conf" "$WORLD/home/frank/" &&
+    as frank "$recrypt" personal frank@example.com --token "$token" && as alice "$recrypt" add $large frank@example.com || return
+  sed -i '/^frank@/d' "$map.txt" && world_mailbox example.com || return
+  a=$(imap alice@example.com INBOX)
+  large_send "Second" && settles && world_wait 20 copies_are 30 && arrives alice@example.com $((a + 1)) || return
+  imap alice@example.com INBOX $((a + 1)) >"$(got bounce)"
+  as alice "$recrypt" open "$(got bounce)" >"$(got opened)" || return
+  cat "$(got opened)"
+  ! grep -q 'frank@' "$(got bounce)" && grep -q '1 of 33 copies.*frank@example\.com' "$(got opened)" && ! grep -q 'bob@' "$(got opened)" && fanout ledger "$T/sink" "$T/people" 0
+}
+# What only Sendmail itself may use, and where a copy's bounce goes.
+large_addresses() {
+  local a to from; a=$(imap alice@example.com INBOX)
+  to=$(grep -h -o -m1 'large+fanout-[a-z2-7]*@example\.com' "$WORLD"/example.com/log/* | head -n 1)
+  from=$(grep -h -m1 '^X-Mail-Args' "$T"/sink/* | head -n 1 | sed 's/.*<\(.*\)>.*/\1/')
+  echo "$to $from"
+  [ -n "$to" ] && ! submit example.com dave@example.net "$to" "$T/large.sealed" && grep -q '^< 550 5\.1\.1' "$WORLD/smtp" &&
+    ! submit example.com "" large+bounce-aaaaaaaaaaaaaaaaaaaaaa@example.com "$WORLD/clear.eml" &&
+    submit example.com "" "$from" "$WORLD/clear.eml" && arrives alice@example.com $((a + 1))
+}
+
 ok "two domains start, one with Sendmail" world_start "$T"
 for step in $story_steps; do
   title=story_title_$step
@@ -193,5 +264,10 @@ ok "without the milter, also when it is killed in the middle, mail is put off" m
 ok "Sendmail as sender keeps mail while the next server has no recryptd" sending
 ok "a mailbox that cannot be written: the mail waits in Sendmail's queue" full
 ok "no false end of a message makes two of one" smuggling
+ok "thirty people of a third domain" large_people
+ok "a list with more members than inline_max" large_list
+ok "each member has a copy of her own, with recrypt-lda killed on the way" large_killed
+ok "a member whose address is refused holds up nobody, and the owner alone is told" large_refused
+ok "the fan-out address takes nothing from outside; a copy's bounce leads to the owner" large_addresses
 ok "$story_title_marker" story_marker
 tap_done
