@@ -58,6 +58,12 @@ struct imap_front session_front(const struct session *s)
 
 /* ---- saying something ---- */
 
+/* Has the client heard the beginning of an answer and not its end? */
+static int mid_line(const struct session *s)
+{
+    return s->mid_answer && !s->taking;
+}
+
 static void say(struct session *s, struct stream *to, const char *fmt, va_list ap)
 {
     struct buf text = BUF_INIT;
@@ -71,7 +77,7 @@ static void say(struct session *s, struct stream *to, const char *fmt, va_list a
     } else {
         vsnprintf((char *)text.data, (size_t)n + 1, fmt, again);
         text.len = (size_t)n;
-        if (to == &s->client && s->mid_answer) {
+        if (to == &s->client && mid_line(s)) {
             if (s->replies.len + text.len > REPLIES_MAX || buf_append(&s->replies, text.data, text.len) < 0)
                 session_drop(s, "too many refused commands behind one answer");
         } else {
@@ -102,7 +108,7 @@ void session_to_backend(struct session *s, const char *fmt, ...)
 
 void session_send(struct session *s, const struct buf *text)
 {
-    if (!s->mid_answer)
+    if (!mid_line(s))
         stream_write(&s->client, text->data, text->len);
     else if (buf_append(&s->replies, text->data, text->len) < 0)
         session_drop(s, "out of memory");
@@ -110,7 +116,7 @@ void session_send(struct session *s, const struct buf *text)
 
 void session_flush_replies(struct session *s)
 {
-    if (!s->replies.len || s->mid_answer)
+    if (!s->replies.len || mid_line(s))
         return;
     stream_write(&s->client, s->replies.data, s->replies.len);
     buf_free(&s->replies);
@@ -151,7 +157,7 @@ void session_end(struct session *s, const char *why)
         s->dead = 1;
         return;
     }
-    if (!s->mid_answer) {
+    if (!mid_line(s)) {
         session_flush_replies(s);
         session_reply(s, "* BYE %s\r\n", why);
     }

@@ -303,21 +303,17 @@ void xrecrypt_piece(struct session *s, struct span data)
         take_search(s, x, data);
         return;
     }
-    /* After a failure what is still to come is not kept, but for the end of it. */
-    if (*x->failure && x->taken == TAKEN_FETCH)
-        return;
-    if (x->answer.len + data.len > answer_max(x) || buf_append(&x->answer, data.data, data.len) < 0) {
-        fail(x, "UNAVAILABLE", "The IMAP server's answer is too long");
-        if (x->taken == TAKEN_TAGGED)
-            session_drop(s, "a tagged answer without end");
-        buf_free(&x->answer);
+    /* A server that sends more than it was asked for may do so for ever. */
+    if (x->answer.len + data.len + s->from_backend.literal > answer_max(x) ||
+        buf_append(&x->answer, data.data, data.len) < 0) {
+        session_end(s, "[UNAVAILABLE] The IMAP server's answer is too long");
         return;
     }
     if (s->mid_answer)
         return;
     if (x->taken == TAKEN_TAGGED)
         take_tagged(s, x);
-    else
+    else if (!*x->failure) /* after one, only the end is waited for */
         take_fetch(s, x);
     buf_free(&x->answer);
 }
