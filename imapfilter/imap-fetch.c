@@ -98,8 +98,7 @@ static struct span *section(struct span name, struct imap_fetch *f)
     return imap_is(inside, "1") ? &f->part : NULL;
 }
 
-/* One item; seen: which of header, mime and part there were. */
-static int item(struct imap_cursor *c, struct imap_fetch *f, unsigned *seen, struct buf *others)
+static int item(struct imap_cursor *c, struct imap_fetch *f, struct buf *others)
 {
     struct span name = {c->at, 0}, value, *wanted;
     struct imap_cursor number;
@@ -120,14 +119,14 @@ static int item(struct imap_cursor *c, struct imap_fetch *f, unsigned *seen, str
         return f->uid || imap_number(&number, &f->uid) < 0 || !f->uid || imap_end(&number) < 0 ? ERR_SYNTAX : 0;
     }
     if (!(wanted = section(name, f))) {
+        f->has |= imap_begins(name, "BODY[") ? IMAP_HAS_OTHER : 0;
         r = buf_append(others, " ", 1);
         return r ? r : buf_append(others, name.data, (size_t)(c->at - name.data));
     }
-    bit = wanted == &f->header ? 1 : wanted == &f->mime ? 2 : 4;
-    if (*seen & bit)
+    bit = wanted == &f->header ? IMAP_HAS_HEADER : wanted == &f->mime ? IMAP_HAS_MIME : IMAP_HAS_PART;
+    if (f->has & bit)
         return ERR_SYNTAX;
-    *seen |= bit;
-    f->sections = 1;
+    f->has |= bit;
     return string_value(value, wanted);
 }
 
@@ -135,7 +134,6 @@ int imap_fetch_read(unsigned char *text, size_t len, struct imap_fetch *out, str
 {
     struct imap_reply reply;
     struct imap_cursor c;
-    unsigned seen = 0;
     int r;
 
     memset(out, 0, sizeof *out);
@@ -147,7 +145,7 @@ int imap_fetch_read(unsigned char *text, size_t len, struct imap_fetch *out, str
     if (imap_octet(&c, '(') < 0)
         return ERR_SYNTAX;
     do {
-        r = item(&c, out, &seen, others);
+        r = item(&c, out, others);
     } while (r == 0 && imap_octet(&c, ' ') == 0);
     if (r == 0 && (imap_octet(&c, ')') < 0 || imap_end(&c) < 0))
         r = ERR_SYNTAX;

@@ -9,10 +9,11 @@
 #include "common/mime.h"
 
 enum { IMAP_FETCH_DEPTH = 64 };
+enum { IMAP_HAS_HEADER = 1, IMAP_HAS_MIME = 2, IMAP_HAS_PART = 4, IMAP_HAS_OTHER = 8 }; /* OTHER: another BODY[..] */
 
 struct imap_fetch {
     uint32_t number, uid;             /* uid 0 = not told */
-    int sections;                     /* it has at least one of the three */
+    unsigned has;                     /* IMAP_HAS_.., also of what is NIL */
     struct span header, mime, part;   /* BODY[HEADER.FIELDS ..], BODY[1.MIME], BODY[1]; data NULL = absent or NIL */
 };
 

@@ -259,9 +259,9 @@ static void take_fetch(struct session *s, struct xrecrypt *x)
     struct imap_fetch f;
     int r = imap_fetch_read(x->answer.data, text.len, &f, &others);
 
-    if (r < 0 || (f.sections && !f.uid))
+    if (r < 0 || (f.has && !f.uid) || f.has & IMAP_HAS_OTHER)
         fail(x, "UNAVAILABLE", "The IMAP server's answer is not understood");
-    else if (!f.sections)
+    else if (!f.has)
         session_send(s, &x->answer); /* news about some message's flags */
     else
         add_message(x, &f, &others);
