@@ -33,4 +33,11 @@ IMAPFILTER_WORLD = test/unit/imapfilter-world.h test/unit/imapfilter-world.c $(I
 check_PROGRAMS += test/unit/test-imapfilter
 test_unit_test_imapfilter_SOURCES = test/unit/test-imapfilter.c $(IMAPFILTER_WORLD)
 test_unit_test_imapfilter_LDADD = $(UNIT_LIBS) $(IMAPFILTER_LIBS)
+check_PROGRAMS += test/unit/test-imapfilter-tls
+test_unit_test_imapfilter_tls_SOURCES = test/unit/test-imapfilter-tls.c $(IMAPFILTER_WORLD)
+test_unit_test_imapfilter_tls_LDADD = $(UNIT_LIBS) $(IMAPFILTER_LIBS)
+check_PROGRAMS += test/unit/test-imapfilter-xrecrypt
+test_unit_test_imapfilter_xrecrypt_SOURCES = test/unit/test-imapfilter-xrecrypt.c test/unit/frame-server.h test/unit/frame-server.c \
+	$(IMAPFILTER_WORLD)
+test_unit_test_imapfilter_xrecrypt_LDADD = $(UNIT_LIBS) $(IMAPFILTER_LIBS)
 endif
