@@ -665,6 +665,8 @@ def fetched(server, port, pid, limit):
         "a continuation": b"+ what?\r\n",
         "expunges": b"* 1 EXPUNGE\r\n" * 1000,
     }
+    nothing = ("only flags", "expunges", "BYE", "a continuation")  # told about: no message is there
+    endless = ("a part of 4 GB", "a line without an end")  # of which the server owes the rest
     for name, data in cases.items():
         for end in (b" OK done\r\n", b" NO sorry\r\n", b" BAD what\r\n", None):
             def behave(p, data=data, end=end):
@@ -678,19 +680,18 @@ def fetched(server, port, pid, limit):
             def talk(w):
                 logged_in(w)
                 w.good(b"SELECT INBOX")
-                w.s.settimeout(limit)
+                w.s.settimeout(1 if name in endless else limit)
                 w.send(b"x UID XRECRYPT 1:3 %s\r\n" % DEVICE)
                 try:
                     while not (got := w.response()).startswith(b"x "):
                         assert len(got) < MB, f"{name}: passed on {got[:100]!r}"
-                    # Who says that there is no such message may say OK.
-                    assert re.match(rb"x (NO|BAD) " if b"BODY[" in data else rb"x (NO|BAD|OK) ", got), got
+                    assert re.match(rb"x (NO|BAD) ", got) or name in nothing and end == b" OK done\r\n", (name, end, got)
                     w.good(b"NOOP")
                 except GONE:
                     pass
                 except TimeoutError:
-                    raise AssertionError(f"{name}, {end}: no answer") from None
-            if end is None and not name.startswith(("a part of 4 GB", "BYE")):
+                    assert name in endless, f"{name}, {end}: no answer"
+            if end is None and name != "BYE" or end != b" OK done\r\n" and name in endless:
                 continue
             meet(server, port, pid, behave, talk, f"XRECRYPT: {name}", octets=12 * MB, show=end == b" OK done\r\n")
 
