@@ -174,6 +174,8 @@ static void check_admitted(struct check *c, const char *person, const struct mem
     struct err e;
     int rc = device_text_get(c->r, DEVICE_ADMITTED, person, m->account, &text, NULL, &e);
 
+    if (rc == ERR_ABSENT)
+        rc = err_set(&e, ERR_SYNTAX, "is not there");
     rc = rc ? rc : device_read(text.data, text.len, &d, &e);
     if (!rc) {
         if (strcmp(d.member, m->account) || strcmp(d.key_udf, m->key_udf))

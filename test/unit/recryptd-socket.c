@@ -233,6 +233,7 @@ void test_roles(void)
     pid_t crowd;
     static const char resolve[] = "{\"ResolveRequest\":{\"Address\":\"list@example.com\"}}";
     static const char expand[] = "{\"ExpandRequest\":{}}", grant[] = "{\"GrantRequest\":{}}";
+    static const char grants[] = "{\"GrantsRequest\":{}}", devices[] = "{\"DeviceGrantsRequest\":{}}";
 
     if (geteuid()) {
         unit_skip("other users' rights can only be tried as root");
@@ -246,9 +247,13 @@ void test_roles(void)
     CU_ASSERT_EQUAL(raw_frame(65533, resolve), 1);
     CU_ASSERT_EQUAL(raw_frame(65533, expand), 1);
     CU_ASSERT_EQUAL(raw_frame(65533, grant), 0);
+    CU_ASSERT_EQUAL(raw_frame(65533, grants), 0);
+    CU_ASSERT_EQUAL(raw_frame(65533, devices), 0);
     CU_ASSERT_EQUAL(raw_frame(65532, resolve), 1);
     CU_ASSERT_EQUAL(raw_frame(65532, expand), 0);
     CU_ASSERT_EQUAL(raw_frame(65532, grant), 1);
+    CU_ASSERT_EQUAL(raw_frame(65532, grants), 1);
+    CU_ASSERT_EQUAL(raw_frame(65532, devices), 1);
     /* Any user may ask about herself; what she is told about others, the mail path's test looks at. */
     world_configure(&w, "milter_users = {\"65533\"}\nuser_domain = \"example.com\"");
     world_signal(&w, SIGHUP);
@@ -257,6 +262,8 @@ void test_roles(void)
     CU_ASSERT_EQUAL(raw_frame(65532, resolve), 0);
     CU_ASSERT_EQUAL(raw_frame(65534, resolve), 1);
     CU_ASSERT_EQUAL(raw_frame(65534, grant), 1);
+    CU_ASSERT_EQUAL(raw_frame(65534, grants), 1);
+    CU_ASSERT_EQUAL(raw_frame(65534, devices), 1);
     CU_ASSERT_EQUAL(raw_frame(65534, expand), 0);
     crowd = silent_crowd(65534);
     CU_ASSERT_EQUAL(raw_frame(1, resolve), 1);

@@ -607,6 +607,56 @@ static void test_lock_refused(void)
     teardown(&w);
 }
 
+/* What a service reads of a statement that it only passes on: the form, and nothing verified. */
+static void test_claim(void)
+{
+    static const struct {
+        const char *name, *text;
+        int code;
+    } changes[] = {
+        {"v", "2", ERR_UNSUPPORTED},
+        {"group", "\"list@example.com\"", ERR_SYNTAX},
+        {"member", "\"Bob@example.com\"", ERR_SYNTAX},
+        {"member", NULL, ERR_SYNTAX},
+        {"dk", "\"a.b.c.d.e\"", ERR_SYNTAX},
+        {"dk", NULL, ERR_SYNTAX},
+    };
+    struct buf text = BUF_INIT;
+    struct statement_claim c;
+    struct json_object *obj, *value;
+    struct world w;
+
+    setup(&w, "X25519", "X448");
+    CU_ASSERT_EQUAL_FATAL(statement_claim(w.en.statement, strlen(w.en.statement), &c, NULL), 0);
+    CU_ASSERT_STRING_EQUAL(c.keyid, jwk_kid(w.group));
+    CU_ASSERT_STRING_EQUAL(c.member, w.en.member);
+    CU_ASSERT_STRING_EQUAL(c.to.kid, jwk_kid(w.bob));
+    CU_ASSERT_PTR_EQUAL(c.to.suite, suite_by_name("X448"));
+    statement_claim_clear(&c);
+    CU_ASSERT_PTR_NULL(c.dk);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        obj = payload(&w);
+        json_object_object_del(obj, changes[i].name);
+        if (changes[i].text) {
+            CU_ASSERT_EQUAL_FATAL(sjson_parse(changes[i].text, strlen(changes[i].text), NULL, &value, NULL), 0);
+            sjson_set_object(obj, changes[i].name, value);
+        }
+        buf_reset(&text);
+        CU_ASSERT_EQUAL_FATAL(jws_sign_json(w.owner, "recrypt-entry", obj, &text, NULL), 0);
+        CU_ASSERT_EQUAL(statement_claim(buf_str(&text), text.len, &c, NULL), changes[i].code);
+        CU_ASSERT_PTR_NULL(c.dk);
+        json_object_put(obj);
+    }
+    obj = payload(&w);
+    buf_reset(&text);
+    CU_ASSERT_EQUAL_FATAL(jws_sign_json(w.owner, "recrypt-profile", obj, &text, NULL), 0);
+    CU_ASSERT_EQUAL(statement_claim(buf_str(&text), text.len, &c, NULL), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(statement_claim("", 0, &c, NULL), ERR_SYNTAX);
+    json_object_put(obj);
+    buf_free(&text);
+    teardown(&w);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -620,6 +670,7 @@ int main(void)
         {"messages that do not open", test_message_refused},
         {"a member's device reads through two grants, whatever the suites", test_chain},
         {"statements that a device refuses", test_lock_refused},
+        {"statements that are passed on", test_claim},
     };
     return unit_main("entry", tests, sizeof tests / sizeof *tests);
 }

@@ -353,6 +353,24 @@ static void fill_disk(void)
     CU_ASSERT_EQUAL(keystore_verify("berkeley", at("full/store"), &e), 0);
 }
 
+/* A store that was made before there were the tables that came later. */
+static void test_older(void)
+{
+    struct keystore *ks = open_store("older", 1);
+    struct err e;
+
+    CU_ASSERT_EQUAL(put_one(ks, KEYSTORE_ENTRIES, "k", "v", 1, &e), 0);
+    keystore_close(&ks);
+    shell("find '%s' -name %s -delete", at("older"), "devices.db");
+    shell("find '%s' -name %s -delete", at("older"), "jobs.db");
+    CU_ASSERT_EQUAL_FATAL(keystore_open("berkeley", at("older"), 0, 0, &ks, &e), 0);
+    CU_ASSERT_EQUAL(has(ks, "k"), 0);
+    CU_ASSERT_EQUAL(put_one(ks, KEYSTORE_DEVICES, "d", "v", 1, &e), 0);
+    keystore_close(&ks);
+    CU_ASSERT_EQUAL_FATAL(keystore_open("berkeley", at("older"), 0, 1, &ks, &e), 0);
+    keystore_close(&ks);
+}
+
 static void test_full_disk(void)
 {
     struct err e;
@@ -386,6 +404,7 @@ int main(void)
         {"interrupted scrubs are finished or undone", test_scrub_interrupted},
         {"killed while it commits and scrubs", test_killed_while_scrubbing},
         {"the log stays short", test_log_stays_short},
+        {"an older store gets the tables it lacks", test_older},
         {"full disk", test_full_disk},
     };
     char cmd[64];

@@ -527,6 +527,28 @@ static void test_dump_damaged(void)
     p->discard(1);
 }
 
+/* What is said about devices counts as state, but has no secret to wipe. */
+static void test_devices(void)
+{
+    struct keystore *ks = open_at(0, 1);
+    uint64_t g = generation(ks);
+
+    put_one(ks, KEYSTORE_DEVICES, "d", "1");
+    put_one(ks, KEYSTORE_DEVICES, "d", "2");
+    CU_ASSERT_EQUAL(keystore_begin(ks, NULL), 0);
+    CU_ASSERT_EQUAL(keystore_delete(ks, KEYSTORE_DEVICES, "d", 1, NULL), 0);
+    CU_ASSERT_EQUAL(keystore_commit(ks, NULL), 0);
+    CU_ASSERT_EQUAL(generation(ks), g + 3);
+    CU_ASSERT(!keystore_needs_scrub(ks));
+    CU_ASSERT_EQUAL(keystore_begin(ks, NULL), 0);
+    CU_ASSERT_EQUAL(put(ks, KEYSTORE_ENTRIES, "e", "1"), 0);
+    CU_ASSERT_EQUAL(keystore_delete(ks, KEYSTORE_ENTRIES, "e", 1, NULL), 0);
+    CU_ASSERT_EQUAL(keystore_commit(ks, NULL), 0);
+    CU_ASSERT(keystore_needs_scrub(ks));
+    keystore_close(&ks);
+    p->discard(0);
+}
+
 /* A fan-out's progress is on disk like all else, but counts for nothing: no generation, no secret to wipe. */
 static void test_progress(void)
 {
@@ -608,6 +630,7 @@ int main(void)
         {"big values and keys", test_big},
         {"dump and load", test_dump_load},
         {"damaged dumps are refused", test_dump_damaged},
+        {"what is said about devices is no secret", test_devices},
         {"progress of fan-outs", test_progress},
         {"scrub keeps what is there", test_scrub},
     };

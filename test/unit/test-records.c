@@ -7,6 +7,8 @@
 
 #include "common/conf.h"
 #include "service/cache.h"
+#include "service/devices.h"
+#include "service/hot.h"
 #include "service/quota.h"
 #include "service/records.h"
 #include "service/servicekey.h"
@@ -254,6 +256,17 @@ static void test_members(void)
     CU_ASSERT_PTR_NOT_NULL(members_find(&m, "bob@example.com"));
     CU_ASSERT_PTR_NULL(members_find(&m, "eve@example.com"));
     members_clear(&m);
+    {
+        struct member parked = {.account = "bob@example.com", .parked = "AAAAAAAAAAAAAAAAAAAAAA", .serial = 4};
+
+        CU_ASSERT_EQUAL(records_begin(&r, &e), 0);
+        CU_ASSERT_EQUAL(member_put(&r, LIST, &parked, &e), 0);
+        CU_ASSERT_EQUAL(records_commit(&r, &e), 0);
+        CU_ASSERT_EQUAL_FATAL(members_get(&r, LIST, &m, &e), 0);
+        CU_ASSERT(members_active(&m) == 1 && members_present(&m) == 2);
+        CU_ASSERT_STRING_EQUAL(members_find(&m, "bob@example.com")->parked, parked.parked);
+        members_clear(&m);
+    }
     CU_ASSERT_EQUAL(members_get(&r, "list", &m, &e), 0);
     CU_ASSERT_EQUAL(m.count, 0);
     CU_ASSERT_PTR_NULL(members_find(&m, "bob@example.com"));
@@ -345,6 +358,166 @@ static void test_cache(void)
     cache_free(&c);
 }
 
+static struct hot_grant *hot_one(const char *keyid, const char *reader, const char *group, const char *person)
+{
+    struct hot_grant *g = secret_alloc(sizeof *g);
+
+    strcpy(g->keyid, keyid);
+    strcpy(g->reader, reader);
+    strcpy(g->groups[0], group);
+    strcpy(g->groups[1], person);
+    g->statement = strdup("x");
+    g->device = json_object_new_object();
+    return g;
+}
+
+static void test_hot(void)
+{
+    struct hot *h;
+
+    CU_ASSERT_EQUAL_FATAL(hot_new(3, &h, &e), 0);
+    CU_ASSERT_PTR_NULL(hot_get(h, "k1", "phone"));
+    CU_ASSERT_EQUAL(hot_put(h, hot_one("k1", "phone", "list", "bob"), &e), 0);
+    CU_ASSERT_EQUAL(hot_put(h, hot_one("k1", "tablet", "list", "bob"), &e), 0);
+    CU_ASSERT_EQUAL(hot_put(h, hot_one("k2", "phone", "bob", "bob"), &e), 0);
+    CU_ASSERT_PTR_NOT_NULL(hot_get(h, "k1", "phone")); /* used last but one now */
+    CU_ASSERT_EQUAL(hot_put(h, hot_one("k3", "laptop", "", "carol"), &e), 0);
+    CU_ASSERT_PTR_NULL(hot_get(h, "k1", "tablet"));
+    CU_ASSERT_PTR_NOT_NULL(hot_get(h, "k1", "phone"));
+    CU_ASSERT_EQUAL(hot_put(h, hot_one("k1", "phone", "list", "carol"), &e), 0); /* in place of the other */
+    hot_drop(h, "bob");
+    CU_ASSERT(!hot_get(h, "k2", "phone") && hot_get(h, "k1", "phone") && hot_get(h, "k3", "laptop"));
+    hot_drop(h, "list");
+    CU_ASSERT(!hot_get(h, "k1", "phone") && hot_get(h, "k3", "laptop"));
+    hot_resize(h, 0); /* the last one always stays */
+    CU_ASSERT_PTR_NOT_NULL(hot_get(h, "k3", "laptop"));
+    CU_ASSERT_EQUAL(hot_put(h, hot_one("k4", "laptop", "", "carol"), &e), 0);
+    CU_ASSERT(!hot_get(h, "k3", "laptop") && hot_get(h, "k4", "laptop"));
+    hot_free(&h);
+}
+
+/* ---- devices ---- */
+
+static struct jwk *device_sign_key;
+
+/* A request of bob's device of that name, with a key of its own unless one is given. */
+static void request(const char *name, struct jwk *key, struct device *out, struct buf *text)
+{
+    struct device d = {.owner = "MAAAA-BBBBB-CCCCC-DDDDD-EEEEE-22222", .issued = 1};
+    struct jwk *made = NULL;
+
+    strcpy(d.account, "bob@example.com");
+    strcpy(d.name, name);
+    if (!key)
+        CU_ASSERT_EQUAL_FATAL(jwk_generate("X25519", &made, &e), 0);
+    d.key = key ? key : made;
+    buf_reset(text);
+    CU_ASSERT_EQUAL_FATAL(device_sign(&d, device_sign_key, text, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(device_read(text->data, text->len, out, &e), 0);
+    jwk_free(&made);
+}
+
+static int count_text(void *arg, const char *name, const char *text, int64_t when, struct err *err)
+{
+    (void)name, (void)text, (void)when, (void)err;
+    ++*(int *)arg;
+    return 0;
+}
+
+static int waiting(const char *account)
+{
+    int n = 0;
+
+    CU_ASSERT_EQUAL(device_scan(&r, DEVICE_WAITING, account, count_text, &n, &e), 0);
+    return n;
+}
+
+static void put_waiting(const struct device *d, const struct buf *text, int64_t when)
+{
+    CU_ASSERT_EQUAL(records_begin(&r, &e), 0);
+    CU_ASSERT_EQUAL(device_text_put(&r, DEVICE_WAITING, d->account, d->key_udf, buf_str(text), when, &e), 0);
+    CU_ASSERT_EQUAL(records_commit(&r, &e), 0);
+}
+
+static void test_devices(void)
+{
+    struct buf text = BUF_INIT, got = BUF_INIT;
+    struct jwk *other;
+    struct device d[3];
+    int64_t when;
+
+    CU_ASSERT_EQUAL_FATAL(jwk_generate("Ed25519", &device_sign_key, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(jwk_generate("Ed25519", &other, &e), 0);
+    for (int i = 0; i < 3; i++) { /* two of one name, one of another */
+        request(i < 2 ? "phone" : "tablet", NULL, &d[i], &text);
+        put_waiting(&d[i], &text, 100 + i);
+    }
+    CU_ASSERT(waiting("bob@example.com") == 3 && waiting("bob@example.co") == 0);
+    CU_ASSERT_EQUAL(device_text_get(&r, DEVICE_WAITING, "bob@example.com", d[2].key_udf, &got, &when, &e), 0);
+    CU_ASSERT(!strcmp(buf_str(&got), buf_str(&text)) && when == 102);
+    CU_ASSERT_EQUAL(device_find(&r, d[0].account, d[0].member, d[0].key_udf, d[0].signer, &e), 0);
+    CU_ASSERT_EQUAL(device_find(&r, d[0].account, d[2].member, d[0].key_udf, d[0].signer, &e), ERR_ABSENT);
+    CU_ASSERT_EQUAL(device_find(&r, d[0].account, d[0].member, "K", d[0].signer, &e), ERR_ABSENT);
+    CU_ASSERT_EQUAL(device_find(&r, d[0].account, d[0].member, d[0].key_udf, other, &e), ERR_ABSENT);
+    /* one is let in: nobody waits any more under its name */
+    CU_ASSERT_EQUAL(records_begin(&r, &e), 0);
+    CU_ASSERT_EQUAL(device_admit(&r, d[0].account, d[0].member, d[0].key_udf, &e), 0);
+    CU_ASSERT_EQUAL(records_commit(&r, &e), 0);
+    CU_ASSERT_EQUAL(waiting("bob@example.com"), 1);
+    CU_ASSERT_EQUAL(device_find(&r, d[0].account, d[0].member, d[0].key_udf, d[0].signer, &e), 0);
+    CU_ASSERT_EQUAL(device_find(&r, d[1].account, d[1].member, d[1].key_udf, d[1].signer, &e), ERR_ABSENT);
+    CU_ASSERT_EQUAL(records_begin(&r, &e), 0);
+    CU_ASSERT_EQUAL(device_admit(&r, d[0].account, d[0].member, d[0].key_udf, &e), 0); /* again */
+    CU_ASSERT_EQUAL(device_forget(&r, d[0].account, d[0].member, &e), 0);
+    CU_ASSERT_EQUAL(device_forget(&r, d[0].account, d[0].member, &e), 0);
+    CU_ASSERT_EQUAL(records_commit(&r, &e), 0);
+    CU_ASSERT_EQUAL(device_find(&r, d[0].account, d[0].member, d[0].key_udf, d[0].signer, &e), ERR_ABSENT);
+    /* a day later */
+    CU_ASSERT_EQUAL(devices_expire(&r, "bob@example.com", 102, &e), 0);
+    CU_ASSERT_EQUAL(waiting("bob@example.com"), 1);
+    CU_ASSERT_EQUAL(devices_expire(&r, "bob@example.com", 103, &e), 0);
+    CU_ASSERT_EQUAL(waiting("bob@example.com"), 0);
+    for (int i = 0; i < 3; i++)
+        device_clear(&d[i]);
+    jwk_free(&other);
+    buf_free(&text);
+    buf_free(&got);
+}
+
+static int name_fault(void *arg, const char *account, enum device_text kind, const char *name, const char *text,
+                      struct err *err)
+{
+    char *out = arg;
+
+    (void)err;
+    snprintf(out + strlen(out), 512 - strlen(out), "%s/%d/%s/%d ", account, kind, name, text != NULL);
+    return 0;
+}
+
+static void put_raw(const char *key, size_t len, const char *value)
+{
+    CU_ASSERT_EQUAL(keystore_put(ks, KEYSTORE_DEVICES, key, len, value, strlen(value), &e), 0);
+}
+
+/* What is in that table and no record is told from what is one. */
+static void test_devices_damage(void)
+{
+    char seen[512] = "";
+
+    CU_ASSERT_EQUAL(records_begin(&r, &e), 0);
+    put_raw("a\0device\0b", 10, "{\"v\":1,\"text\":\"x\",\"at\":1}");
+    put_raw("a\0share\0c", 9, "{\"v\":1}");
+    put_raw("a\0thing\0d", 9, "{\"v\":1,\"text\":\"x\",\"at\":1}");
+    put_raw("b", 1, "{\"v\":1,\"text\":\"x\",\"at\":1}");
+    CU_ASSERT_EQUAL(records_commit(&r, &e), 0);
+    CU_ASSERT_EQUAL(devices_check(&r, name_fault, seen, &e), 0);
+    CU_ASSERT_STRING_EQUAL(seen, "a/1/b/1 /0//0 /0//0 /0//0 ");
+    CU_ASSERT_EQUAL(records_begin(&r, &e), 0);
+    CU_ASSERT_EQUAL(device_text_delete(&r, DEVICE_ADMITTED, "a", "b", &e), 0);
+    CU_ASSERT_EQUAL(device_text_delete(&r, DEVICE_ADMITTED, "a", "b", &e), ERR_ABSENT);
+    CU_ASSERT_EQUAL(records_commit(&r, &e), 0);
+}
+
 static void test_quota(void)
 {
     struct quota *q;
@@ -390,6 +563,9 @@ int main(void)
         {"members of one list", test_members},
         {"signers", test_signer},
         {"cache: bounded, dropped on change", test_cache},
+        {"what is kept ready for readers: bounded, dropped on change", test_hot},
+        {"devices that wait, are let in, and are not", test_devices},
+        {"what is no device's record is told", test_devices_damage},
         {"quota by member and day", test_quota},
         {"damaged records are named", test_damage},
     };
@@ -404,6 +580,7 @@ int main(void)
     if (ks)
         keystore_close(&ks);
     records_close(&r);
+    jwk_free(&device_sign_key);
     servicekey_free(&keys);
     snprintf(command, sizeof command, "rm -rf %s", dir);
     return system(command) ? 1 : status;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "keystore/keystore.h"
 #include "recryptd-device.h"
 
 struct world w;
@@ -281,13 +282,52 @@ static void test_rekey(void)
     bob = next;
 }
 
+/* One record of the devices' table; value NULL takes it out. */
+static void set_raw(const char *key, size_t len, const char *value)
+{
+    char store[256];
+    struct keystore *ks;
+
+    world_path(&w, "state/keystore", store);
+    CU_ASSERT_EQUAL_FATAL(keystore_open("berkeley", store, 0, 0, &ks, NULL), 0);
+    CU_ASSERT_EQUAL(keystore_begin(ks, NULL), 0);
+    CU_ASSERT_EQUAL(value ? keystore_put(ks, KEYSTORE_DEVICES, key, len, value, strlen(value), NULL)
+                          : keystore_delete(ks, KEYSTORE_DEVICES, key, len, NULL),
+                    0);
+    CU_ASSERT_EQUAL(keystore_commit(ks, NULL), 0);
+    keystore_close(&ks);
+}
+
+static void check_fault(const char *key, size_t len, const char *value, const char *text)
+{
+    struct buf out = BUF_INIT;
+
+    set_raw(key, len, value);
+    CU_ASSERT_EQUAL(world_run(&w, &out, "--check", NULL), 65);
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&out), text));
+    set_raw(key, len, NULL);
+    buf_free(&out);
+}
+
 static void test_check(void)
 {
+    static const char admitted[] = "bob@example.com\0device\0bob+tablet@example.com";
+    char record[4096];
     struct buf out = BUF_INIT;
 
     CU_ASSERT_EQUAL(world_stop(&w), 0);
     CU_ASSERT_EQUAL(world_run(&w, &out, "--check", NULL), 0);
     printf("# %s", buf_str(&out));
+    check_fault("x", 1, "{\"v\":1}", "device record");
+    check_fault("bob@example.com\0device\0x", 24, "{\"v\":1,\"text\":\"x\",\"at\":1}",
+                "device record x of bob@example.com");
+    snprintf(record, sizeof record, "{\"v\":1,\"text\":\"%s\",\"at\":1}", buf_str(&tablet.request));
+    check_fault("bob@example.com\0device\0x", 24, record, "not the one that its name says");
+    check_fault("eve@example.com\0device\0x", 24, record, "device record x of eve@example.com");
+    set_raw(admitted, sizeof admitted - 1, NULL);
+    CU_ASSERT_EQUAL(world_run(&w, &out, "--check", NULL), 65);
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&out), "request of device bob+tablet@example.com"));
+    set_raw(admitted, sizeof admitted - 1, record);
     CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
     CU_ASSERT_EQUAL(reads_own(&tablet, &bob), 1);
     CU_ASSERT_EQUAL(grant_status(&phone, &bob), 404);

@@ -245,6 +245,9 @@ static void test_roster(void)
     CU_ASSERT_STRING_EQUAL(got.members[1].account, "b@example.com");
     CU_ASSERT_STRING_EQUAL(got.members[2].account, "z@example.net");
     CU_ASSERT_EQUAL(got.members[0].since, 5);
+    CU_ASSERT_EQUAL(roster_touch(&got, "m@example.com", NULL), ERR_ABSENT);
+    CU_ASSERT_EQUAL(roster_touch(&got, "a@example.com", NULL), 0);
+    CU_ASSERT(got.members[0].since == 7 && got.members[2].since == 6);
     CU_ASSERT_STRING_EQUAL(got.members[2].key_udf, UDF_A);
     CU_ASSERT_PTR_EQUAL(roster_find(&got, "b@example.com"), &got.members[1]);
     CU_ASSERT_PTR_NULL(roster_find(&got, "m@example.com"));
