@@ -41,3 +41,4 @@ test_unit_test_imapfilter_xrecrypt_SOURCES = test/unit/test-imapfilter-xrecrypt.
 	$(IMAPFILTER_WORLD)
 test_unit_test_imapfilter_xrecrypt_LDADD = $(UNIT_LIBS) $(IMAPFILTER_LIBS)
 endif
+EXTRA_DIST += test/fuzz/fuzz-imap.c test/fuzz/corpus/imap
