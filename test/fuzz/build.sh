@@ -11,7 +11,7 @@ cd "$out"
 pkgs="libcrypto json-c libconfuse"
 # Line tables are all that a report needs, and quick to make.
 FUZZ_CC="clang -gline-tables-only -O1 -std=gnu11 -D_GNU_SOURCE -I$top -DSYSCONFDIR=\"/etc\" -DLOCALSTATEDIR=\"/var\"
-  -DRUNSTATEDIR=\"/run\" -fno-sanitize-recover=all $(pkg-config --cflags $pkgs)"
+  -DRUNSTATEDIR=\"/run\" -DPACKAGE_VERSION=\"fuzz\" -fno-sanitize-recover=all $(pkg-config --cflags $pkgs)"
 FUZZ_LIBS=$(pkg-config --libs $pkgs)
 export FUZZ_CC FUZZ_LIBS
 
