@@ -32,12 +32,17 @@ step() { # NAME COMMAND...
     failed=$((failed + 1)); return 1
   fi
 }
-# A test program that prints TAP. One that dies, or prints no test, is a failure whatever it printed before.
-tap() { # NAME COMMAND...
-  local name=$1 log status good bad skip planned ran began=$SECONDS
-  shift
-  log=$logs/$(echo "$name" | tr -c 'A-Za-z0-9\n' -).log
-  timeout -k 10 "$limit" "$@" </dev/null >"$log" 2>&1; status=$?
+# A test program that prints TAP: run, then reckoned. One that dies, or prints no test, is a failure whatever it printed before.
+log_of() { echo "$logs/$(echo "$1" | tr -c 'A-Za-z0-9\n' -).log"; }
+tap_run() { # NAME COMMAND...
+  local log began=$SECONDS; log=$(log_of "$1"); shift
+  timeout -k 10 "$limit" "$@" </dev/null >"$log" 2>&1
+  echo "$? $((SECONDS - began))" >"$log.end"
+}
+tap_reckon() { # NAME
+  local name=$1 log status seconds good bad skip planned ran
+  log=$(log_of "$name")
+  read -r status seconds <"$log.end" || status=70 seconds=0
   bad=$(grep -c '^not ok' "$log")
   skip=$(grep -c '^ok .*# SKIP' "$log")
   good=$(($(grep -c '^ok' "$log") - skip))
@@ -49,9 +54,20 @@ tap() { # NAME COMMAND...
     tail -n 25 "$log" | sed 's/^/#   /'
   fi
   passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skip))
-  printf '%s - %s: %d passed, %d failed, %d skipped (%d s)\n' "$([ "$bad" = 0 ] && echo ok || echo 'not ok')" "$name" "$good" "$bad" "$skip" $((SECONDS - began))
+  printf '%s - %s: %d passed, %d failed, %d skipped (%d s)\n' "$([ "$bad" = 0 ] && echo ok || echo 'not ok')" "$name" "$good" "$bad" "$skip" "$seconds"
   grep -A 25 '^not ok' "$log" | grep -v '^ok' | sed 's/^/#   /'
   grep -h '# SKIP' "$log" | sed 's/^/#   /'
+}
+tap() { tap_run "$@"; tap_reckon "$1"; }
+# Those that wait for servers most of the time: two at a time, reckoned in order.
+pair() { # TEST-SCRIPT...
+  local t
+  for t; do
+    while [ "$(jobs -pr | wc -l)" -ge 2 ]; do wait -n; done
+    tap_run "$(basename "$t" .sh)" "$t" &
+  done
+  wait
+  for t; do tap_reckon "$(basename "$t" .sh)"; done
 }
 finish() {
   if [ "$skipped" -gt 0 ]; then echo "$passed passed, $failed failed, $skipped skipped"; else echo "$passed passed, $failed failed"; fi
@@ -86,11 +102,10 @@ done
 
 note "integration tests"
 export SRC BUILD=$SRC/build/plain
-for t in test/integration/*.sh; do
-  [ -x "$t" ] || continue
-  case $t in *"$RUN"*) ;; *) continue ;; esac
-  tap "$(basename "$t" .sh)" "$t"
-done
+chosen=
+for t in test/integration/*"$RUN"*.sh; do [ ! -x "$t" ] || chosen="$chosen $t"; done
+# shellcheck disable=SC2086
+pair $chosen
 
 if [ -z "$RUN" ]; then
   note "fuzz targets"

@@ -3,7 +3,7 @@
 # tested by test/unit/test-recryptd.
 . "$(dirname "$0")/tap.sh"
 
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port)
 url=https://localhost:$port/.well-known/meshrecrypt
 conf=$T/recryptd.conf
 
