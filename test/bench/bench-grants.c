@@ -1,6 +1,6 @@
 /* bench-grants.c - grants as recryptd makes them for a list, beside OpenSSL's bare key agreement with prebuilt keys.
  *
- *   bench-grants [ROUNDS]    prints "recrypt_SUITE value recryptions/s ratio", the medians of the rounds
+ *   bench-grants [ROUNDS [SUITE]]    prints "recrypt_SUITE value recryptions/s ratio", the medians of the rounds
  *
  * One of ours: a message's ephemeral key is read from its JSON and checked, a grant is made for each of MEMBERS members
  * of a list that recryptd has in its cache, and the answer is written. All of that is counted. The list is as large as
@@ -185,12 +185,12 @@ static void compare(const char *suite, const char *name, int rounds)
 
 int main(int argc, char **argv)
 {
+    static const char *const suites[][2] = {{"X25519", "x25519"}, {"X448", "x448"}, {"P-256", "p256"}, {"ffdhe2048", "ffdhe2048"}};
     int rounds = argc > 1 ? atoi(argv[1]) : ROUNDS;
 
     check(rounds > 0 && rounds <= ROUNDS_MAX, "number of rounds");
-    compare("X25519", "x25519", rounds);
-    compare("X448", "x448", rounds);
-    compare("P-256", "p256", rounds);
-    compare("ffdhe2048", "ffdhe2048", rounds);
+    for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
+        if (argc < 3 || !strcmp(argv[2], suites[i][0]))
+            compare(suites[i][0], suites[i][1], rounds);
     return 0;
 }

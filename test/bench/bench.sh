@@ -1,6 +1,8 @@
 #!/bin/bash
-# bench.sh [NAME]: the benchmark, all of it or one part (recrypt, milter, list, lda, memory). Run by "make bench", as root. Starts
-# a private Postfix, Dovecot, recryptd, recrypt-milter and recrypt-lda in one folder that it removes; rounds.py measures.
+# bench.sh [NAME]: the benchmark, all of it or one part (recrypt, milter, list, lda, memory, imap). Run by "make bench", as root.
+# Starts a private Postfix, Dovecot, recryptd, recrypt-milter and recrypt-lda in one folder that it removes; rounds.py measures.
+# The last part has servers of its own, in imap.sh.
+[ "${1:-}" != imap ] || exec "$(dirname "$0")/imap.sh"
 . "$(dirname "$0")/../integration/tap.sh"
 . "$SRC/contrib/demo/world.sh"
 only=${1:-}
@@ -143,3 +145,6 @@ SINK="127.0.0.2:$(world_port $net smtp)" OURS="127.0.0.1:$(world_port $com smtp)
   NOOP="127.0.0.1:$(world_port $com noop)" MEMORY="127.0.0.1:$(world_port $com memory)" \
   MILTER_CONF=$(world_conf $com recrypt-milter) \
   "$python" "$SRC/test/bench/rounds.py" measure "$T" "$BUILD" $only
+status=$?
+[ -n "$only" ] || "$SRC/test/bench/imap.sh" || status=$?
+exit $status

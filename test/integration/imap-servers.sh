@@ -7,7 +7,6 @@
 . "$SRC/contrib/cyrus/instance.sh"
 python=/usr/bin/python3
 
-listens() { "$python" -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1)' "$1"; }
 # A free port below those that the kernel gives to clients.
 imap_port() {
   "$python" - <<'PY'

@@ -65,7 +65,6 @@ CONF
   mkdir -m 700 "$T/$1/state"
   start "door-$1" python3 "$T/door.py" "$(cat "$T/$1/port.door")" "$(cat "$T/$1/port.web")" "$T/$1/lose"
 }
-listens() { python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1)' "$1"; }
 service_start() {
   start "recryptd-$1" "$BUILD/recryptd" -f -c "$T/$1/recryptd.conf"
   echo "$pid" >"$T/$1/pid"

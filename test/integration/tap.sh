@@ -83,3 +83,5 @@ while True:
     break
 PY
 }
+# Does something listen on that loopback port?
+listens() { /usr/bin/python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])), 1)' "$1"; }
