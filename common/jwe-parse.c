@@ -301,19 +301,33 @@ int jwe_parse_keys(const void *text, size_t len, struct jwe **out, struct err *e
     return jwe_parse_as(text, len, JWE_KEYS_ONLY, 0, out, NULL, e);
 }
 
+static void to_clear(struct jwe_to *to)
+{
+    json_object_put(to->header);
+    buf_free(&to->encrypted_key);
+    buf_free(&to->epk);
+    buf_free(&to->apu);
+    buf_free(&to->apv);
+}
+
+int jwe_drop_recipient(struct jwe *j, size_t i, struct err *e)
+{
+    if (i >= j->count)
+        return err_set(e, ERR_ABSENT, "JWE: no recipient %zu", i);
+    if (j->count == 1)
+        return err_set(e, ERR_LIMIT, "JWE: its only recipient");
+    to_clear(&j->to[i]);
+    j->count--;
+    memmove(&j->to[i], &j->to[i + 1], (j->count - i) * sizeof *j->to);
+    return 0;
+}
+
 void jwe_free(struct jwe **j)
 {
     if (!*j)
         return;
-    for (size_t i = 0; i < (*j)->count; i++) {
-        struct jwe_to *to = &(*j)->to[i];
-
-        json_object_put(to->header);
-        buf_free(&to->encrypted_key);
-        buf_free(&to->epk);
-        buf_free(&to->apu);
-        buf_free(&to->apv);
-    }
+    for (size_t i = 0; i < (*j)->count; i++)
+        to_clear(&(*j)->to[i]);
     free((*j)->to);
     buf_free(&(*j)->protected_text);
     json_object_put((*j)->prot);

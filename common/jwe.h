@@ -73,6 +73,10 @@ struct json_object *jwe_protected(const struct jwe *j, const char *name);
 /* Replaces recipient i's grants ("header"."grants", RFC 7516: not part of the AAD). n 0 strips them. */
 int jwe_set_grants(struct jwe *j, size_t i, const struct grant *g, size_t n, struct err *e);
 
+/* Takes recipient i out (RFC 7516: "recipients" is not part of the AAD either); those behind it move up. ERR_ABSENT;
+ * ERR_LIMIT: it is the only one. */
+int jwe_drop_recipient(struct jwe *j, size_t i, struct err *e);
+
 /* Appends general serialisation; with ciphertext NULL the detached form. The protected header's octets are the ones
  * that were parsed. parse -> write -> parse is the identity. */
 int jwe_write(const struct jwe *j, const struct buf *ciphertext, struct buf *out, struct err *e);

@@ -18,10 +18,9 @@ static int temporary(int r, struct err *e)
     return ERR_RETRY;
 }
 
-/* 1 = ours, 0 = another service's or none's. */
-static int is_ours(struct frame_client *c, const char *kid, struct err *e)
+/* 1 = ours, and account whose; 0 = another service's or none's. */
+static int is_ours(struct frame_client *c, const char *kid, char account[ADDRESS_SIZE], struct err *e)
 {
-    char account[ADDRESS_SIZE];
     struct jwk *key = NULL;
     enum key_state state;
     int r = rclient_key(c, kid, &key, &state, account, e);
@@ -66,6 +65,7 @@ static int ask(struct frame_client *c, const char *account, const struct jwe_rec
 static int decide(struct frame_client *c, const char *account, enum grants_mode mode, const struct jwe *j, size_t i,
                   struct kept *out, struct err *e)
 {
+    char whose[ADDRESS_SIZE];
     struct jwe_recipient to;
     int r = ERR_ABSENT;
 
@@ -77,7 +77,7 @@ static int decide(struct frame_client *c, const char *account, enum grants_mode 
         return 0;
     /* No grant is wanted, or there is none, or an ephemeral key is refused now and will be tomorrow. */
     if (r == ERR_ABSENT || r == ERR_KEY || r == ERR_SYNTAX) {
-        r = is_ours(c, to.kid, e);
+        r = is_ours(c, to.kid, whose, e);
         out->as_is = r == 0;
         return r < 0 ? r : 0;
     }
@@ -102,11 +102,54 @@ static int has_only(const struct jwe *j, size_t i, const struct kept *k)
     return same;
 }
 
+/* Is the recipient's key that of another person of this service? 0 also when it is a list's, which account may be on. */
+static int is_anothers(struct frame_client *c, const char *account, const struct jwe_recipient *to, struct err *e)
+{
+    char whose[ADDRESS_SIZE];
+    struct address_info info;
+    int r;
+
+    if (!is_group_key(to->kid))
+        return 0;
+    if ((r = is_ours(c, to->kid, whose, e)) <= 0 || strcmp(whose, account) == 0)
+        return r < 0 ? r : 0;
+    if ((r = rclient_resolve(c, whose, &info, e)) < 0)
+        return temporary(r, e);
+    return info.kind == ADDRESS_PERSON && strcmp(info.account, whose) == 0;
+}
+
+/* Who else a message was sealed to is not account's to know. When all parts are others', which of them she can use by whatever
+ * way is not known here, and they stay. 1 = something changed. */
+static int drop_others(struct frame_client *c, const char *account, struct jwe *j, struct err *e)
+{
+    size_t n = jwe_recipients(j), others[JWE_RECIPIENTS_MAX], count = 0;
+
+    if (!account || n < 2)
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        struct jwe_recipient to;
+        int r = jwe_recipient(j, i, &to, e) < 0 ? 0 : is_anothers(c, account, &to, e);
+
+        if (r < 0)
+            return r;
+        if (r)
+            others[count++] = i;
+    }
+    if (count == n)
+        return 0;
+    for (size_t i = count; i > 0; i--)
+        if (jwe_drop_recipient(j, others[i - 1], e) < 0)
+            return temporary(ERR_SYSTEM, e);
+    return count > 0;
+}
+
 /* 1 = something changed. */
 static int apply_all(struct frame_client *c, const char *account, enum grants_mode mode, struct jwe *j, struct err *e)
 {
-    int changed = 0;
+    int changed = drop_others(c, account, j, e);
 
+    if (changed < 0)
+        return changed;
     for (size_t i = 0; i < jwe_recipients(j); i++) {
         struct kept k = {0};
         int r = decide(c, account, mode, j, i, &k, e);

@@ -1,4 +1,5 @@
-/* grants.h - what one recipient may find in part 1 of an encrypted message: her own grants, and nobody else's. */
+/* grants.h - what one recipient may find in part 1 of an encrypted message: her own part with her own grants, and nobody
+ * else's. */
 #ifndef RECRYPT_LDA_GRANTS_H
 #define RECRYPT_LDA_GRANTS_H
 
@@ -24,6 +25,7 @@ enum grants_mode {
  *   of account's own key one for each of her devices;
  * - a key of another service's: left as it is;
  * - no group key at all: none.
+ * JWE recipients that are other persons of this service are taken out, unless all are such.
  * account NULL (the archive): no grant of any recipient stays.
  * out stays empty when msg is right as it is; otherwise it gets the whole message, with msg's line ends, of which nothing but
  * part 1 differs (a whole-JWE message becomes the two-part form). 0; ERR_RETRY, ERR_SYSTEM: nothing may be delivered now. */

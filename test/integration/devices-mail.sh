@@ -123,6 +123,8 @@ ok "nobody else's grants are in it" not grep -q grants <("$python" -c '
 import email, sys
 print(email.message_from_bytes(open(sys.argv[1], "rb").read()).get_payload()[0].get_payload(decode=True).decode())' "$T/mail.7.bob")
 ok "Erin reads hers" as erin "$recrypt" open "$T/mail.3.erin"
+ok "it does not tell Bob of her" own_part "$T/mail.7.bob" $bob erin@example.com
+ok "nor her of him" own_part "$T/mail.3.erin" erin@example.com $bob
 fetch $bob 6; fetch erin@example.com 2
 ok "Bob's copy is for Bob alone" own_part "$T/mail.6.bob" $bob erin@example.com
 ok "Erin's for Erin alone" own_part "$T/mail.2.erin" erin@example.com $bob

@@ -244,6 +244,41 @@ static void test_grants(void)
     buf_free(&two);
 }
 
+/* A recipient less: the same octets are authenticated, the others open, the one who is gone does not. */
+static void test_drop(void)
+{
+    struct jwk *k[] = {make_key("X25519", "a"), make_key("X448", "b"), make_key("P-256", "c")};
+    struct buf ciphertext = BUF_INIT, text = BUF_INIT;
+    struct jwe *j, *again;
+
+    for (size_t gone = 0; gone < 3; gone++) {
+        buf_reset(&ciphertext);
+        buf_reset(&text);
+        CU_ASSERT_EQUAL_FATAL(jwe_encrypt((const struct jwk *const *)k, 3, NULL, "hello", 5, &j, &ciphertext, NULL), 0);
+        CU_ASSERT_EQUAL(jwe_drop_recipient(j, 3, NULL), ERR_ABSENT);
+        CU_ASSERT_EQUAL(jwe_drop_recipient(j, gone, NULL), 0);
+        CU_ASSERT_EQUAL(jwe_write(j, NULL, &text, NULL), 0);
+        CU_ASSERT_EQUAL_FATAL(jwe_parse(buf_str(&text), text.len, 1, &again, NULL, NULL), 0);
+        CU_ASSERT_EQUAL(jwe_recipients(again), 2);
+        for (size_t i = 0; i < 3; i++) {
+            struct buf plain = BUF_INIT;
+
+            CU_ASSERT_EQUAL(jwe_decrypt(again, k[i], &ciphertext, &plain, NULL), i == gone ? ERR_KEY : 0);
+            CU_ASSERT(i == gone || (plain.len == 5 && memcmp(plain.data, "hello", 5) == 0));
+            buf_free(&plain);
+        }
+        CU_ASSERT_EQUAL(jwe_drop_recipient(j, 1, NULL), 0);
+        CU_ASSERT_EQUAL(jwe_drop_recipient(j, 0, NULL), ERR_LIMIT);
+        CU_ASSERT_EQUAL(jwe_recipients(j), 1);
+        jwe_free(&j);
+        jwe_free(&again);
+    }
+    for (int i = 0; i < 3; i++)
+        jwk_free(&k[i]);
+    buf_free(&ciphertext);
+    buf_free(&text);
+}
+
 static void test_bad_grants(void)
 {
 #define T "AAAAAAAAAAAAAAAAAAAAAA"
@@ -665,6 +700,7 @@ int main(void)
         {"candidates of a combined key open, in any order", test_candidates},
         {"several recipients", test_several_recipients},
         {"grants are set, read and stripped", test_grants},
+        {"a recipient is taken out", test_drop},
         {"bad grants", test_bad_grants},
         {"every character of a JWE changed, every length cut", test_bit_flips},
         {"headers by name", test_headers},

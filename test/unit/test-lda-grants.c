@@ -9,12 +9,13 @@
 
 /* The service, as this test has it: one list of ours whose one member is bob. */
 static struct {
-    char list[KEYID_SIZE], elsewhere[KEYID_SIZE];
-    int grant_error, key_error; /* answers in place of the proper ones */
+    char list[KEYID_SIZE], elsewhere[KEYID_SIZE], people[2][KEYID_SIZE]; /* bob and erin */
+    int grant_error, key_error, resolve_error; /* answers in place of the proper ones */
     size_t devices;             /* of the person whose key list is, when that is asked for */
     int calls;
 } service;
 static enum grants_mode mode = GRANTS_EMBED;
+static const char *const people[] = {"bob@example.com", "erin@example.com"};
 
 int rclient_grant(struct frame_client *c, const char *account, const char *keyid, const struct suite *s,
                   const unsigned char *epk, size_t epk_len, struct grant *out, struct err *e)
@@ -74,7 +75,27 @@ int rclient_key(struct frame_client *c, const char *account_or_keyid, struct jwk
     account[0] = 0;
     if (service.key_error)
         return err_set(e, service.key_error, "as told");
-    return strcmp(account_or_keyid, service.list) == 0 ? 0 : err_set(e, ERR_ABSENT, "no such key");
+    for (int i = 0; i < 2; i++)
+        if (strcmp(account_or_keyid, service.people[i]) == 0) {
+            strcpy(account, people[i]);
+            return 0;
+        }
+    if (strcmp(account_or_keyid, service.list) != 0)
+        return err_set(e, ERR_ABSENT, "no such key");
+    strcpy(account, "list@example.com");
+    return 0;
+}
+
+int rclient_resolve(struct frame_client *c, const char *address, struct address_info *out, struct err *e)
+{
+    (void)c;
+    service.calls++;
+    memset(out, 0, sizeof *out);
+    if (service.resolve_error)
+        return err_set(e, service.resolve_error, "as told");
+    out->kind = strcmp(address, "list@example.com") == 0 ? ADDRESS_LIST : ADDRESS_PERSON;
+    strcpy(out->account, address);
+    return 0;
 }
 
 /* An encrypted message to the list, to a list elsewhere and to a key that is no group's; eight grants each. */
@@ -106,10 +127,8 @@ static void fill_grants(size_t i, size_t n)
         abort();
 }
 
-static void compose(const char *eol, size_t recipients, size_t grants)
+static void compose_to(const char *eol, struct jwk *const *to, size_t recipients, size_t grants)
 {
-    struct jwk *to[] = {key_for("list@example.com", service.list), key_for("other@example.net", service.elsewhere),
-                        key_for(NULL, NULL)};
     struct buf type = BUF_INIT, body = BUF_INIT, crlf = BUF_INIT;
 
     jwe_free(&jwe);
@@ -126,12 +145,20 @@ static void compose(const char *eol, size_t recipients, size_t grants)
     for (size_t i = 0; i < crlf.len; i++)
         if (crlf.data[i] != '\r' || strcmp(eol, "\r\n") == 0)
             buf_append(&original, crlf.data + i, 1);
-    for (int i = 0; i < 3; i++)
-        jwk_free(&to[i]);
     buf_free(&type);
     buf_free(&body);
     buf_free(&crlf);
-    service.grant_error = service.key_error = service.calls = 0;
+    service.grant_error = service.key_error = service.resolve_error = service.calls = 0;
+}
+
+static void compose(const char *eol, size_t recipients, size_t grants)
+{
+    struct jwk *to[] = {key_for("list@example.com", service.list), key_for("other@example.net", service.elsewhere),
+                        key_for(NULL, NULL)};
+
+    compose_to(eol, to, recipients, grants);
+    for (int i = 0; i < 3; i++)
+        jwk_free(&to[i]);
 }
 
 static int apply(const char *account, enum grants_kind *kind, struct buf *out)
@@ -338,6 +365,78 @@ static void test_devices(void)
     buf_free(&out);
 }
 
+/* The keys named in what came out, in their order: 'b'ob, 'e'rin, 'l'ist, list elsewhere 'o', '?'; and what key opens of it. */
+static void check_parts(const struct buf *text, const char *wanted, const struct jwk *key, int opens)
+{
+    struct buf data = BUF_INIT, plain = BUF_INIT;
+    struct span header, body;
+    struct mailcrypt m;
+    char names[8] = "";
+
+    CU_ASSERT_FATAL(mailcrypt_find_message((struct span){text->data, text->len}, &header, &body, &m, NULL) == 0);
+    for (size_t i = 0; i < jwe_recipients(m.jwe); i++) {
+        struct jwe_recipient to;
+
+        CU_ASSERT(jwe_recipient(m.jwe, i, &to, NULL) == 0);
+        names[i] = !strcmp(to.kid, service.people[0]) ? 'b'
+                   : !strcmp(to.kid, service.people[1]) ? 'e'
+                   : !strcmp(to.kid, service.list)      ? 'l'
+                   : !strcmp(to.kid, service.elsewhere) ? 'o'
+                                                        : '?';
+    }
+    CU_ASSERT_STRING_EQUAL(names, wanted);
+    CU_ASSERT(mailcrypt_ciphertext(&m, &data, NULL) == 0);
+    CU_ASSERT((jwe_decrypt(m.jwe, key, &data, &plain, NULL) == 0) == opens);
+    CU_ASSERT(!opens || (plain.len == 5 && memcmp(plain.data, "hello", 5) == 0));
+    buf_free(&data);
+    buf_free(&plain);
+    mailcrypt_clear(&m);
+}
+
+/* What a sender sealed to several: each copy has its own person's part, and what anybody might read by. */
+static void test_others(void)
+{
+    struct jwk *bob = key_for(people[0], service.people[0]), *erin = key_for(people[1], service.people[1]);
+    struct jwk *ours = key_for("list@example.com", service.list), *far = key_for("x@example.net", service.elsewhere);
+    struct jwk *none = key_for(NULL, NULL);
+    struct buf out = BUF_INIT;
+    enum grants_kind kind;
+
+    for (int m = 0; m < 2; m++) {
+        mode = m ? GRANTS_ON_FETCH : GRANTS_EMBED;
+        compose_to("\n", (struct jwk *[]){erin, bob}, 2, 0);
+        CU_ASSERT(apply(people[0], &kind, &out) == 0 && kind == GRANTS_ENCRYPTED);
+        check_parts(&out, "b", bob, 1);
+        check_parts(&out, "b", erin, 0);
+        CU_ASSERT(strstr(buf_str(&out), "erin") == NULL);
+        CU_ASSERT(apply(people[1], &kind, &out) == 0);
+        check_parts(&out, "e", erin, 1);
+        /* nothing of hers: all stays */
+        CU_ASSERT(apply("carol@example.com", &kind, &out) == 0 && out.len == 0);
+        service.resolve_error = ERR_RETRY;
+        CU_ASSERT(apply(people[0], &kind, &out) == ERR_RETRY && out.len == 0);
+        compose_to("\r\n", (struct jwk *[]){bob, far, erin, ours, none}, 5, 0);
+        CU_ASSERT(apply(people[0], &kind, &out) == 0);
+        check_parts(&out, "bol?", bob, 1);
+        CU_ASSERT(apply("carol@example.com", &kind, &out) == 0);
+        check_parts(&out, "ol?", ours, 1);
+        /* what is left needs no second change */
+        buf_reset(&original);
+        buf_append(&original, out.data, out.len);
+        CU_ASSERT(apply("carol@example.com", &kind, &out) == 0 && out.len == 0);
+        compose_to("\n", (struct jwk *[]){erin}, 1, 0);
+        CU_ASSERT(apply(people[0], &kind, &out) == 0 && out.len == 0);
+    }
+    mode = GRANTS_EMBED;
+    memset(service.people, 0, sizeof service.people);
+    jwk_free(&bob);
+    jwk_free(&erin);
+    jwk_free(&ours);
+    jwk_free(&far);
+    jwk_free(&none);
+    buf_free(&out);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {{"a member gets her own grant and no other", test_member},
@@ -349,6 +448,7 @@ int main(void)
                                              {"no answer, no delivery", test_away},
                                              {"made on fetching: none", test_on_fetch},
                                              {"a person's devices get one each", test_devices},
+                                             {"another person's part is taken out", test_others},
                                              {"a whole JWE becomes two parts", test_whole}};
     int r = unit_main("lda-grants", tests, sizeof tests / sizeof *tests);
 
