@@ -20,7 +20,7 @@ int sandbox_recryptd(struct err *e);
 int sandbox_milter(struct err *e);
 /* recrypt-lda: files and directories of mailboxes; new sockets also towards mail servers; a process for each session. */
 int sandbox_lda(struct err *e);
-/* recrypt-imapfilter: its listening sockets and what waits on many at once; new sockets also towards IMAP servers; no files written. */
+/* recrypt-imapfilter: its listening sockets; new sockets also towards IMAP servers; nothing for files but reading the configuration. */
 int sandbox_imapfilter(struct err *e);
 
 /* True when this build can confine anything. */

@@ -24,6 +24,7 @@ IMAPFILTER_CORE = \
 IMAPFILTER_LIBS = libimap.a $(BASE_LIBS) $(SSL_LIBS) $(EVENT_LIBS) $(SYSTEMD_LIBS)
 recrypt_imapfilter_SOURCES = imapfilter/main.c $(IMAPFILTER_CORE)
 recrypt_imapfilter_LDADD = $(IMAPFILTER_LIBS)
+dist_man_MANS += doc/recrypt-imapfilter.8
 EXTRA_DIST += contrib/imapfilter.conf contrib/systemd/recrypt-imapfilter.service
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-imap

@@ -117,7 +117,7 @@ if [ -z "$RUN" ]; then
   installed() {
     local root; root=$(mktemp -d) || return
     (cd build/plain && make install DESTDIR="$root" >/dev/null) &&
-      for p in bin/recrypt sbin/recryptd sbin/recrypt-milter sbin/recrypt-lda sbin/recrypt-keystore; do
+      for p in bin/recrypt sbin/recryptd sbin/recrypt-milter sbin/recrypt-lda sbin/recrypt-imapfilter sbin/recrypt-keystore; do
         "$root/usr/local/$p" --version || return
       done && find "$root" -type f | sed "s|$root||"
     local status=$?; rm -rf "$root"; return $status

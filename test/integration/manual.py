@@ -96,7 +96,7 @@ def settings(source, manual, *samples):
 
 def guide(path, build, src, postconf):
     text = open(path).read()
-    programs = {"recryptd": "recryptd", "recrypt-milter": "recrypt-milter", "recrypt-lda": "recrypt-lda",
+    programs = {"recryptd": "recryptd", "recrypt-milter": "recrypt-milter", "recrypt-lda": "recrypt-lda", "recrypt-imapfilter": "recrypt-imapfilter",
                 "recrypt-keystore": "recrypt-keystore", "recrypt": "recrypt/recrypt"}
     fenced = [line for block in re.findall(r"^```\n(.*?)^```", text, re.M | re.S) for line in block.splitlines()]
     inline = re.findall(r"`([^`\n]+)`", re.sub(r"^```\n.*?^```", "", text, flags=re.M | re.S))
@@ -125,7 +125,7 @@ def guide(path, build, src, postconf):
             check(os.path.exists(os.path.join(src, "contrib/systemd", u)), f"{path}: no unit {u}")
     # Settings: ours, Postfix's, or Sendmail's.
     known = set(open(postconf).read().split())
-    for d in ("service", "milter", "lda"):
+    for d in ("service", "milter", "lda", "imapfilter"):
         known |= settings_in(os.path.join(src, d, "settings.c"))
     known |= set(re.findall(r"\w+", open(os.path.join(src, "contrib/sendmail/sendmail.mc")).read()))
     for name in set(re.findall(r"`([a-z]\w*_\w+)(?: *= *[^`]*)?`", text)):

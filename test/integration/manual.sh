@@ -2,7 +2,7 @@
 # manual.sh: what manual pages, samples and the administrator's guide say is what the programs know.
 . "$(dirname "$0")/tap.sh"
 tool="python3 $SRC/test/integration/manual.py"
-for p in recryptd recrypt-milter recrypt-lda recrypt-keystore; do
+for p in recryptd recrypt-milter recrypt-lda recrypt-imapfilter recrypt-keystore; do
   ok "$p(8) has the options of $p --help" $tool options "$BUILD/$p" "$SRC/doc/$p.8"
 done
 ok "recrypt(1) has each command's options" $tool commands "$BUILD/recrypt/recrypt" "$SRC/doc/recrypt.1"
@@ -12,16 +12,19 @@ ok "recrypt-milter(8) has its settings, and the sample no others" \
   $tool settings "$SRC/milter/settings.c" "$SRC/doc/recrypt-milter.8" "$SRC/contrib/recrypt-milter.conf"
 ok "recrypt-lda(8) has its settings, and the samples no others" \
   $tool settings "$SRC/lda/settings.c" "$SRC/doc/recrypt-lda.8" "$SRC/contrib/recrypt-lda.conf" "$SRC/contrib/recrypt-lda-local.conf"
+ok "recrypt-imapfilter(8) has its settings, and the sample no others" \
+  $tool settings "$SRC/imapfilter/settings.c" "$SRC/doc/recrypt-imapfilter.8" "$SRC/contrib/imapfilter.conf"
 
 # What is commented out in a sample is right as well: users and files of a real host aside, the program takes it.
 uncommented() { # PROGRAM SAMPLE
-  sed -E "s/^#([a-z_]+ *=|domain )/\1/; s/\"(recryptd|recrypt-milter|vmail|postfix)\"/\"$(id -un)\"/; s/=vmail/=$(id -un)/; /^socket_group|^tls_/d; s/0\.0\.0\.0/127.0.0.1/" \
+  sed -E "s/^#([a-z_]+ *=|domain )/\1/; s/\"(recryptd|recrypt-milter|recrypt-imap|vmail|postfix)\"/\"$(id -un)\"/; s/=vmail/=$(id -un)/; /^socket_group|^tls_|^listen_tls/d; s/0\.0\.0\.0/127.0.0.1/" \
     "$SRC/contrib/$2" >"$T/$2"
   "$BUILD/$1" -c "$T/$2" -n
 }
 ok "recryptd takes its whole sample" uncommented recryptd recryptd.conf
 ok "so does recrypt-milter" uncommented recrypt-milter recrypt-milter.conf
 ok "so does recrypt-lda" uncommented recrypt-lda recrypt-lda.conf
+ok "so does recrypt-imapfilter" uncommented recrypt-imapfilter imapfilter.conf
 
 # Postfix's parameters in samples and guide exist.
 mkdir "$T/postfix"

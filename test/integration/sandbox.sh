@@ -16,6 +16,7 @@ CONF
 printf '%s\n' "socket = \"unix:$T/run/milter.sock\"" "recryptd = \"unix:$T/run/recryptd.sock\"" "user = \"$me\"" >"$T/milter.conf"
 printf '%s\n' "lmtp_listen = \"unix:$T/run/lmtp.sock\"" "recryptd = \"unix:$T/run/recryptd.sock\"" "user = \"$me\"" \
   "mail_root = \"$T/mail\"" "log = stderr" >"$T/lda.conf"
+printf '%s\n' "listen = {\"unix:$T/run/imap.sock\"}" "recryptd = \"unix:$T/run/recryptd.sock\"" "user = \"$me\"" >"$T/imapfilter.conf"
 if [ ! -e "$BUILD/common/sandbox-filters.h" ]; then
   skip "sandbox" "built without libseccomp, or with sanitizers"
   tap_done
@@ -25,6 +26,7 @@ run() { # NAME
   case $1 in
     recryptd) start "$1" "$BUILD/recryptd" -f -c "$T/recryptd.conf"; wait_for 10 test -S "$T/run/recryptd.sock" ;;
     milter) start "$1" "$BUILD/recrypt-milter" -f -c "$T/milter.conf"; wait_for 10 test -S "$T/run/milter.sock" ;;
+    imapfilter) start "$1" "$BUILD/recrypt-imapfilter" -f -c "$T/imapfilter.conf"; wait_for 10 test -S "$T/run/imap.sock" ;;
     lda) start "$1" "$BUILD/recrypt-lda" -c "$T/lda.conf" --lmtp; wait_for 10 test -S "$T/run/lmtp.sock" ;;
   esac
 }
@@ -52,27 +54,27 @@ inject() { # PID CALL
 ended() { ! kill -0 "$1" || grep -q '^State:.Z' "/proc/$1/status"; }
 execve='(long)syscall(59L, "/bin/true", 0L, 0L)'
 [ "$(uname -m)" = x86_64 ] || can_gdb=
-for name in recryptd milter lda; do
+for name in recryptd milter lda imapfilter; do
   ok "$name starts" run $name
   victim=$pid
   ok "$name: confined, in every thread" wait_for 3 confined "$victim"
   if [ -n "$can_gdb" ]; then
     ok "$name: starting a program from inside of it ends it" inject "$victim" "$execve"
-    rm -f "$T/run/$name.sock" "$T/run/lmtp.sock"
+    rm -f "$T/run/$name.sock" "$T/run/lmtp.sock" "$T/run/imap.sock"
     ok "$name starts again" run $name
   else
     skip "$name: a forbidden call" "gdb is not there, or may not trace"
   fi
 done
-for name in recryptd milter lda; do
+for name in recryptd milter lda imapfilter; do
   sed 's/^sandbox.*//' "$T/$name.conf" >"$T/$name.open"; echo 'sandbox = no' >>"$T/$name.open"
 done
 ok "sandbox = no is accepted" sh -c "'$BUILD/recryptd' -n -c '$T/recryptd.open' && '$BUILD/recrypt-milter' -n -c '$T/milter.open' &&
-  '$BUILD/recrypt-lda' -n -c '$T/lda.open'"
+  '$BUILD/recrypt-lda' -n -c '$T/lda.open' && '$BUILD/recrypt-imapfilter' -n -c '$T/imapfilter.open'"
 
 # --- units
 if command -v systemd-analyze >/dev/null; then
-  for u in recryptd recrypt-milter recrypt-lda; do
+  for u in recryptd recrypt-milter recrypt-lda recrypt-imapfilter; do
     ok "systemd-analyze security: $u.service is below the threshold" systemd-analyze security --offline=true --threshold=40 "$SRC/contrib/systemd/$u.service"
     echo "# $(systemd-analyze security --offline=true "$SRC/contrib/systemd/$u.service" 2>/dev/null | tail -n 1)"
   done

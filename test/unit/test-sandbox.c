@@ -25,8 +25,8 @@
 typedef int enter(struct err *e);
 typedef long act(void); /* negative with errno = refused */
 
-static enter *const programs[] = {sandbox_recryptd, sandbox_milter, sandbox_lda};
-enum { RECRYPTD = 1, MILTER = 2, LDA = 4, ALL = 7 };
+static enter *const programs[] = {sandbox_recryptd, sandbox_milter, sandbox_lda, sandbox_imapfilter};
+enum { RECRYPTD = 1, MILTER = 2, LDA = 4, IMAPFILTER = 8, ALL = 15, PROGRAMS = 4 };
 
 enum outcome { DONE, REFUSED, ENDED, BROKEN };
 
@@ -52,7 +52,7 @@ static enum outcome run(enter *confine, act *what, int wanted_errno)
 /* The programs of the set do it; to the others it is forbidden. */
 static void allowed(const char *name, act *what, unsigned set)
 {
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < PROGRAMS; i++) {
         enum outcome got = run(programs[i], what, EPERM);
 #ifdef SECCOMP_ERRNO
         enum outcome forbidden = REFUSED;
@@ -68,7 +68,7 @@ static void allowed(const char *name, act *what, unsigned set)
 /* To the programs outside of the set it fails as on a machine that does not have it. */
 static void absent(act *what, int error, unsigned set)
 {
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < PROGRAMS; i++)
         CU_ASSERT_EQUAL(run(programs[i], what, error), set >> i & 1 ? DONE : REFUSED);
 }
 
@@ -255,17 +255,17 @@ static void test_by_program(void)
     allowed("kill", do_kill, MILTER | LDA);
     allowed("chown", do_chown, LDA);
     allowed("fsync", do_fsync, RECRYPTD | LDA);
-    allowed("epoll", do_epoll, RECRYPTD);
+    allowed("epoll", do_epoll, RECRYPTD | IMAPFILTER);
 }
 
 static void test_sockets(void)
 {
-    absent(do_inet, EAFNOSUPPORT, LDA);
+    absent(do_inet, EAFNOSUPPORT, LDA | IMAPFILTER);
     absent(do_packet, EAFNOSUPPORT, 0);
     absent(do_vsock, EAFNOSUPPORT, 0);
     allowed("unix", do_unix, ALL);
     if (do_inet6() == 0)
-        absent(do_inet6, EAFNOSUPPORT, LDA);
+        absent(do_inet6, EAFNOSUPPORT, LDA | IMAPFILTER);
 }
 
 static void test_ordinary(void)
