@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "fetch-stream.h"
 #include "fetch-xrecrypt.h"
@@ -60,6 +61,22 @@ static const char *reason(const struct fetch_imap *im)
     return im->session->imap_response ? im->session->imap_response : "";
 }
 
+/* As mailimap_has_extension, which does not survive an empty list. */
+static int has(const struct fetch_imap *im, const char *name)
+{
+    const struct mailimap_connection_info *info = im->session->imap_connection_info;
+    clist *list = info && info->imap_capability ? info->imap_capability->cap_list : NULL;
+
+    for (clistiter *i = list ? clist_begin(list) : NULL; i; i = clist_next(i)) {
+        const struct mailimap_capability *cap = clist_content(i);
+
+        if (cap->cap_type == MAILIMAP_CAPABILITY_NAME && cap->cap_data.cap_name &&
+            strcasecmp(cap->cap_data.cap_name, name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 /* ---- beginning and end ---- */
 
 static int starttls(struct fetch_imap *im, struct err *e)
@@ -80,7 +97,7 @@ static int log_in(struct fetch_imap *im, struct err *e)
 
     if ((r = command(im, "CAPABILITY", "capabilities", e)) < 0)
         return r;
-    if (mailimap_has_extension(im->session, "LOGINDISABLED"))
+    if (has(im, "LOGINDISABLED"))
         return err_set(e, ERR_DENIED, "%s takes no password on this connection", im->c->host);
     if ((r = fetch_password(im->c, &password, e)) < 0)
         goto out;
@@ -163,7 +180,7 @@ void fetch_imap_close(struct fetch_imap **im)
 
 int fetch_imap_has_grants(const struct fetch_imap *im)
 {
-    return mailimap_has_extension(im->session, "XRECRYPT");
+    return has(im, "XRECRYPT");
 }
 
 /* ---- the mailbox ---- */

@@ -1,7 +1,8 @@
 # recrypt fetch; what mail programs need to read sealed mail
 librecrypt_a_SOURCES += \
 	recrypt/fetch-conf.h recrypt/fetch-conf.c recrypt/fetch-url.c recrypt/fetch-mailbox.c recrypt/fetch-password.c \
-	recrypt/fetch-guard.h recrypt/fetch-guard.c recrypt/fetch-stream.h recrypt/fetch-stream.c \
+	recrypt/fetch-guard.h recrypt/fetch-guard.c recrypt/fetch-guard-item.h recrypt/fetch-guard-item.c \
+	recrypt/fetch-stream.h recrypt/fetch-stream.c \
 	recrypt/fetch-imap.h recrypt/fetch-imap.c recrypt/fetch-xrecrypt.h recrypt/fetch-xrecrypt.c \
 	recrypt/fetch-state.h recrypt/fetch-state.c recrypt/mark.h recrypt/mark.c \
 	recrypt/fetch-progress.h recrypt/fetch-progress.c \
@@ -10,7 +11,8 @@ librecrypt_a_SOURCES += \
 recrypt_recrypt_SOURCES += recrypt/cmd-fetch.c
 dist_noinst_SCRIPTS += test/integration/dovecot.sh test/integration/fetch.sh test/integration/clients.sh contrib/mutt/recrypt-mutt \
 	contrib/isync/recrypt-mbsync
-EXTRA_DIST += test/integration/clients.py test/integration/fetch-server.py contrib/mutt/muttrc contrib/mutt/mailcap contrib/isync/mbsyncrc
+EXTRA_DIST += test/fuzz/fuzz-fetch.c test/fuzz/corpus/fetch \
+	test/integration/clients.py test/integration/fetch-server.py contrib/mutt/muttrc contrib/mutt/mailcap contrib/isync/mbsyncrc
 
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-fetch-conf test/unit/test-mark test/unit/test-fetch-state test/unit/test-fetch-guard

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds fuzz targets with clang, libFuzzer, ASan and UBSan into $FUZZ_DIR (fuzz-build): build.sh SRCDIR NAME...
 # Every module of common/ is compiled once into an archive, from which each target takes what it needs; what else it needs
-# stands in its head ("fuzz-sources:"). Two compilers at a time, or $JOBS.
+# stands in its head ("fuzz-sources:", "fuzz-libs:"). Two compilers at a time, or $JOBS.
 set -eu
 top=$(cd "$1" && pwd); shift
 out=${FUZZ_DIR:-fuzz-build} jobs=${JOBS:-2}
@@ -24,7 +24,8 @@ done
 END
 cat >link.sh <<'END'
 more=$(sed -n "s| \* fuzz-sources: || p" "$top/test/fuzz/fuzz-$1.c" | tr ' ' '\n' | sed '/./!d; s|/|-|g; s|.*|obj/&.o|')
-$FUZZ_CC -fsanitize=fuzzer,address,undefined "$top/test/fuzz/fuzz-$1.c" $more libfuzzed.a $FUZZ_LIBS -o "fuzz-$1" || exit 255
+libs=$(sed -n "s| \* fuzz-libs: || p" "$top/test/fuzz/fuzz-$1.c")
+$FUZZ_CC -fsanitize=fuzzer,address,undefined "$top/test/fuzz/fuzz-$1.c" $more libfuzzed.a $FUZZ_LIBS $libs -o "fuzz-$1" || exit 255
 END
 # A changed header may be in all of them.
 [ ! -e libfuzzed.a ] || [ -z "$(find "$top" -name '*.h' -newer libfuzzed.a -print -quit)" ] || rm -f obj/*.o

@@ -229,7 +229,7 @@ wrong() { # WORD STATUS TEXT: then the honest server, and each message is there 
 }
 for w in 'honest 0 ' 'unasked 0 ' 'others 0 ' 'again 0 ' 'part 0 ' 'twice 0 ' 'long-search 0 ' 'preauth 0 ' 'small-size 0 ' \
   'xrecrypt-nil 0 ' 'xrecrypt-no 0 makes no grants' 'xrecrypt-garbage 0 ' 'xrecrypt-false 0 ' 'xrecrypt-quoted 0 ' \
-  'xrecrypt-huge 75 must not' 'garbage 75 makes no sense' 'bye 75 too many ?\[2J connections' 'silent 75 does not answer' 'no-answer 75 does not answer' \
+  'xrecrypt-huge 75 must not' 'garbage 75 must not' 'bye 75 too many ?\[2J connections' 'silent 75 does not answer' 'no-answer 75 does not answer' \
   'no-capability 0 ' 'logindisabled 77 takes no password' 'no-login 77 does not let' 'wrong-tag 75 makes no sense' \
   'no-validity 65 UIDVALIDITY' 'endless 75 must not' 'many 75 must not' 'parentheses 75 must not' 'bodystructure 75 must not' \
   'huge 75 must not' 'nul 75 must not' 'cut 75 ended the connection' 'missing 75 did not send' 'nil 75 did not send'; do
