@@ -28,6 +28,7 @@ struct filter {
     struct link *recryptd;
     struct peers *peers;
     long count;
+    unsigned large; /* sessions that have a long message in memory */
     uint32_t tag_mark; /* random: in the tags of the filter's own commands */
     uint32_t tag_count;
     LIST_HEAD(, session) sessions;

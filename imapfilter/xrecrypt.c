@@ -12,7 +12,8 @@
 enum {
     HEADER_OCTETS = 16 << 10,
     PART_OCTETS = 64 << 10,
-    LARGE_OCTETS = 1 << 20, /* of the few whose first piece did not tell */
+    LARGE_OCTETS = 4 << 20, /* of the few whose first piece did not tell */
+    LARGE_AT_ONCE = 4,      /* in all sessions */
     ANSWER_SPARE = 64 << 10 /* what else may stand in one answer */
 };
 
@@ -68,6 +69,7 @@ void xrecrypt_free(struct session *s)
     if (!x)
         return;
     link_cancel(&x->call);
+    s->filter->large -= (unsigned)x->one_large;
     imap_set_clear(&x->left);
     imap_set_clear(&x->large);
     buf_free(&x->answer);
@@ -151,30 +153,38 @@ static void send_search(struct session *s, struct xrecrypt *x)
     x->step = STEP_SEARCH;
 }
 
-/* 1 = messages are asked for, 0 = there are no more. */
+/* The next UIDs to fetch, "" when there are none: a chunk, or one of those that are long, of which few may be in memory. */
+static void next_set(struct session *s, struct xrecrypt *x, struct buf *out)
+{
+    size_t max = x->left.numbers ? GRANTS_MESSAGES_MAX : 1;
+    int busy = !x->left.numbers && x->large.numbers && s->filter->large >= LARGE_AT_ONCE;
+
+    if (busy)
+        fail(x, "UNAVAILABLE", "Too many long messages at once, try again later");
+    else if (imap_set_take(x->left.numbers ? &x->left : &x->large, max, out, NULL) < 0)
+        fail(x, "UNAVAILABLE", "Out of memory");
+}
+
+/* 1 = messages are asked for, 0 = there are no more, or something went wrong. */
 static int send_fetch(struct session *s, struct xrecrypt *x)
 {
     struct buf set = BUF_INIT;
-    int r;
+    int large = !x->left.numbers, some;
 
-    x->one_large = !x->left.numbers;
-    if (x->one_large)
-        r = imap_set_take(&x->large, 1, &set, NULL);
-    else
-        r = imap_set_take(&x->left, GRANTS_MESSAGES_MAX, &set, NULL);
-    if (r < 0) {
-        fail(x, "UNAVAILABLE", "Out of memory");
-    } else if ((r = set.len > 0)) {
+    next_set(s, x, &set);
+    some = set.len > 0 && !*x->failure;
+    if (some) {
+        x->one_large = large;
+        s->filter->large += (unsigned)large;
         session_tag(s, x->own_tag);
         session_to_backend(s,
                            "%s UID FETCH %s (UID BODY.PEEK[HEADER.FIELDS (CONTENT-TYPE CONTENT-TRANSFER-ENCODING)]<0.%d> "
                            "BODY.PEEK[1.MIME]<0.%d> BODY.PEEK[1]<0.%d>)\r\n",
-                           x->own_tag, buf_str(&set), HEADER_OCTETS, HEADER_OCTETS,
-                           x->one_large ? LARGE_OCTETS : PART_OCTETS);
+                           x->own_tag, buf_str(&set), HEADER_OCTETS, HEADER_OCTETS, large ? LARGE_OCTETS : PART_OCTETS);
         x->step = STEP_FETCH;
     }
     buf_free(&set);
-    return r > 0;
+    return some;
 }
 
 /* ---- from the backend ---- */
@@ -287,6 +297,8 @@ static void take_tagged(struct session *s, struct xrecrypt *x)
         snprintf(why, sizeof why, "More than %zu messages: ask for fewer at a time", s->settings->max_messages);
         fail(x, "LIMIT", why);
     }
+    s->filter->large -= (unsigned)x->one_large;
+    x->one_large = 0;
     x->step = STEP_PAUSE;
 }
 

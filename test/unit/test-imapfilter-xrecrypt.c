@@ -375,7 +375,7 @@ static void test_large(void)
 
     recryptd_run(1);
     compose(&big, to_bob, 1, 1, 200000);
-    compose(&huge, to_bob, 1, 1, 3000000);
+    compose(&huge, to_bob, 1, 1, 4000000);
     compose(&small, to_bob, 1, 0, 3000000);
     say(&p.client, "x UID XRECRYPT 1:3 " DEVICE "\r\n");
     CU_ASSERT(asked_fetch(&p, "1:3", 65536, tag));
@@ -384,18 +384,55 @@ static void test_large(void)
     send_mail(&p, 3, 3, &huge, 65536, "");
     done(&p, tag, "OK");
     CU_ASSERT(told(&p, 2, 2, &small, 2, ""));
-    CU_ASSERT(asked_fetch(&p, "1", 1048576, tag));
-    send_mail(&p, 1, 1, &big, 1048576, "");
+    CU_ASSERT(asked_fetch(&p, "1", 4194304, tag));
+    send_mail(&p, 1, 1, &big, 4194304, "");
     done(&p, tag, "OK");
     CU_ASSERT(told(&p, 1, 1, &big, 2, ""));
-    CU_ASSERT(asked_fetch(&p, "3", 1048576, tag));
-    send_mail(&p, 3, 3, &huge, 1048576, "");
+    CU_ASSERT(asked_fetch(&p, "3", 4194304, tag));
+    send_mail(&p, 3, 3, &huge, 4194304, "");
     done(&p, tag, "OK");
     CU_ASSERT(told(&p, 3, 3, &huge, -1, "") && hears(&p.client, "x OK UID XRECRYPT completed\r\n"));
     pair_close(&p);
     mail_clear(&big);
     mail_clear(&huge);
     mail_clear(&small);
+}
+
+/* Few sessions have a long message in memory at a time. */
+static void test_large_at_once(void)
+{
+    struct pair p[5];
+    struct mail big;
+    char tag[4096], first[4096];
+
+    recryptd_run(1);
+    compose(&big, to_bob, 1, 1, 100000);
+    for (int i = 0; i < 5; i++) {
+        p[i] = world_logged_in();
+        say(&p[i].client, "x UID XRECRYPT 1 " DEVICE "\r\n");
+        CU_ASSERT(asked_fetch(&p[i], "1", 65536, tag));
+        send_mail(&p[i], 1, 1, &big, 65536, "");
+        done(&p[i], tag, "OK");
+        if (i < 4)
+            CU_ASSERT(asked_fetch(&p[i], "1", 4194304, i ? tag : first));
+    }
+    CU_ASSERT(hears_line(&p[4].client, "x NO [UNAVAILABLE] Too many ", NULL));
+    send_mail(&p[0], 1, 1, &big, 4194304, "");
+    done(&p[0], first, "OK");
+    CU_ASSERT(told(&p[0], 1, 1, &big, 2, ""));
+    for (int i = 0; i < 4; i++)
+        pair_close(&p[i]);
+    for (int i = 0; i < 8; i++) {
+        say(&p[4].client, "x UID XRECRYPT 1 " DEVICE "\r\n");
+        CU_ASSERT(asked_fetch(&p[4], "1", 65536, tag));
+        send_mail(&p[4], 1, 1, &big, 65536, "");
+        done(&p[4], tag, "OK");
+        CU_ASSERT(asked_fetch(&p[4], "1", 4194304, tag));
+        done(&p[4], tag, "OK");
+        CU_ASSERT(hears(&p[4].client, "x OK UID XRECRYPT completed\r\n"));
+    }
+    pair_close(&p[4]);
+    mail_clear(&big);
 }
 
 static void test_refused(void)
@@ -522,6 +559,7 @@ int main(void)
         {"messages that go meanwhile", test_expunge},
         {"many messages", test_chunks},
         {"long first parts", test_large},
+        {"long ones in many sessions", test_large_at_once},
         {"what is refused", test_refused},
         {"recryptd is away, slow, confused", test_away},
         {"the client or the server goes", test_ends},
