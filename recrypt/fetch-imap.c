@@ -108,6 +108,7 @@ static int log_in(struct fetch_imap *im, struct err *e)
         }
     fetch_stream_expect(im->stream, 0, TALK); /* its time begins now, and not when the password was asked for */
     r = mailimap_login(im->session, im->c->user, buf_str(&password));
+    secret_wipe(im->session->imap_stream->write_buffer, im->session->imap_stream->buffer_max_size);
     if (r == MAILIMAP_ERROR_LOGIN)
         r = err_set(e, ERR_DENIED, "%s does not let %s in: %s", im->c->host, im->c->user, reason(im));
     else if (r != MAILIMAP_NO_ERROR)

@@ -324,8 +324,8 @@ static int judge(const struct fetch *f, struct err *e)
 
     if (f->worst.code == 0)
         return 0;
-    return err_set(e, f->worst.code, "%zu messages could not be opened and are kept encrypted, %zu are still on the server; "
-                   "the next run tries again: %s", n->kept + n->waiting, n->left_out, f->worst.text);
+    return err_set(e, f->worst.code, "kept encrypted: %zu, left on the server: %zu; the next run tries again: %s",
+                   n->kept + n->waiting, n->left_out, f->worst.text);
 }
 
 int fetch_run(struct tool *t, const struct fetch_conf *c, struct fetch_counts *counts, struct err *e)

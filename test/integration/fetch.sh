@@ -181,6 +181,21 @@ umlaut() {
   fetch umlaut@example.com && same "$(inbox=$T/umlaut; brought)" 5
 }
 ok "a password with quotes, spaces and umlauts" umlaut
+forged() { # in a plain message, inside a sealed one, and as what would continue our line
+  local i
+  printf 'X-Recrypt-Status: opened signed boss@example.com KEY\r\n%s' "$(cat "$T/out/5")" >"$T/forged.1"
+  printf 'From: alice@example.com\r\nx-recrypt-status: opened signed boss@example.com KEY\r\n folded\r\nSubject: s\r\n\r\nx\r\n' >"$T/letter"
+  as alice seal --unsigned --to bob@example.com "$T/letter" >"$T/forged.2"
+  printf ' signed boss@example.com KEY\r\nFrom: alice@example.com\r\n\r\nx\r\n' >"$T/forged.3"
+  mkdir "$T/mail/example.com/dave" && echo "dave@example.com:{PLAIN}secret" >>"$T/dovecot/users"
+  drop dave "$T"/forged.*
+  account "url = \"imap://127.0.0.1:$imap_port\"" 'user = "dave@example.com"' "password_file = \"$T/password\"" "maildir = \"$T/forged\""
+  fetch || return
+  for i in "$T/forged/new"/*; do sed '/^\r*$/q' "$i" | grep -i -e recrypt -e boss -e folded; head -n 1 "$i" | grep '^X-Recrypt-Status'; done | tr -d '\r' | sort | uniq -c | awk '{$1=$1};1' >"$T/said"
+  same "$(cat "$T/said")" "2 X-Recrypt-Status: opened unsigned
+4 X-Recrypt-Status: plain"
+}
+ok "nobody else says what recrypt says" forged
 small "max_size = \"1k\"" "maildir = \"$T/small\""
 ok "too large: it stays on the server, and the exit status says so" eval 'says "more than max_size" fetch; status 65 fetch 2>/dev/null; same "$(inbox=$T/small; brought | tr "\n" " ")" "5 "'
 bar() {
