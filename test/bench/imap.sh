@@ -7,7 +7,7 @@
 die() { echo "imap.sh: $*" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || die "Dovecot needs root to start"
 rounds=$SRC/test/bench/imap-rounds.py
-plain=$(imap_port) secure=$(imap_port) idle=$(imap_port) idle_backend=$(imap_port) grants=$(imap_port) relay=$(imap_port)
+plain=$(free_port) secure=$(free_port) idle=$(free_port) idle_backend=$(free_port) grants=$(free_port) relay=$(free_port)
 distinct=100 bob=bob@example.com list=list@example.com
 
 bench_servers() {

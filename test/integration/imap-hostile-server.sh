@@ -6,7 +6,7 @@
 imap_certificate >"$T/openssl.log" 2>&1
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
   -keyout "$T/other.key" -out "$T/other.pem" >>"$T/openssl.log" 2>&1
-server=$(imap_port) front=$(imap_port) front_tls=$(imap_port) limit=2
+server=$(free_port) front=$(free_port) front_tls=$(free_port) limit=2
 ok "a filter" imap_filter filter "$front" "$server" "login_timeout = \"${limit}s\"" 'timeout = "2s"'; main_pid=$filter_pid
 ok "one with STARTTLS to the server" imap_filter tls "$front_tls" "$server" "login_timeout = \"${limit}s\"" 'timeout = "2s"' \
   'backend_tls = "starttls"' 'backend_name = "localhost"' "backend_ca = \"$T/tls.pem\""; tls_pid=$filter_pid

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/tap.sh"
 . "$SRC/test/integration/imap-servers.sh"
 imap_certificate >"$T/openssl.log" 2>&1
-front=$(imap_port) secure=$(imap_port) strict=$(imap_port) limit=2
+front=$(free_port) secure=$(free_port) strict=$(free_port) limit=2
 ok "Dovecot starts" imap_dovecot 'mail_max_userip_connections = 1000'
 TLS_PORT=$secure
 ok "the filter starts" imap_filter filter "$front" "$server_port" "login_timeout = \"${limit}s\""; main_pid=$filter_pid

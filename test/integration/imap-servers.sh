@@ -7,21 +7,6 @@
 . "$SRC/contrib/cyrus/instance.sh"
 python=/usr/bin/python3
 
-# A free port below those that the kernel gives to clients.
-imap_port() {
-  "$python" - <<'PY'
-import random, socket
-while True:
-    with socket.socket() as s:
-        try:
-            s.bind(("127.0.0.1", random.randrange(10240, 32000)))
-        except OSError:
-            continue
-        print(s.getsockname()[1])
-        break
-PY
-}
-
 # tls.pem and tls.key for localhost.
 imap_certificate() {
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
@@ -37,7 +22,7 @@ imap_dovecot() { # LINE...
 
 imap_cyrus() {
   local d=$T/cyrus
-  server_port=$(imap_port)
+  server_port=$(free_port)
   # shellcheck disable=SC2086
   cyrus_prepare "$d" "$CYRUS" 127.0.0.1 "$server_port" $(seq -f 'u%g@example.com' 10 99) || return
   start syslog cyrus_log "$d"
@@ -46,19 +31,17 @@ imap_cyrus() {
   wait_for 10 listens "$server_port"
 }
 
-# imap_filter NAME PORT BACKEND LINE...: recrypt-imapfilter with these lines, listening on the port, in front of the server on
-# port BACKEND; an unprivileged user when we are root. Configuration in $T/NAME.conf, log in $T/NAME.log, process in $filter_pid.
+# imap_filter NAME PORT BACKEND LINE...: recrypt-imapfilter with the sample configuration and these lines, listening on the port, in
+# front of the server on port BACKEND; an unprivileged user when we are root. Configuration in $T/NAME.conf, log in $T/NAME.log, process in $filter_pid.
 # TLS_PORT, when it is set, is a port that begins with TLS.
 filter=$BUILD/recrypt-imapfilter
 imap_filter_conf() { # NAME PORT BACKEND LINE...
   local name=$1 port=$2 backend=$3; shift 3
   {
-    echo "listen = {\"inet:127.0.0.1:$port\"}"
-    [ -z "${TLS_PORT:-}" ] || echo "listen_tls = {\"inet:127.0.0.1:$TLS_PORT\"}"
-    printf 'backend = "inet:127.0.0.1:%s"\nrecryptd = "unix:%s"\n' "$backend" "$T/recryptd.sock"
-    printf '%s\n' 'max_per_address = 0' "tls_certificate = \"$T/tls.pem\"" "tls_key = \"$T/tls.key\""
-    [ "$(id -u)" != 0 ] || echo 'user = "nobody"'
-    printf '%s\n' "$@"
+    sed -e "s|^listen = .*|listen = {\"inet:127.0.0.1:$port\"}|; s|^listen_tls = .*|listen_tls = {${TLS_PORT:+\"inet:127.0.0.1:$TLS_PORT\"}}|" \
+      -e "s|127\.0\.0\.1:1143|127.0.0.1:$backend|; s|/run/recryptd/|$T/|; s|/etc/recrypt/tls-certificate|$T/tls|; s|/etc/recrypt/tls-key.pem|$T/tls.key|" \
+      -e "s|^user = .*|user = \"$([ "$(id -u)" != 0 ] || echo nobody)\"|" "$SRC/contrib/imapfilter.conf"
+    printf '%s\n' 'max_per_address = 0' "$@"
   } >"$T/$name.conf"
 }
 imap_filter() {

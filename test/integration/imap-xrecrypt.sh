@@ -40,7 +40,7 @@ mkdir "$T/out"
 seal $bob 1 >"$T/out/1"; seal $list 2 >"$T/out/2"; seal $far 3 >"$T/out/3"; letter 4 >"$T/out/4"; seal carol@example.com 5 >"$T/out/5"
 sed 's/^{.*/{"protected": [[[/; s/<1@/<6@/' "$T/out/1" >"$T/out/6"
 ok "what is kept of the list elsewhere is given to Bob's service" as bob open "$T/out/3"
-front=$(imap_port)
+front=$(free_port)
 imap_certificate >"$T/openssl.log" 2>&1
 ok "Dovecot and the filter" eval 'imap_dovecot &&
   imap_filter filter "$front" "$server_port" "recryptd = \"unix:$T/example.com/recryptd.sock\"" "timeout = \"3s\""'
@@ -62,7 +62,7 @@ ok "sets" xrecrypt sets "$front" "$phone"
 ok "no mailbox is selected" xrecrypt unselected "$front" "$phone"
 drop u10 "$T/out/1"
 ok "a login that the service does not know" xrecrypt stranger "$front" "$phone"
-few=$(imap_port)
+few=$(free_port)
 ok "a filter for five messages at a time" imap_filter few "$few" "$server_port" "recryptd = \"unix:$T/example.com/recryptd.sock\"" 'max_messages = 5'
 ok "six are too many" xrecrypt says "$few" "$phone" 1:* '[LIMIT]'
 

@@ -7,10 +7,10 @@ session() { "$python" "$SRC/test/integration/imap-session.py" "$@"; }
 large=$([ -n "${LONG:-}" ] && echo 67108864 || echo 8388608)
 
 imap_certificate >"$T/openssl.log" 2>&1
-plain=$(imap_port) secure=$(imap_port) to_tls=$(imap_port) to_starttls=$(imap_port)
+plain=$(free_port) secure=$(free_port) to_tls=$(free_port) to_starttls=$(free_port)
 ok "Dovecot starts" imap_dovecot 'login_trusted_networks = 127.0.0.1'
 TLS_PORT=$secure
-ok "the filter starts" imap_filter filter "$plain" "$server_port" 'backend_id = true'
+ok "the filter starts" imap_filter filter "$plain" "$server_port"
 main_pid=$filter_pid
 unset TLS_PORT
 ok "another one, with TLS to Dovecot" imap_filter tls "$to_tls" "$server_tls" 'backend_tls = "tls"' 'backend_name = "localhost"' "backend_ca = \"$T/dovecot/cert.pem\""
@@ -25,13 +25,13 @@ ok "and not the one that it made up" not grep -q '192\.0\.2\.6' "$T/dovecot.log"
 ok "the filter's log has it, and no password" bash -c "grep -q 'u20@example.com at 127.0.0.9: logged in' '$T/filter.log' && ! grep -q secret '$T'/filter.log"
 
 # Killed in the middle of APPEND and FETCH.
-killed=$(imap_port)
+killed=$(free_port)
 imap_filter_conf killed "$killed" "$server_port"
 ok "killed while messages come and go: none is lost, none is half" "$python" "$SRC/test/integration/imap-killed.py" "$killed" "$server_port" \
   "$([ -n "${LONG:-}" ] && echo 200 || echo 16)" "$filter" -f -c "$T/killed.conf"
 
 # Reload, limits, a server that is away.
-reload=$(imap_port) nobody=$(imap_port)
+reload=$(free_port) nobody=$(free_port)
 ok "another filter" imap_filter reload "$reload" "$server_port"; reload_pid=$filter_pid
 start kept "$python" "$SRC/test/integration/imap-session.py" kept "$reload" 3; kept_pid=$pid
 wait_for 5 grep -q ready "$T/kept.log"
@@ -50,13 +50,39 @@ ok "the old session knew nothing of all that" wait "$kept_pid"
 ok "eight, and no more" session crowd "$reload" 8
 imap_filter_conf reload "$reload" "$server_port" 'max_per_address = 0'
 ok "SIGHUP: no limit for an address" reloaded 'configuration reloaded'
+
+# Its certificate is replaced while it runs: root reads the key, and the program has given root up.
+TLS_PORT=$(free_port)
+certificate=$(free_port)
+ok "another filter, with TLS" imap_filter certificate "$certificate" "$server_port"; certificate_pid=$filter_pid
+serial() { openssl s_client -connect "127.0.0.1:$TLS_PORT" </dev/null 2>/dev/null | openssl x509 -noout -serial; }
+unchanged() { # LINE of the log, serial number
+  kill -HUP "$certificate_pid" && wait_for 5 grep -q "$1" "$T/certificate.log" && same "$(serial)" "$2"
+}
+first=$(serial)
+imap_certificate >>"$T/openssl.log" 2>&1
+ok "a new certificate" unchanged 'configuration reloaded' "$(openssl x509 -noout -serial -in "$T/tls.pem")"
+ok "is another one" not same "$(serial)" "$first"
+second=$(serial)
+cp "$T/tls.pem" "$T/tls.was"; echo broken >"$T/tls.pem"
+ok "a broken one: the former stays" unchanged 'former configuration stays' "$second"
+cp "$T/tls.was" "$T/tls.pem"
+if [ "$(id -u)" = 0 ]; then
+  chmod 600 "$T/tls.key"
+  ok "a key that only root can read: both stay" unchanged 'not readable any more' "$second"
+  chmod 644 "$T/tls.key"
+fi
+ok "no TLS before 1.2" not openssl s_client -tls1_1 -cipher 'ALL:@SECLEVEL=0' -connect "127.0.0.1:$TLS_PORT" </dev/null
+ok "clean stop" imap_filter_stop "$certificate_pid"
+unset TLS_PORT
+
 ok "sessions are told when it stops" session farewell "$reload" "$reload_pid"
 ok "clean stop" wait "$reload_pid"
 ok "its port is free at once" imap_filter reload "$reload" "$server_port" 'max_connections = 8'
 ok "max_connections" session crowd "$reload" 8
 
 # Wrong certificates, wrong configurations.
-wrong=$(imap_port)
+wrong=$(free_port)
 ok "a filter that looks for another name in Dovecot's certificate" imap_filter wrong "$wrong" "$server_tls" 'backend_tls = "tls"' \
   'backend_name = "imap.example.com"' "backend_ca = \"$T/dovecot/cert.pem\""
 ok "gives nobody's password away" session refused_for_now "$wrong"
