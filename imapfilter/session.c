@@ -322,7 +322,10 @@ static void set_reading(struct session *s)
         break;
     case PHASE_LOGIN:
     case PHASE_RELAY:
-        client = s->client.in.len <= IMAP_LINE_MAX && !stream_waiting(&s->backend);
+        /* Who waits for what it sends to be taken, and takes nothing itself, may send as much as one answer in pieces; refusals
+         * without end are for nobody. */
+        client = s->client.in.len <= IMAP_LINE_MAX && !stream_waiting(&s->backend) &&
+                 stream_waiting(&s->client) <= REPLIES_MAX + CHUNK;
         backend = !s->backend_held && !stream_waiting(&s->client);
         break;
     case PHASE_ENDING:

@@ -426,6 +426,40 @@ static void test_pressure(void)
     free(octets);
 }
 
+/* Refusals are the filter's own: who takes none of them is not listened to for ever. */
+static void test_refusals_untaken(void)
+{
+    enum { MANY = 16 << 20 };
+    static const char line[] = "1 COMPRESS DEFLATE\r\n";
+    char *octets = malloc(MANY);
+    struct pair p = world_logged_in();
+    size_t before = world_memory(), sent = 0, len = sizeof line - 1;
+    ssize_t n = 1;
+
+    for (size_t i = 0; i < MANY; i++)
+        octets[i] = line[i % len];
+    for (int idle = 0; sent < MANY && idle < 20;) {
+        if ((n = send(p.client.fd, octets + sent, MANY - sent, MSG_DONTWAIT)) > 0) {
+            sent += (size_t)n;
+            idle = 0;
+        } else {
+            (void)hears_nothing(&p.server);
+            idle++;
+        }
+    }
+    CU_ASSERT(sent < MANY);
+    CU_ASSERT(world_memory() < before + (2 << 20));
+    for (size_t i = 0; i < sent / len; i++)
+        if (!hears_line(&p.client, "1 NO [CANNOT]", NULL)) {
+            CU_FAIL("a refusal is missing");
+            break;
+        }
+    say(&p.client, line + sent % len);
+    CU_ASSERT(hears_line(&p.client, "1 NO [CANNOT]", NULL));
+    pair_close(&p);
+    free(octets);
+}
+
 static void test_limits(void)
 {
     struct pair p[3];
@@ -478,6 +512,7 @@ int main(void)
         {"malformed commands", test_malformed},
         {"ends of connections", test_ends},
         {"who takes nothing", test_pressure},
+        {"who takes no refusals", test_refusals_untaken},
         {"limits", test_limits},
         {"ends in order", stop},
     };
