@@ -8,7 +8,7 @@
 #include "devices.h"
 #include "list.h"
 
-enum { PENDING_MAX = 1024, CODE_LEAST = 5 };
+enum { PENDING_MAX = 1024, CODE_LEAST = 5, CODE_WHOLE = 20 };
 
 static int only_device(void *arg, const char *name, struct err *e)
 {
@@ -112,12 +112,26 @@ static int is_code(const char *code, const char *word)
     return same >= CODE_LEAST;
 }
 
+/* Has the word the form of a whole code? A device may be named like one: what the service puts before the person would then be
+ * taken for the device whose code she compared. */
+static int is_whole_code(const char *word)
+{
+    size_t n = 0;
+
+    for (; *word; word++)
+        if (*word != '-')
+            n += isalpha((unsigned char)*word) || (*word >= '2' && *word <= '7') ? 1 : CODE_WHOLE + 1;
+    return n == CODE_WHOLE;
+}
+
 /* The one request that the word means. */
 static int pending_find(const struct pending *p, const char *word, const struct device **out, struct err *e)
 {
+    int by_name = !is_whole_code(word);
+
     *out = NULL;
     for (size_t i = 0; i < p->count; i++) {
-        if (strcmp(p->at[i].name, word) != 0 && !is_code(p->at[i].code, word))
+        if (!(by_name && strcmp(p->at[i].name, word) == 0) && !is_code(p->at[i].code, word))
             continue;
         if (*out)
             return err_set(e, ERR_USAGE, "%s can mean %s (%s) or %s (%s): say the whole code that the device shows",
@@ -199,9 +213,15 @@ static int accepted_before(const struct list *l, const char *word, struct err *e
 
 static int accept_one(struct tool *t, struct list *l, const struct device *d, struct err *e)
 {
+    const struct roster_member *there = roster_find(&l->roster, d->member);
     struct profile p = device_profile(d);
     int r;
 
+    if (there && strcmp(there->key_udf, d->key_udf) != 0)
+        return err_set(e, ERR_EXISTS,
+                       "you have another device named %s; recrypt device reject %s, and on the new one choose another --name; or "
+                       "first: recrypt device remove %s",
+                       d->name, d->code, d->name);
     if (!sees_owner(d, &l->owner))
         return err_set(e, ERR_KEY,
                        "%s (%s) was shown another signature key than yours: somebody stands between it and your "

@@ -11,9 +11,10 @@
 #include "common/b64.h"
 #include "common/log.h"
 #include "common/sjson.h"
+#include "intake.h"
 #include "service.h"
 
-enum { WAIT_SECONDS = 86400, SHARE_STATEMENT_MAX = 32 << 10 };
+enum { WAIT_SECONDS = 86400, REQUEST_TEXT_MAX = 4 << 10, SHARE_STATEMENT_MAX = 32 << 10 };
 
 static int no_memory(struct err *e)
 {
@@ -81,8 +82,9 @@ static int put_text(struct service *s, enum device_text kind, const char *accoun
     return records_commit(&s->records, e);
 }
 
-/* 1: it is a device already, with these keys. A parked one has another way back. */
-static int check_name(struct service *s, const struct device *d, struct err *e)
+/* 1: it is a device already, with these keys. A parked one has another way back. That another device has the name is the owner's
+ * to know: to whoever guesses names, the request waits like any other. */
+static int check_itself(struct service *s, const struct device *d, struct err *e)
 {
     struct members m;
     const struct member *there;
@@ -91,35 +93,50 @@ static int check_name(struct service *s, const struct device *d, struct err *e)
     if (rc)
         return rc;
     there = members_find(&m, d->member);
-    if (there && (there->active || *there->parked)) {
+    if (there && (there->active || *there->parked) && !strcmp(there->key_udf, d->key_udf)) {
         char signer[JWK_UDF_SIZE];
 
         rc = jwk_udf(d->signer, signer);
-        rc = !rc && there->active && !strcmp(there->key_udf, d->key_udf) && !strcmp(there->signer, signer)
-                 ? 1
-                 : err_set(e, ERR_EXISTS, "%s is the name of a device already", d->name);
+        if (!rc && !strcmp(there->signer, signer))
+            rc = there->active ? 1 : err_set(e, ERR_EXISTS, "%s is parked", d->name);
     }
     members_clear(&m);
+    return rc;
+}
+
+/* Is there a request of that key, and signed by the same one? 1 = the very same, 0 = another, ERR_ABSENT. */
+static int compare_waiting(struct service *s, const struct device *d, const char *text, struct err *e)
+{
+    struct buf former = BUF_INIT;
+    struct device was;
+    int rc = device_text_get(&s->records, DEVICE_WAITING, d->account, d->key_udf, &former, NULL, e);
+
+    if (!rc && !strcmp(buf_str(&former), text)) {
+        rc = 1;
+    } else if (!rc && !(rc = device_read(buf_str(&former), former.len, &was, e))) {
+        if (!jwk_equal(was.signer, d->signer))
+            rc = err_set(e, ERR_SYNTAX, "another device's key");
+        device_clear(&was);
+    }
+    buf_free(&former);
     return rc;
 }
 
 static int wait_for_owner(struct service *s, struct request *rq, const struct device *d, const char *text,
                           struct err *e)
 {
-    struct buf former = BUF_INIT;
     int rc = devices_expire(&s->records, d->account, rq->now - WAIT_SECONDS, e);
 
-    rc = rc ? rc : device_text_get(&s->records, DEVICE_WAITING, d->account, d->key_udf, &former, NULL, e);
-    if (!rc && !strcmp(buf_str(&former), text))
-        goto out;
+    rc = rc ? rc : compare_waiting(s, d, text, e);
+    if (rc > 0)
+        return 0;
     if (rc == ERR_ABSENT)
         rc = has_room(s, DEVICE_WAITING, d->account, s->settings->device_requests, ERR_RETRY,
                       "too many devices are waiting for this person", e);
+    rc = rc ? rc : intake_take(s->intake, rq->caller->address, d->account, d->key_udf, rq->now, e);
     rc = rc ? rc : put_text(s, DEVICE_WAITING, d->account, d->key_udf, text, rq->now, e);
     if (!rc)
         log_info("%s asks to be a device of %s", d->member, d->account);
-out:
-    buf_free(&former);
     return rc;
 }
 
@@ -129,13 +146,15 @@ static int join_request(struct service *s, struct request *rq, const struct acco
     const char *text;
     int rc = sjson_string(rq->body, "Request", &text, e);
 
+    if (!rc && strlen(text) > REQUEST_TEXT_MAX)
+        rc = err_set(e, ERR_LIMIT, "Request: more than %d octets", REQUEST_TEXT_MAX);
     rc = rc ? rc : device_read(text, strlen(text), &d, e);
     if (rc)
         return rc;
     snprintf(rq->detail, sizeof rq->detail, "Request:%s", d.member);
     if (strcmp(d.account, a->address))
         rc = err_set(e, ERR_SYNTAX, "the request is for %s", d.account);
-    rc = rc ? rc : check_name(s, &d, e);
+    rc = rc ? rc : check_itself(s, &d, e);
     rc = rc ? rc : wait_for_owner(s, rq, &d, text, e);
     device_clear(&d);
     return rc < 0 ? rc : STATUS_OK;

@@ -11,7 +11,7 @@ libservice_a_SOURCES = \
 	service/audit.h service/audit.c \
 	service/cache.h service/cache.c \
 	service/grants.h service/grants.c \
-	service/quota.h service/quota.c \
+	service/quota.h service/quota.c service/intake.h service/intake.c \
 	service/service.h service/dispatch.c service/request.c service/hello.c service/person.c service/list.c \
 	service/change.h service/change.c service/members.c service/grant.c service/recrypt.c service/resolve.c \
 	service/jobs.h service/jobs.c service/fanout.c \

@@ -25,6 +25,7 @@ struct reader {
     const char *person;
     const char *name;    /* the device's member address, or person */
     const char *key_udf; /* of the device's key; NULL: the person's own */
+    int64_t now;
 };
 
 /* ---- what there is for a reader and a key, at first ---- */
@@ -130,6 +131,14 @@ static int make(const struct hot_grant *h, const struct epk *epk, struct entry_t
     return grant_make(t, h->r, h->tagkey, epk, h->statement, out, e);
 }
 
+/* Counted as what the same reader asks for with a signature is: who can put messages into a mailbox chooses ephemeral keys, too. */
+static int take_quota(struct service *s, const struct hot_grant *h, const struct reader *rd, struct err *e)
+{
+    const char *who = strcmp(h->groups[0], rd->person) ? rd->person : rd->name;
+
+    return quota_take(s->quota, h->groups[0], who, s->settings->quota, rd->now, e);
+}
+
 /* {"Grant","Device"?}; NULL: none. */
 static int item(struct service *s, struct json_object *from, const struct reader *rd, struct entry_tagger *t,
                 struct json_object **out, struct err *e)
@@ -152,8 +161,11 @@ static int item(struct service *s, struct json_object *from, const struct reader
     rc = lookup(s, keyid, rd, &h, e);
     rc = rc ? rc : make(h, &epk, t, &grant, e);
     epk_clear(&epk);
-    if (rc)
+    rc = rc ? rc : take_quota(s, h, rd, e);
+    if (rc) {
+        json_object_put(grant);
         return rc == ERR_ABSENT ? 0 : rc;
+    }
     answer = json_object_new_object();
     if (!answer || sjson_set_object(answer, "Grant", json_object_get(grant)) ||
         (h->device && sjson_set_object(answer, "Device", json_object_get(h->device)))) {
@@ -252,6 +264,7 @@ int grants_handle(struct service *s, struct request *rq, struct json_object *rep
     if (!rc && (!json_object_array_length(items) || json_object_array_length(items) > ITEMS_MAX))
         rc = err_set(e, ERR_LIMIT, "Items: not 1 to %d", ITEMS_MAX);
     rc = rc ? rc : find_reader(&a, &m, key_udf, &rd, &mute, e);
+    rd.now = rq->now;
     if (!rc)
         rc = !grants ? no_memory(e) : mute ? put_nulls(items, grants, e) : all(s, items, &rd, grants, &made, e);
     if (!rc) {
@@ -275,7 +288,7 @@ static int devices_grants(struct service *s, const struct account *a, const stru
     int rc = entry_tagger_new(&t, e);
 
     for (size_t i = 0; !rc && i < m->count; i++) {
-        const struct reader rd = {a->address, m->list[i].account, m->list[i].key_udf};
+        const struct reader rd = {.person = a->address, .name = m->list[i].account, .key_udf = m->list[i].key_udf};
         const struct hot_grant *h;
 
         if (!m->list[i].active)

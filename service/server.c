@@ -92,6 +92,7 @@ static int open_service(struct server *sv, struct err *e)
     rc = rc ? rc : nonces_new(NONCES_KEPT, &s->nonces, e);
     rc = rc ? rc : auth_new(&s->auth, e);
     rc = rc ? rc : quota_new(&s->quota, e);
+    rc = rc ? rc : quota_new(&s->intake, e);
     return rc ? rc : grants_new(&s->grants, e);
 }
 
@@ -245,6 +246,7 @@ static void shut(struct server *sv)
         event_base_free(sv->base);
     grants_free(&s->grants);
     quota_free(&s->quota);
+    quota_free(&s->intake);
     auth_free(&s->auth);
     nonces_free(&s->nonces);
     cache_free(&s->cache);

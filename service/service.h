@@ -32,6 +32,7 @@ struct service {
     struct auth *auth;
     struct grants *grants;
     struct quota *quota;
+    struct quota *intake; /* intake.h */
     struct audit *audit;
     int64_t jobs_swept; /* when fan-outs that are over were last cleared away (fanout.c) */
 };

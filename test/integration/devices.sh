@@ -126,13 +126,22 @@ ok "what it keeps is under the passphrase" not grep -rlE '"(d|b|tagkey)":' "$T/l
 ok "it is removed" device bob remove locked
 
 # ---- requests that must not pass ----
-ok "a second one with the name: refused" status 73 device watch connect $bob --name phone
-ok "it says what to do" says "choose another --name" device watch connect $bob --name phone
+code=$(device watch connect $bob --name phone | code_of)
+ok "a second one with the name waits: whose device has it is not told" same "$(device bob pending | cut -d' ' -f1,2)" "$code phone"
+ok "it cannot be accepted" status 73 device bob accept "$code"
+ok "it says what to do" says "choose another --name" device bob accept "$code"
+ok "nor by its name" status 73 device bob accept phone
+ok "the phone reads" opens phone "$T/own.eml"
+ok "it is rejected" says "rejected phone" device bob reject "$code"
 code=$(device watch connect $bob --name watch | code_of)
 ok "another name is fine" same "$(device bob pending | cut -d' ' -f1,2)" "$code watch"
 ok "it is rejected" says "rejected watch" device bob reject watch
 ok "and is gone" same "$(device bob pending 2>/dev/null)" ""
 ok "rejecting it again" status 66 device bob reject "$code"
+home sly
+sly=$(device sly connect $bob --name "$code" | code_of)
+ok "a device that is named like the code of another is not taken for it" status 66 device bob accept "$code"
+ok "only for itself" says "rejected $code" device bob reject "$sly"
 # A device that was told another signature key of Bob: the service, or who stands before it, lies to it.
 as mallory personal mallory@example.com >/dev/null
 foreign() { # a request for Bob that names Mallory's key as his
@@ -228,7 +237,9 @@ seal --to $bob --out "$T/fourth.eml"
 ok "the phone reads on" opens phone "$T/fourth.eml"
 ok "a new device reads under all three keys" connected watch watch
 for f in own third fourth list; do ok "it reads $f.eml" opens watch "$T/$f.eml"; done
-ok "not of another name by mistake" status 73 device mallory connect $bob --name watch
+code=$(device mallory connect $bob --name watch | code_of)
+ok "not of another name by mistake" status 73 device bob accept watch
+ok "and turned away" says "rejected watch" device bob reject "$code"
 
 # ---- grants in the message: a delivery agent with "grants = embed" ----
 python3 - "$T/example.com/recryptd.sock" "$T/fourth.eml" "$T/embedded.eml" <<'PY'

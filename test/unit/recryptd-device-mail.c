@@ -1,5 +1,6 @@
 /* What devices get for the mail of their person's mailbox: Grants and DeviceGrants over the socket, lists of other
  * services (recryptd-device.h). */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,6 +219,35 @@ void test_grants(void)
     CU_ASSERT_EQUAL(list_remove(&list, &carol), 201);
     CU_ASSERT_EQUAL(grants_of("carol@example.com", carols, items, ITEMS, out), 0);
     CU_ASSERT(!out[LIST].found);
+    for (int i = 0; i < ITEMS; i++)
+        sealed_clear(&m[i]);
+}
+
+/* A mailbox's grants count as others do: the messages in it may be the asker's own. */
+void test_grants_quota(void)
+{
+    struct sealed m[ITEMS];
+    struct grants_item items[ITEMS];
+    struct device_grants out[ITEMS];
+
+    make_mail(m, items);
+    world_configure(&w, DEVICE_SETTINGS "\nquota = 2");
+    world_signal(&w, SIGHUP);
+    CU_ASSERT(world_logged(&w, "configuration reloaded"));
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT_EQUAL_FATAL(grants_of("bob@example.com", tablet.is.key_udf, items, ITEMS, out), 0);
+        check_mail(&tablet, out, m);
+        device_grants_clear(out, ITEMS);
+    }
+    CU_ASSERT_EQUAL(grants_of("bob@example.com", tablet.is.key_udf, items, ITEMS, out), ERR_RETRY);
+    CU_ASSERT_EQUAL(grant_status(&tablet, &bob), 503);
+    /* the list's is one count for all of a person's devices, her own key's each device's own */
+    CU_ASSERT_EQUAL(grant_status(&phone, &list), 503);
+    CU_ASSERT_EQUAL(grant_status(&phone, &bob), 201);
+    world_configure(&w, DEVICE_SETTINGS);
+    world_signal(&w, SIGHUP);
+    CU_ASSERT(world_logged(&w, "configuration reloaded"));
+    CU_ASSERT_EQUAL(grant_status(&tablet, &bob), 201);
     for (int i = 0; i < ITEMS; i++)
         sealed_clear(&m[i]);
 }

@@ -9,6 +9,7 @@
 #include "service/cache.h"
 #include "service/devices.h"
 #include "service/hot.h"
+#include "service/intake.h"
 #include "service/quota.h"
 #include "service/records.h"
 #include "service/servicekey.h"
@@ -518,6 +519,42 @@ static void test_devices_damage(void)
     CU_ASSERT_EQUAL(records_commit(&r, &e), 0);
 }
 
+/* How many writes for address and account, each with a key of its own, until no more is taken. */
+static int intake(struct quota *q, const char *address, const char *account)
+{
+    static int number;
+    char key[16];
+    int n = 0, rc = 0;
+
+    for (; !rc && n < 100; n += !rc) {
+        snprintf(key, sizeof key, "K%d", ++number);
+        rc = intake_take(q, address, account, key, 86400, &e);
+        CU_ASSERT(!rc || rc == ERR_RETRY);
+    }
+    return n;
+}
+
+static void test_intake(void)
+{
+    struct quota *q;
+
+    CU_ASSERT_EQUAL_FATAL(quota_new(&q, &e), 0);
+    CU_ASSERT_EQUAL(intake(q, "192.0.2.1", "a"), 8);
+    CU_ASSERT_EQUAL(intake(q, "::ffff:192.0.2.1", "a"), 0); /* the same */
+    CU_ASSERT_EQUAL(intake(q, "192.0.2.2", "a"), 8);
+    CU_ASSERT_EQUAL(intake(q, "2001:db8::1", "a"), 8);
+    CU_ASSERT_EQUAL(intake(q, "2001:db8::ffff:0:0:1", "a"), 0); /* the same network */
+    CU_ASSERT_EQUAL(intake(q, "2001:db8:0:1::1", "a"), 8);
+    CU_ASSERT_EQUAL(intake(q, "192.0.2.2", "b"), 8);
+    CU_ASSERT_EQUAL(intake(q, "192.0.2.2", "c"), 8);
+    CU_ASSERT(intake(q, "192.0.2.2", "d") < 8); /* 32 in all */
+    CU_ASSERT_EQUAL(intake(q, "127.0.0.1", "a") + intake(q, "::1", "a") + intake(q, "?", "a"), 300);
+    for (int i = 0; i < 9; i++)
+        CU_ASSERT_EQUAL(intake_take(q, "127.0.0.1", "a", "one", 86400, &e), i < 8 ? 0 : ERR_RETRY);
+    CU_ASSERT_EQUAL(intake_take(q, "127.0.0.1", "a", "one", 2 * 86400, &e), 0);
+    quota_free(&q);
+}
+
 static void test_quota(void)
 {
     struct quota *q;
@@ -567,6 +604,7 @@ int main(void)
         {"devices that wait, are let in, and are not", test_devices},
         {"what is no device's record is told", test_devices_damage},
         {"quota by member and day", test_quota},
+        {"what strangers may have written", test_intake},
         {"damaged records are named", test_damage},
     };
     char command[128];

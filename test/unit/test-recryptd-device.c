@@ -15,7 +15,7 @@ struct roster devices;
 
 static void test_start(void)
 {
-    world_configure(&w, "registration = \"open\"\ndevices_max = 3\ndevice_requests = 3\nshares_max = 2");
+    world_configure(&w, DEVICE_SETTINGS);
     CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
     gadget_make(&phone, &bob, "phone", "X25519");
     gadget_make(&tablet, &bob, "tablet", "P-256");
@@ -25,6 +25,45 @@ static void test_start(void)
     CU_ASSERT_EQUAL(make_list(&list), 201);
     CU_ASSERT_EQUAL(list_add(&list, &bob), 201);
     CU_ASSERT_EQUAL(gets(&bob.address[0], "Roster"), 0);
+}
+
+/* What a stranger may have written: not long things, not under a key that another one signed for, and not for ever. */
+static void test_strangers(void)
+{
+    struct gadget eager, thief;
+    struct jwk *key;
+    char name[16], code[DEVICE_CODE_SIZE] = "", *kid = malloc(5001);
+    int status = 201, n;
+
+    gadget_make(&eager, &bob, "eager", "X25519");
+    memset(kid, 'k', 5000);
+    kid[5000] = '\0';
+    CU_ASSERT_EQUAL(jwk_set_kid(eager.sign, kid), 0);
+    gadget_ask(&eager, "eager");
+    CU_ASSERT(eager.request.len > 5000);
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&eager.request)), 400);
+    jwk_set_kid(eager.sign, NULL);
+    for (n = 0; n < 20 && status == 201; n++) {
+        memcpy(code, eager.is.code, sizeof code);
+        snprintf(name, sizeof name, "eager%d", n);
+        gadget_ask(&eager, name);
+        status = join("bob@example.com", buf_str(&eager.request));
+    }
+    CU_ASSERT_EQUAL(status, 503);
+    CU_ASSERT_EQUAL(n, 9);
+    CU_ASSERT_EQUAL(pending(&bob), 1);
+    CU_ASSERT_EQUAL(leave(&bob, "bob@example.com", code), 201); /* the last that was taken */
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&phone.request)), 201);
+    gadget_make(&thief, &bob, "thief", "X25519");
+    key = thief.key;
+    thief.key = phone.key;
+    gadget_ask(&thief, "phone");
+    thief.key = key;
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&thief.request)), 400);
+    CU_ASSERT_EQUAL(leave(&bob, "bob@example.com", phone.is.code), 201); /* not replaced */
+    gadget_clear(&eager);
+    gadget_clear(&thief);
+    free(kid);
 }
 
 static void test_asking(void)
@@ -100,7 +139,10 @@ static void test_letting_in(void)
     CU_ASSERT_EQUAL(pending(&bob), 0);
     gadget_clear(&uninvited);
     gadget_make(&uninvited, &bob, "phone", "X25519");
-    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&uninvited.request)), 409);
+    /* another one of that name: told to its owner, and to nobody else */
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&uninvited.request)), 201);
+    CU_ASSERT_EQUAL(pending(&bob), 1);
+    CU_ASSERT_EQUAL(leave(&bob, "bob@example.com", uninvited.is.code), 201);
     gadget_clear(&uninvited);
     /* a device with the person's own signature key */
     gadget_make(&uninvited, &bob, "self", "X25519");
@@ -338,12 +380,14 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         {"people and a list", test_start},
+        {"what strangers may have written here", test_strangers},
         {"asking to be let in, with every fault refused", test_asking},
         {"letting in, with every fault refused", test_letting_in},
         {"every refusal of a grant is the same", test_refusals},
         {"lists by way of the device group, of every suite", test_chain},
         {"lists of other services, by what the person leaves here", test_share},
         {"Grants: a mailbox's messages, for a device", test_grants},
+        {"Grants: they count", test_grants_quota},
         {"Grants: who is removed gets none at once", test_grants_end},
         {"Grants: many, and malformed ones", test_grants_many},
         {"DeviceGrants: a delivery's, for each device", test_device_grants},
