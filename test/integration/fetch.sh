@@ -14,6 +14,7 @@ command -v dovecot >/dev/null || { skip "fetch" "Dovecot is not installed"; tap_
 service_conf example.com open
 for p in alice bob; do mkdir -m 700 "$T/$p"; printf 'service "example.com" { url = "%s" }\n' "$(url example.com)" >"$T/$p/recrypt.conf"; done
 service_start example.com
+dovecot_people=dave
 dovecot_start || { echo "Bail out! Dovecot does not start"; cat "$T/dovecot.log"; exit 1; }
 account() { # LINE...: bob's section
   { printf 'service "example.com" { url = "%s" }\nimap "bob@example.com" {\n' "$(url example.com)"; printf '  %s\n' "$@"; echo '}'; } >"$T/bob/recrypt.conf"
@@ -187,7 +188,7 @@ forged() { # in a plain message, inside a sealed one, and as what would continue
   printf 'From: alice@example.com\r\nx-recrypt-status: opened signed boss@example.com KEY\r\n folded\r\nSubject: s\r\n\r\nx\r\n' >"$T/letter"
   as alice seal --unsigned --to bob@example.com "$T/letter" >"$T/forged.2"
   printf ' signed boss@example.com KEY\r\nFrom: alice@example.com\r\n\r\nx\r\n' >"$T/forged.3"
-  mkdir "$T/mail/example.com/dave" && echo "dave@example.com:{PLAIN}secret" >>"$T/dovecot/users"
+  mkdir "$T/mail/example.com/dave"
   drop dave "$T"/forged.*
   account "url = \"imap://127.0.0.1:$imap_port\"" 'user = "dave@example.com"' "password_file = \"$T/password\"" "maildir = \"$T/forged\""
   fetch || return
