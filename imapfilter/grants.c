@@ -205,9 +205,10 @@ int grants_answers(const struct grants *g, struct buf *out, struct err *e)
             break;
         r = buf_printf(out, "* %u FETCH (UID %u XRECRYPT ", m->number, m->uid);
         if (r == 0 && json.len)
-            r = buf_printf(out, "{%zu}\r\n%s", json.len, buf_str(&json));
+            r = buf_printf(out, "{%zu}\r\n", json.len);
         else
             r = r ? r : buf_puts(out, "NIL");
+        r = r ? r : buf_append(out, json.data, json.len);
         r = r ? r : buf_append(out, m->others.data, m->others.len);
         r = r ? r : buf_puts(out, ")\r\n");
         if (r < 0)

@@ -14,6 +14,7 @@ enum {
     PART_OCTETS = 64 << 10,
     LARGE_OCTETS = 4 << 20, /* of the few whose first piece did not tell */
     LARGE_AT_ONCE = 4,      /* in all sessions */
+    ASKED_MAX = 2,          /* chunks that are with recryptd: one to work on, one to go on with */
     ANSWER_SPARE = 64 << 10 /* what else may stand in one answer */
 };
 
@@ -24,6 +25,13 @@ enum step {
     STEP_PAUSE   /* nothing is with the backend */
 };
 enum taken { TAKEN_TAGGED, TAKEN_SEARCH, TAKEN_FETCH };
+
+/* A chunk that is with recryptd, or has its answer and waits to be told. */
+struct asked {
+    struct session *session;
+    struct grants *grants;
+    struct link_call *call;
+};
 
 struct xrecrypt {
     char tag[IMAP_TAG_MAX + 1];
@@ -39,8 +47,8 @@ struct xrecrypt {
     size_t skip;  /* octets of the SEARCH answer before its numbers */
     uint64_t beyond;
     struct buf answer;
-    struct grants *filling, *waiting; /* the chunk from the backend; the one before it, with recryptd */
-    struct link_call *call;
+    struct grants *filling;           /* the chunk that comes from the backend */
+    struct asked *asked[ASKED_MAX];   /* those before it, in order; NULL behind the last */
     size_t matched, encrypted;
     char failure[300]; /* "" = none so far */
 };
@@ -62,19 +70,29 @@ static void fail_error(struct xrecrypt *x, const struct err *e)
     fail(x, "UNAVAILABLE", "No grants at present, try again later");
 }
 
+static void asked_free(struct asked **a)
+{
+    if (!*a)
+        return;
+    link_cancel(&(*a)->call);
+    grants_free(&(*a)->grants);
+    free(*a);
+    *a = NULL;
+}
+
 void xrecrypt_free(struct session *s)
 {
     struct xrecrypt *x = s->xrecrypt;
 
     if (!x)
         return;
-    link_cancel(&x->call);
+    for (size_t i = 0; i < ASKED_MAX; i++)
+        asked_free(&x->asked[i]);
     s->filter->large -= (unsigned)x->one_large;
     imap_set_clear(&x->left);
     imap_set_clear(&x->large);
     buf_free(&x->answer);
     grants_free(&x->filling);
-    grants_free(&x->waiting);
     free(x->text);
     free(x);
     s->xrecrypt = NULL;
@@ -196,7 +214,7 @@ static int filled(const struct xrecrypt *x)
 
 static int untold(const struct xrecrypt *x)
 {
-    return x->waiting || filled(x);
+    return x->asked[0] || filled(x);
 }
 
 int xrecrypt_takes(struct session *s, struct span text)
@@ -332,53 +350,76 @@ void xrecrypt_piece(struct session *s, struct span data)
 
 /* ---- recryptd ---- */
 
-static void ask(struct session *s, struct xrecrypt *x);
+static void ask(struct xrecrypt *x, struct asked *a);
 
 static void on_answer(void *arg, struct json_object *reply, int code, const struct err *why)
 {
-    struct session *s = arg;
+    struct asked *a = arg;
+    struct session *s = a->session;
     struct xrecrypt *x = s->xrecrypt;
     struct err e = *why;
     int r = code;
 
-    x->call = NULL;
+    a->call = NULL;
     if (r == 0)
-        r = grants_reply(x->waiting, reply, &e);
+        r = grants_reply(a->grants, reply, &e);
     e.code = r;
     if (r < 0)
         fail_error(x, &e);
     else
-        ask(s, x);
+        ask(x, a);
     session_settle(s);
 }
 
-/* The next request for the chunk that waits, unless all has been asked for. */
-static void ask(struct session *s, struct xrecrypt *x)
+/* The next request for a chunk, unless all has been asked for. */
+static void ask(struct xrecrypt *x, struct asked *a)
 {
+    const struct session *s = a->session;
     struct json_object *body;
     struct err e = {0};
-    int r = grants_request(x->waiting, s->account, x->device, &body, &e);
+    int r = grants_request(a->grants, s->account, x->device, &body, &e);
 
     if (r == 0 && body)
-        r = link_call(s->filter->recryptd, "Grants", body, s->settings->timeout, on_answer, s, &x->call, &e);
+        r = link_call(s->filter->recryptd, "Grants", body, s->settings->timeout, on_answer, a, &a->call, &e);
     json_object_put(body);
     if (r < 0)
         fail_error(x, &e);
 }
 
+/* The chunk that was being filled goes to recryptd. */
+static void hand_over(struct session *s, struct xrecrypt *x)
+{
+    size_t i = 0;
+
+    while (x->asked[i])
+        i++;
+    if (!(x->asked[i] = calloc(1, sizeof *x->asked[i]))) {
+        fail(x, "UNAVAILABLE", "Out of memory");
+        return;
+    }
+    x->asked[i]->session = s;
+    x->asked[i]->grants = x->filling;
+    x->filling = NULL;
+    ask(x, x->asked[i]);
+}
+
 /* ---- going on ---- */
 
+/* The first chunk's answers go to the client. */
 static void tell(struct session *s, struct xrecrypt *x)
 {
     struct buf text = BUF_INIT;
     struct err e = {0};
 
-    if (grants_answers(x->waiting, &text, &e) < 0)
+    if (grants_answers(x->asked[0]->grants, &text, &e) < 0)
         fail_error(x, &e);
     else
         session_send(s, &text);
     buf_free(&text);
-    grants_free(&x->waiting);
+    asked_free(&x->asked[0]);
+    for (size_t i = 1; i < ASKED_MAX; i++)
+        x->asked[i - 1] = x->asked[i];
+    x->asked[ASKED_MAX - 1] = NULL;
 }
 
 static void finish(struct session *s, struct xrecrypt *x)
@@ -398,8 +439,8 @@ static int give_up(struct session *s, struct xrecrypt *x)
 {
     int held = s->backend_held;
 
-    link_cancel(&x->call);
-    grants_free(&x->waiting);
+    for (size_t i = 0; i < ASKED_MAX; i++)
+        asked_free(&x->asked[i]);
     grants_free(&x->filling);
     x->barrier = s->backend_held = 0;
     if (x->step != STEP_PAUSE)
@@ -408,19 +449,16 @@ static int give_up(struct session *s, struct xrecrypt *x)
     return 1;
 }
 
-/* The chunk goes on to recryptd, and the one before it to the client. */
+/* Chunks go on to recryptd, and from there to the client. */
 static void move_on(struct session *s, struct xrecrypt *x)
 {
     while (!*x->failure) {
-        if (x->waiting && !x->call && grants_complete(x->waiting)) {
+        if (x->asked[0] && !x->asked[0]->call && grants_complete(x->asked[0]->grants))
             tell(s, x);
-        } else if (!x->waiting && (x->barrier || x->step == STEP_PAUSE) && filled(x)) {
-            x->waiting = x->filling;
-            x->filling = NULL;
-            ask(s, x);
-        } else {
+        else if (!x->asked[ASKED_MAX - 1] && (x->barrier || x->step == STEP_PAUSE) && filled(x))
+            hand_over(s, x);
+        else
             return;
-        }
     }
 }
 
@@ -448,7 +486,7 @@ int xrecrypt_goes_on(struct session *s)
         return 0;
     if (send_fetch(s, x) || *x->failure)
         return *x->failure ? give_up(s, x) : 0;
-    if (x->waiting)
+    if (x->asked[0])
         return 0;
     finish(s, x);
     return 1;

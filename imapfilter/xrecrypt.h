@@ -1,7 +1,7 @@
 /* xrecrypt.h - UID XRECRYPT (doc/xrecrypt.md).
  *
  * Once all commands before it are answered, the filter asks the backend for the messages' beginnings on the same connection, a chunk at a
- * time, and recryptd for the grants of one chunk while the backend works on the next; so memory is bounded whatever was asked for. The
+ * time, and recryptd for the grants of two chunks while the backend works on the next; so memory is bounded whatever was asked for. The
  * client's next commands wait. Its own commands' answers are taken out of the stream, everything else passes; a message's number is told
  * before anything passes that would change it.
  */
