@@ -153,7 +153,7 @@ static int key_json(const struct grants_item *k, const struct device_grants *d, 
     if (r == 0 && *d->device_keyid) {
         device = json_object_new_object();
         r = !device || sjson_set_string(device, "kid", d->device_keyid) < 0 ? no_memory(e)
-                                                                           : put_grant(device, "grant", &d->device, e);
+                                                                            : put_grant(device, "grant", &d->device, e);
         if (r == 0 && sjson_set_object(one, "device", json_object_get(device)) < 0)
             r = no_memory(e);
     }

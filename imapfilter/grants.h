@@ -1,4 +1,5 @@
-/* grants.h - some messages of one UID XRECRYPT: whose keys each is encrypted to, what recryptd grants, and the answers about it. */
+/* grants.h - some messages of one UID XRECRYPT: whose keys each is encrypted to, what recryptd grants, and the answers
+ * about it. */
 #ifndef RECRYPT_IMAPFILTER_GRANTS_H
 #define RECRYPT_IMAPFILTER_GRANTS_H
 
@@ -22,8 +23,9 @@ struct grants {
     size_t key_count, asked, answered;
 };
 
-/* Adds a message. others is copied. truncated: its part may go on. 1 = added and encrypted (for somebody), 0 = added, and there is nothing to ask for;
- * ERR_LIMIT: not added, since more of it is needed to tell. ERR_SYSTEM. f belongs to the caller. */
+/* Adds a message. others is copied. truncated: its part may go on. 1 = added and encrypted (for somebody), 0 = added,
+ * and there is nothing to ask for; ERR_LIMIT: not added, since more of it is needed to tell. ERR_SYSTEM. f belongs to
+ * the caller. */
 int grants_add(struct grants *g, const struct imap_fetch *f, const struct buf *others, int truncated, struct err *e);
 
 /* The body of the next request to recryptd; NULL with 0: everything has been asked for. ERR_SYSTEM. */

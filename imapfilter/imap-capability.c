@@ -4,9 +4,9 @@
 
 #include "imap-line.h"
 
-static const char *const mechanisms[] = {"PLAIN",         "LOGIN",         "CRAM-MD5",      "SCRAM-SHA-1",
-                                         "SCRAM-SHA-224", "SCRAM-SHA-256", "SCRAM-SHA-384", "SCRAM-SHA-512",
-                                         "SCRAM-SHA3-512", "OAUTHBEARER",  "XOAUTH2",       NULL};
+static const char *const mechanisms[] = {"PLAIN",          "LOGIN",         "CRAM-MD5",      "SCRAM-SHA-1",
+                                         "SCRAM-SHA-224",  "SCRAM-SHA-256", "SCRAM-SHA-384", "SCRAM-SHA-512",
+                                         "SCRAM-SHA3-512", "OAUTHBEARER",   "XOAUTH2",       NULL};
 
 int imap_mechanism(struct span name)
 {
@@ -46,7 +46,8 @@ unsigned imap_capabilities(struct span list)
 
 static int passes(struct span w, const struct imap_front *front, int may_login)
 {
-    static const char *const ours[] = {"STARTTLS", "LOGINDISABLED", "UNAUTHENTICATE", "X-UNAUTHENTICATE", "XRECRYPT", NULL};
+    static const char *const ours[] = {"STARTTLS",         "LOGINDISABLED", "UNAUTHENTICATE",
+                                       "X-UNAUTHENTICATE", "XRECRYPT",      NULL};
 
     for (const char *const *o = ours; *o; o++)
         if (imap_is(w, *o))

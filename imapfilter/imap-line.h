@@ -9,8 +9,8 @@
 
 enum { IMAP_TAG_MAX = 128 };
 
-/* Where one reads. Functions that return 0 have moved on; a negative code (ERR_SYNTAX unless said otherwise) leaves the place as
- * it was. */
+/* Where one reads. Functions that return 0 have moved on; a negative code (ERR_SYNTAX unless said otherwise) leaves the
+ * place as it was. */
 struct imap_cursor {
     const unsigned char *at, *end;
 };
@@ -25,8 +25,8 @@ struct span imap_run(struct imap_cursor *c, const char *stop);
 /* Up to nine digits and what fits into 32 bits. */
 int imap_number(struct imap_cursor *c, uint32_t *out);
 
-/* An atom (of ASTRING-CHARs), a quoted string or a literal ("{n}" or "{n+}", CRLF, n octets, all in one text); its octets appended.
- * ERR_SYNTAX, ERR_LIMIT, ERR_SYSTEM. imap_string: not an atom. */
+/* An atom (of ASTRING-CHARs), a quoted string or a literal ("{n}" or "{n+}", CRLF, n octets, all in one text); its
+ * octets appended. ERR_SYNTAX, ERR_LIMIT, ERR_SYSTEM. imap_string: not an atom. */
 int imap_astring(struct imap_cursor *c, struct buf *out);
 int imap_string(struct imap_cursor *c, struct buf *out);
 
@@ -37,8 +37,8 @@ int imap_put_string(struct buf *out, const void *data, size_t len);
 int imap_is(struct span s, const char *word);
 int imap_begins(struct span s, const char *word);
 
-/* "tag SP name [SP uid_name] rest": name is a command's, and when that is UID, also_name the word behind it. rest begins behind the
- * last name, so with its space. ERR_SYNTAX: no tag or no name. tag is filled when there is one. */
+/* "tag SP name [SP uid_name] rest": name is a command's, and when that is UID, also_name the word behind it. rest
+ * begins behind the last name, so with its space. ERR_SYNTAX: no tag or no name. tag is filled when there is one. */
 struct imap_command {
     struct span tag, name, uid_name, rest;
 };
@@ -51,8 +51,8 @@ enum imap_answer {
     IMAP_CONTINUATION, /* "+" */
     IMAP_TAGGED        /* everything else */
 };
-/* word: OK, CAPABILITY, a tagged answer's status ...; number: of "* 12 FETCH", whose word is FETCH; rest: what follows the word and
- * its space. A text that is no answer is IMAP_TAGGED with empty spans. */
+/* word: OK, CAPABILITY, a tagged answer's status ...; number: of "* 12 FETCH", whose word is FETCH; rest: what follows
+ * the word and its space. A text that is no answer is IMAP_TAGGED with empty spans. */
 struct imap_reply {
     enum imap_answer kind;
     struct span tag, word, rest;

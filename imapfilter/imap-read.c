@@ -19,7 +19,8 @@ static void keep_tail(struct imap_reader *r, const unsigned char *data, size_t l
     r->tail_len = stay + len;
 }
 
-static int long_line(struct imap_reader *r, const unsigned char *data, size_t len, const unsigned char *lf, size_t *used)
+static int long_line(struct imap_reader *r, const unsigned char *data, size_t len, const unsigned char *lf,
+                     size_t *used)
 {
     *used = lf ? (size_t)(lf - data) + 1 : len;
     keep_tail(r, data, *used);
@@ -75,7 +76,8 @@ struct span imap_text(const unsigned char *line, size_t len)
     return (struct span){line, len};
 }
 
-/* The announcement at the end of a text: 1 and where it begins; 0 = none; ERR_SYNTAX = one with a number out of range. */
+/* The announcement at the end of a text: 1 and where it begins; 0 = none; ERR_SYNTAX = one with a number out of range.
+ */
 static int announced(struct span text, int client, struct imap_literal *out, size_t *begin)
 {
     size_t at = text.len, digits = 0;

@@ -1,7 +1,7 @@
 /* imap-read.h - takes a stream of IMAP (RFC 3501, 9051) apart into lines and literals, in whatever pieces it arrives.
  *
- * Copies nothing: the caller keeps what was not used and comes back with it and more behind it. Literals are counted, never
- * searched. That a literal follows is for the caller to say, who knows whose line it is.
+ * Copies nothing: the caller keeps what was not used and comes back with it and more behind it. Literals are counted,
+ * never searched. That a literal follows is for the caller to say, who knows whose line it is.
  */
 #ifndef RECRYPT_IMAP_READ_H
 #define RECRYPT_IMAP_READ_H
@@ -45,12 +45,12 @@ struct imap_literal {
     uint64_t octets;
     int waits; /* the sender waits for a continuation request before it sends them ({n}); {n+} does not */
 };
-/* Does a server's line (its text, or the last octets of it) end in a literal's announcement? Status responses have a literal in
- * their response code only. 1, 0. */
+/* Does a server's line (its text, or the last octets of it) end in a literal's announcement? Status responses have a
+ * literal in their response code only. 1, 0. */
 int imap_server_literal(struct span text, struct imap_literal *out);
 int imap_status_literal(struct span text, struct imap_literal *out);
-/* Does a client's line? Strict: 1, 0, or ERR_SYNTAX where one reader would see a literal and another one none (inside quotes,
- * behind an atom, a number out of range): nobody may act on such a line. */
+/* Does a client's line? Strict: 1, 0, or ERR_SYNTAX where one reader would see a literal and another one none (inside
+ * quotes, behind an atom, a number out of range): nobody may act on such a line. */
 int imap_client_literal(struct span text, struct imap_literal *out);
 /* ERR_SYNTAX: CR or NUL inside the text. */
 int imap_client_check(struct span text);

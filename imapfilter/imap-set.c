@@ -101,7 +101,8 @@ int imap_set_parse(struct span text, struct imap_set *out, struct err *e)
 
 int imap_set_add(struct imap_set *s, uint32_t number)
 {
-    if (s->count > s->first && s->ranges[s->count - 1].high != UINT32_MAX && s->ranges[s->count - 1].high + 1 == number) {
+    if (s->count > s->first && s->ranges[s->count - 1].high != UINT32_MAX &&
+        s->ranges[s->count - 1].high + 1 == number) {
         s->ranges[s->count - 1].high = number;
         s->numbers++;
         return 0;
@@ -120,7 +121,8 @@ int imap_set_take(struct imap_set *s, size_t max, struct buf *out, size_t *taken
 
         if ((uint64_t)high - low + 1 > max - got)
             high = low + (uint32_t)(max - got) - 1;
-        r = low == high ? buf_printf(out, "%s%u", got ? "," : "", low) : buf_printf(out, "%s%u:%u", got ? "," : "", low, high);
+        r = low == high ? buf_printf(out, "%s%u", got ? "," : "", low)
+                        : buf_printf(out, "%s%u:%u", got ? "," : "", low, high);
         got += (size_t)(high - low) + 1;
         if (high == f->high)
             s->first++;

@@ -115,7 +115,8 @@ int imap_device(struct span text, char out[JWK_UDF_SIZE])
 
 static int trusted_field(struct span name)
 {
-    static const char *const prefixes[] = {"x-originating-", "x-connected-", "x-session-", "x-proxy-", "x-forward-", NULL};
+    static const char *const prefixes[] = {"x-originating-", "x-connected-", "x-session-",
+                                           "x-proxy-",       "x-forward-",   NULL};
 
     for (const char *const *p = prefixes; *p; p++)
         if (imap_begins(name, *p))

@@ -191,8 +191,8 @@ int link_new(struct event_base *base, const char *address, struct link **out, st
     return 0;
 }
 
-int link_call(struct link *l, const char *name, struct json_object *body, int64_t seconds, link_answer *wants, void *arg,
-              struct link_call **out, struct err *e)
+int link_call(struct link *l, const char *name, struct json_object *body, int64_t seconds, link_answer *wants,
+              void *arg, struct link_call **out, struct err *e)
 {
     struct buf frame = BUF_INIT;
     struct link_call *c;

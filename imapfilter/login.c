@@ -1,6 +1,6 @@
-/* Commands before login. Each is read whole, understood, and sent on in the form in which it was understood, literals waited for; the
- * next one is not looked at before it is answered. So filter and backend cannot be made to see different commands, and who logged in is
- * who the filter thinks it was. */
+/* Commands before login. Each is read whole, understood, and sent on in the form in which it was understood, literals
+ * waited for; the next one is not looked at before it is answered. So filter and backend cannot be made to see
+ * different commands, and who logged in is who the filter thinks it was. */
 #include "login.h"
 
 #include <stdlib.h>
@@ -206,8 +206,9 @@ static void run(struct session *s)
     static const struct {
         const char *name;
         void (*run)(struct session *, const struct imap_command *);
-    } table[] = {{"LOGIN", do_login},         {"AUTHENTICATE", do_authenticate}, {"CAPABILITY", do_simple},
-                 {"NOOP", do_simple},         {"LOGOUT", do_simple},             {"ID", do_id},
+    } table[] = {{"LOGIN", do_login},       {"AUTHENTICATE", do_authenticate},
+                 {"CAPABILITY", do_simple}, {"NOOP", do_simple},
+                 {"LOGOUT", do_simple},     {"ID", do_id},
                  {"STARTTLS", do_starttls}};
     struct login *l = s->login;
     struct imap_command c;
@@ -360,7 +361,8 @@ static void find_account(struct session *s)
         r = imap_account((struct span){l->user.data, l->user.len}, s->settings->user_domain, account, &e);
     if (r == 0 && !(s->account = strdup(account)))
         session_drop(s, "out of memory");
-    log_info("%s: logged in%s%s%s", session_name(s), s->secure ? ", TLS" : "", r ? ", no grants: " : "", r ? e.text : "");
+    log_info("%s: logged in%s%s%s", session_name(s), s->secure ? ", TLS" : "", r ? ", no grants: " : "",
+             r ? e.text : "");
 }
 
 int login_tagged(struct session *s, const struct imap_reply *reply)

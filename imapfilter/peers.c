@@ -70,8 +70,8 @@ static struct peer *find(struct bucket *b, const uint64_t address[2])
     struct peer *one;
 
     SLIST_FOREACH(one, b, link)
-        if (one->address[0] == address[0] && one->address[1] == address[1])
-            return one;
+    if (one->address[0] == address[0] && one->address[1] == address[1])
+        return one;
     return NULL;
 }
 

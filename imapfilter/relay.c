@@ -1,4 +1,5 @@
-/* What passes: after login both ways, octet for octet but for lists of capabilities and a few commands; before it the backend's answers. */
+/* What passes: after login both ways, octet for octet but for lists of capabilities and a few commands; before it the
+ * backend's answers. */
 #include <string.h>
 
 #include "login.h"
@@ -33,8 +34,11 @@ static int relay_continuation(struct session *s)
     return 1;
 }
 
-static void relay_tagged(struct session *s)
+static void relay_tagged(struct session *s, const struct imap_reply *reply)
 {
+    /* A line that is no answer at all ends no command. */
+    if (!reply->tag.len || !(imap_is(reply->word, "OK") || imap_is(reply->word, "NO") || imap_is(reply->word, "BAD")))
+        return;
     if (s->outstanding)
         s->outstanding--;
     if (s->outstanding)
@@ -53,7 +57,8 @@ static void rewrite(struct session *s, struct span text, struct span list, struc
     struct imap_front front = session_front(s);
     const unsigned char *behind = list.data + list.len;
 
-    if (buf_append(out, text.data, (size_t)(list.data - text.data)) < 0 || imap_capability_list(list, &front, out) < 0 ||
+    if (buf_append(out, text.data, (size_t)(list.data - text.data)) < 0 ||
+        imap_capability_list(list, &front, out) < 0 ||
         buf_append(out, behind, (size_t)(text.data + text.len - behind)) < 0 || buf_puts(out, "\r\n") < 0)
         session_drop(s, "out of memory");
 }
@@ -76,7 +81,7 @@ static int answer_begins(struct session *s, struct span text, int whole, struct 
     } else if (reply.kind == IMAP_CONTINUATION) {
         pass = relay_continuation(s);
     } else if (reply.kind == IMAP_TAGGED) {
-        relay_tagged(s);
+        relay_tagged(s, &reply);
     }
     if (!pass || s->phase == PHASE_ENDING || !imap_capability_find(text, &list))
         return pass;

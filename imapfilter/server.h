@@ -13,8 +13,8 @@ struct listeners {
 int server_listen(const struct settings *s, struct listeners *out, struct err *e);
 void server_unlisten(struct listeners *l);
 
-/* Raises the limit of open files as far as it goes, and lowers max_connections to what is possible then. Before root's rights are
- * dropped. */
+/* Raises the limit of open files as far as it goes, and lowers max_connections to what is possible then. Before root's
+ * rights are dropped. */
 void server_raise_limit(struct settings *s);
 
 /* Takes settings and listeners. Confines the process when settings say so. 0 after a signal, ERR_SYSTEM. */

@@ -33,7 +33,8 @@ const char *session_name(const struct session *s)
     char host[INET6_ADDRSTRLEN + 32] = "a local socket";
 
     if (s->peer.ss_family != AF_UNIX)
-        (void)getnameinfo((const struct sockaddr *)&s->peer, sizeof s->peer, host, sizeof host, NULL, 0, NI_NUMERICHOST);
+        (void)getnameinfo((const struct sockaddr *)&s->peer, sizeof s->peer, host, sizeof host, NULL, 0,
+                          NI_NUMERICHOST);
     snprintf(text, sizeof text, "%s%s%s", s->account ? s->account : "", s->account ? " at " : "", host);
     return text;
 }
@@ -322,8 +323,8 @@ static void set_reading(struct session *s)
         break;
     case PHASE_LOGIN:
     case PHASE_RELAY:
-        /* Who waits for what it sends to be taken, and takes nothing itself, may send as much as one answer in pieces; refusals
-         * without end are for nobody. */
+        /* Who waits for what it sends to be taken, and takes nothing itself, may send as much as one answer in pieces;
+         * refusals without end are for nobody. */
         client = s->client.in.len <= IMAP_LINE_MAX && !stream_waiting(&s->backend) &&
                  stream_waiting(&s->client) <= REPLIES_MAX + CHUNK;
         backend = !s->backend_held && !stream_waiting(&s->client);

@@ -151,7 +151,8 @@ static int read_backend(cfg_t *cfg, struct settings *s, struct err *e)
     if ((r = conf_resolve(s->backend, s->backends, SETTINGS_BACKENDS_MAX, &s->backend_count, host, e)) < 0)
         return err_prefix(e, "backend");
     if (kind == BACKEND_TLS + 1 && !all_local(s))
-        return err_set(e, ERR_USAGE, "backend_tls: passwords and mail would go to %s in the clear: say starttls, tls, or plain",
+        return err_set(e, ERR_USAGE,
+                       "backend_tls: passwords and mail would go to %s in the clear: say starttls, tls, or plain",
                        s->backend);
     s->backend_tls = kind == BACKEND_TLS + 1 ? BACKEND_PLAIN : (enum backend_tls)kind;
     s->backend_id = cfg_getbool(cfg, "backend_id") == cfg_true;

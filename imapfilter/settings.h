@@ -37,14 +37,14 @@ struct settings {
     SSL_CTX *back; /* NULL: plain */
     int backend_id;
     enum plaintext_login plaintext_login;
-    char *user_domain; /* "" = none */
+    char *user_domain;                            /* "" = none */
     int64_t login_timeout, idle_timeout, timeout; /* seconds */
-    long max_per_address;  /* 0 = no limit */
-    size_t max_messages;   /* of one UID XRECRYPT */
+    long max_per_address;                         /* 0 = no limit */
+    size_t max_messages;                          /* of one UID XRECRYPT */
 };
 
-/* *out has one reference. former (may be NULL) gives certificate and key when the new ones cannot be read without root's rights.
- * ERR_USAGE, ERR_ABSENT, ERR_SYSTEM. */
+/* *out has one reference. former (may be NULL) gives certificate and key when the new ones cannot be read without
+ * root's rights. ERR_USAGE, ERR_ABSENT, ERR_SYSTEM. */
 int settings_load(const char *path, const struct settings *former, struct settings **out, struct err *e);
 struct settings *settings_hold(struct settings *s);
 void settings_release(struct settings **s);

@@ -24,7 +24,8 @@ static void greet(struct session *s)
     if (imap_capability_list(all, &front, &list) < 0)
         session_drop(s, "out of memory");
     else
-        session_reply(s, "* OK [CAPABILITY %s] %s\r\n", buf_str(&list), l->greeting.len ? buf_str(&l->greeting) : "ready");
+        session_reply(s, "* OK [CAPABILITY %s] %s\r\n", buf_str(&list),
+                      l->greeting.len ? buf_str(&l->greeting) : "ready");
     buf_free(&list);
     buf_free(&l->capabilities);
     buf_free(&l->greeting);
@@ -61,7 +62,8 @@ static void tell_who(struct session *s)
     name_of((const struct sockaddr *)&s->peer, sizeof s->peer, peer, peer_port);
     name_of((const struct sockaddr *)&local, len, here, here_port);
     snprintf(text, sizeof text,
-             "ID (\"x-originating-ip\" \"%s\" \"x-originating-port\" \"%s\" \"x-connected-ip\" \"%s\" \"x-connected-port\" \"%s\")",
+             "ID (\"x-originating-ip\" \"%s\" \"x-originating-port\" \"%s\" \"x-connected-ip\" \"%s\" "
+             "\"x-connected-port\" \"%s\")",
              peer, peer_port, here, here_port);
     ask(s, SETUP_ID, text);
 }

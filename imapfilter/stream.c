@@ -248,8 +248,8 @@ int stream_secure(struct stream *s, SSL *ssl, int server, struct err *e)
         SSL_set_connect_state(ssl);
     s->securing = 1;
     s->reading = 1;
-    /* Client or server, the socket can be written to: the first step is made from the event loop, so that nothing is told from
-     * inside of this function. */
+    /* Client or server, the socket can be written to: the first step is made from the event loop, so that nothing is
+     * told from inside of this function. */
     if (event_add(&s->readable, NULL) < 0 || event_add(&s->writable, NULL) < 0)
         return err_set(e, ERR_SYSTEM, "no event");
     return 0;

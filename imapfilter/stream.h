@@ -1,8 +1,9 @@
-/* stream.h - one end of a session: a socket that never blocks, plain or TLS, what was read of it and not used yet, and what waits
- * to be written.
+/* stream.h - one end of a session: a socket that never blocks, plain or TLS, what was read of it and not used yet, and
+ * what waits to be written.
  *
- * libevent waits; reading and writing is done here and not by its bufferevents, which read 4 KB at a time, keep a buffer each, and
- * write a turn of the loop later: that is most of what a filter can add to a round trip. An idle stream holds no buffer.
+ * libevent waits; reading and writing is done here and not by its bufferevents, which read 4 KB at a time, keep a
+ * buffer each, and write a turn of the loop later: that is most of what a filter can add to a round trip. An idle
+ * stream holds no buffer.
  */
 #ifndef RECRYPT_IMAPFILTER_STREAM_H
 #define RECRYPT_IMAPFILTER_STREAM_H
@@ -19,8 +20,8 @@ enum stream_event {
     STREAM_CONNECTED, /* what stream_connect began */
     STREAM_SECURE,    /* what stream_secure began */
     STREAM_READABLE,
-    STREAM_DRAINED,   /* nothing waits to be written any more */
-    STREAM_FAILED     /* connection or handshake failed, or the peer does not take anything any more; error tells */
+    STREAM_DRAINED, /* nothing waits to be written any more */
+    STREAM_FAILED   /* connection or handshake failed, or the peer does not take anything any more; error tells */
 };
 
 struct stream;
@@ -28,8 +29,8 @@ struct stream;
 typedef void stream_handler(void *arg, struct stream *s, enum stream_event what);
 
 struct stream {
-    int fd;       /* -1 = closed */
-    SSL *ssl;     /* NULL = plain */
+    int fd;         /* -1 = closed */
+    SSL *ssl;       /* NULL = plain */
     struct buf in;  /* the owner's: read and not used yet */
     struct buf out; /* waits to be written, from done on */
     size_t done;
@@ -40,8 +41,8 @@ struct stream {
     char error[128];
 };
 
-/* fd is non-blocking and belongs to the stream from here on; it is not read before stream_read_on. ERR_SYSTEM: fd is still the
- * caller's. */
+/* fd is non-blocking and belongs to the stream from here on; it is not read before stream_read_on. ERR_SYSTEM: fd is
+ * still the caller's. */
 int stream_open(struct stream *s, struct event_base *base, int fd, stream_handler *handler, void *arg, struct err *e);
 /* Makes a socket and begins to connect it. ERR_RETRY, ERR_SYSTEM. */
 int stream_connect(struct stream *s, struct event_base *base, const struct sockaddr *to, socklen_t len,

@@ -22,7 +22,7 @@ enum step {
     STEP_WAIT,   /* for the answers to earlier commands */
     STEP_SEARCH, /* which messages there are */
     STEP_FETCH,
-    STEP_PAUSE   /* nothing is with the backend */
+    STEP_PAUSE /* nothing is with the backend */
 };
 enum taken { TAKEN_TAGGED, TAKEN_SEARCH, TAKEN_FETCH };
 
@@ -39,16 +39,16 @@ struct xrecrypt {
     char own_tag[24];
     enum step step;
     enum taken taken;
-    int barrier;  /* the backend is held until what is there has been told */
-    int one_large;/* the message being fetched is one of large */
-    char *text;   /* the set as it was written; NULL: left has it */
+    int barrier;   /* the backend is held until what is there has been told */
+    int one_large; /* the message being fetched is one of large */
+    char *text;    /* the set as it was written; NULL: left has it */
     struct imap_set left, large;
     struct imap_search search;
-    size_t skip;  /* octets of the SEARCH answer before its numbers */
+    size_t skip; /* octets of the SEARCH answer before its numbers */
     uint64_t beyond;
     struct buf answer;
-    struct grants *filling;           /* the chunk that comes from the backend */
-    struct asked *asked[ASKED_MAX];   /* those before it, in order; NULL behind the last */
+    struct grants *filling;         /* the chunk that comes from the backend */
+    struct asked *asked[ASKED_MAX]; /* those before it, in order; NULL behind the last */
     size_t matched, encrypted;
     char failure[300]; /* "" = none so far */
 };
@@ -131,7 +131,8 @@ static int read_arguments(struct session *s, const struct imap_command *c, struc
         refuse(s, c, "NO [CANNOT] Malformed key id of a device");
         return -1;
     }
-    if ((x->left.star || x->left.numbers > GRANTS_MESSAGES_MAX) && !(x->text = strndup((const char *)set.data, set.len))) {
+    if ((x->left.star || x->left.numbers > GRANTS_MESSAGES_MAX) &&
+        !(x->text = strndup((const char *)set.data, set.len))) {
         refuse(s, c, "NO [UNAVAILABLE] Out of memory");
         return -1;
     }
@@ -171,7 +172,8 @@ static void send_search(struct session *s, struct xrecrypt *x)
     x->step = STEP_SEARCH;
 }
 
-/* The next UIDs to fetch, "" when there are none: a chunk, or one of those that are long, of which few may be in memory. */
+/* The next UIDs to fetch, "" when there are none: a chunk, or one of those that are long, of which few may be in
+ * memory. */
 static void next_set(struct session *s, struct xrecrypt *x, struct buf *out)
 {
     size_t max = x->left.numbers ? GRANTS_MESSAGES_MAX : 1;
@@ -195,10 +197,11 @@ static int send_fetch(struct session *s, struct xrecrypt *x)
         x->one_large = large;
         s->filter->large += (unsigned)large;
         session_tag(s, x->own_tag);
-        session_to_backend(s,
-                           "%s UID FETCH %s (UID BODY.PEEK[HEADER.FIELDS (CONTENT-TYPE CONTENT-TRANSFER-ENCODING)]<0.%d> "
-                           "BODY.PEEK[1.MIME]<0.%d> BODY.PEEK[1]<0.%d>)\r\n",
-                           x->own_tag, buf_str(&set), HEADER_OCTETS, HEADER_OCTETS, large ? LARGE_OCTETS : PART_OCTETS);
+        session_to_backend(
+            s,
+            "%s UID FETCH %s (UID BODY.PEEK[HEADER.FIELDS (CONTENT-TYPE CONTENT-TRANSFER-ENCODING)]<0.%d> "
+            "BODY.PEEK[1.MIME]<0.%d> BODY.PEEK[1]<0.%d>)\r\n",
+            x->own_tag, buf_str(&set), HEADER_OCTETS, HEADER_OCTETS, large ? LARGE_OCTETS : PART_OCTETS);
         x->step = STEP_FETCH;
     }
     buf_free(&set);
@@ -247,7 +250,8 @@ int xrecrypt_takes(struct session *s, struct span text)
 static void take_search(struct session *s, struct xrecrypt *x, struct span data)
 {
     size_t max = s->settings->max_messages;
-    int r = imap_search_feed(&x->search, (struct span){data.data + x->skip, data.len - x->skip}, max, &x->left, &x->beyond);
+    int r =
+        imap_search_feed(&x->search, (struct span){data.data + x->skip, data.len - x->skip}, max, &x->left, &x->beyond);
 
     x->skip = 0;
     if (r == 0 && !s->mid_answer)

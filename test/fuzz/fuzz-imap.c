@@ -1,7 +1,8 @@
 /* The IMAP filter's parser. The first octet says what the others are.
- * identity: a stream is the same lines and literals in whatever pieces it comes; lists of capabilities, sets, FETCH answers' other items,
- * ID and accounts that were written are read again as the same.
- * fuzz-sources: imapfilter/imap-read.c imapfilter/imap-line.c imapfilter/imap-capability.c imapfilter/imap-set.c imapfilter/imap-fetch.c imapfilter/imap-who.c
+ * identity: a stream is the same lines and literals in whatever pieces it comes; lists of capabilities, sets, FETCH
+ * answers' other items, ID and accounts that were written are read again as the same. fuzz-sources:
+ * imapfilter/imap-read.c imapfilter/imap-line.c imapfilter/imap-capability.c imapfilter/imap-set.c
+ * imapfilter/imap-fetch.c imapfilter/imap-who.c
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -120,7 +121,8 @@ static void capabilities(struct span text)
 
     if (imap_capability_find(text, &list) == 1)
         must(list.data >= text.data && list.data + list.len <= text.data + text.len);
-    must(imap_capability_list(text, &in, &one) == 0 && imap_capability_list(of(&one), &in, &two) == 0 && equal(&one, &two));
+    must(imap_capability_list(text, &in, &one) == 0 && imap_capability_list(of(&one), &in, &two) == 0 &&
+         equal(&one, &two));
     buf_reset(&one);
     buf_reset(&two);
     must(imap_capability_list(text, &out, &one) == 0);
@@ -161,7 +163,8 @@ static int search(struct span text, size_t step, struct buf *out, uint64_t *beyo
 
     *beyond = 0;
     for (size_t at = 0; r == 0 && at < text.len; at += step)
-        r = imap_search_feed(&in, (struct span){text.data + at, text.len - at < step ? text.len - at : step}, 50, &s, beyond);
+        r = imap_search_feed(&in, (struct span){text.data + at, text.len - at < step ? text.len - at : step}, 50, &s,
+                             beyond);
     r = r ? r : imap_search_end(&in, 50, &s, beyond);
     if (r == 0)
         must(s.numbers <= 50 && imap_set_take(&s, 99, out, NULL) == 0);
@@ -193,13 +196,14 @@ static void fetches(struct span text)
     struct buf copy = BUF_INIT, others = BUF_INIT, written = BUF_INIT, again = BUF_INIT;
     struct imap_fetch f, g;
 
-    if (buf_append(&copy, text.data, text.len) == 0 && copy.len && imap_fetch_read(copy.data, copy.len, &f, &others) == 0) {
+    if (buf_append(&copy, text.data, text.len) == 0 && copy.len &&
+        imap_fetch_read(copy.data, copy.len, &f, &others) == 0) {
         inside(f.header, &copy);
         inside(f.mime, &copy);
         inside(f.part, &copy);
         if (f.uid) {
-            must(buf_printf(&written, "* %u FETCH (UID %u", f.number, f.uid) == 0 && buf_append(&written, others.data, others.len) == 0 &&
-                 buf_puts(&written, ")") == 0);
+            must(buf_printf(&written, "* %u FETCH (UID %u", f.number, f.uid) == 0 &&
+                 buf_append(&written, others.data, others.len) == 0 && buf_puts(&written, ")") == 0);
             must(imap_fetch_read(written.data, written.len, &g, &again) == 0 && g.number == f.number && g.uid == f.uid);
             must(equal(&others, &again));
         }

@@ -63,7 +63,8 @@ static void make_certificate(void)
     X509_add_ext(cert, alt, -1);
     must(X509_sign(cert, key, EVP_sha256()) > 0, "certificate");
     must((f = fopen(path("cert.pem"), "w")) && PEM_write_X509(f, cert) == 1 && fclose(f) == 0, "cert.pem");
-    must((f = fopen(path("key.pem"), "w")) && PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1 && fclose(f) == 0,
+    must((f = fopen(path("key.pem"), "w")) && PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1 &&
+             fclose(f) == 0,
          "key.pem");
     X509_EXTENSION_free(alt);
     X509_NAME_free(name);
@@ -94,7 +95,8 @@ static void write_settings(const char *settings)
     must(f != NULL, "conf");
     fprintf(f, "listen = {\"unix:%s/front.sock\"}\nlisten_tls = {\"unix:%s/tls.sock\"}\n", world_dir, world_dir);
     fprintf(f, "tls_certificate = \"%s/cert.pem\"\ntls_key = \"%s/key.pem\"\n", world_dir, world_dir);
-    fprintf(f, "backend = \"unix:%s/server.sock\"\nrecryptd = \"unix:%s/recryptd.sock\"\n%s\n", world_dir, world_dir, settings);
+    fprintf(f, "backend = \"unix:%s/server.sock\"\nrecryptd = \"unix:%s/recryptd.sock\"\n%s\n", world_dir, world_dir,
+            settings);
     must(fclose(f) == 0, "conf");
 }
 
@@ -178,7 +180,8 @@ int world_stop(void)
 
 void world_end(void)
 {
-    static const char *const files[] = {"cert.pem", "key.pem", "conf", "log", "server.sock", "front.sock", "tls.sock", "recryptd.sock", NULL};
+    static const char *const files[] = {"cert.pem",   "key.pem",  "conf",          "log", "server.sock",
+                                        "front.sock", "tls.sock", "recryptd.sock", NULL};
 
     world_stop();
     if (!*world_dir)
@@ -339,8 +342,8 @@ int hears_octets(struct talk *t, const void *data, size_t len)
         have += (size_t)n;
     yes = have == len && memcmp(got, data, len) == 0;
     if (!yes)
-        printf("# heard %zu octets%s: \"%.*s\"; wanted %zu: \"%.*s\"\n", have, n ? "" : " and the end", (int)(have < 300 ? have : 300), got,
-               len, (int)(len < 300 ? len : 300), (const char *)data);
+        printf("# heard %zu octets%s: \"%.*s\"; wanted %zu: \"%.*s\"\n", have, n ? "" : " and the end",
+               (int)(have < 300 ? have : 300), got, len, (int)(len < 300 ? len : 300), (const char *)data);
     free(got);
     return yes;
 }

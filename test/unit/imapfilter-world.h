@@ -1,4 +1,5 @@
-/* imapfilter-world.h - a recrypt-imapfilter in a process of its own between Unix sockets, of which the test is client and IMAP server. */
+/* imapfilter-world.h - a recrypt-imapfilter in a process of its own between Unix sockets, of which the test is client
+ * and IMAP server. */
 #ifndef RECRYPT_IMAPFILTER_WORLD_H
 #define RECRYPT_IMAPFILTER_WORLD_H
 

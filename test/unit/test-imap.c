@@ -1,4 +1,5 @@
-/* The IMAP filter's parser: lines and literals in any pieces, words, lists of capabilities, sets, FETCH answers, who logs in. */
+/* The IMAP filter's parser: lines and literals in any pieces, words, lists of capabilities, sets, FETCH answers, who
+ * logs in. */
 #include "unit.h"
 
 #include <stdio.h>
@@ -28,7 +29,8 @@ static int same(const struct buf *b, const char *text)
 
 /* ---- pieces ---- */
 
-/* What a reader makes of a stream, as "L(line)" and "D(literal)"; pieces of one thing are joined. server: answers, or commands. */
+/* What a reader makes of a stream, as "L(line)" and "D(literal)"; pieces of one thing are joined. server: answers, or
+ * commands. */
 struct transcript {
     struct imap_reader reader;
     struct buf in, out;
@@ -73,9 +75,11 @@ static void transcript_clear(struct transcript *t)
     buf_free(&t->out);
 }
 
-static const char commands[] = "a NOOP\r\nb APPEND x {5}\r\nab\r\n} (c {0}\r\n d {12+}\r\ne LOGOUT {9}\r\nf FETCH 1 x\r\ng X ~{3}\r\n\n\n\n\r\n";
-static const char transcript[] = "L:a NOOP\r\n|L:b APPEND x {5}\r\n|D:ab\r\n}|L: (c {0}\r\n|L: d {12+}\r\n|D:e LOGOUT {9}|L:\r\n|L:f FETCH 1 x\r\n|"
-                                 "L:g X ~{3}\r\n|D:\n\n\n|L:\r\n";
+static const char commands[] =
+    "a NOOP\r\nb APPEND x {5}\r\nab\r\n} (c {0}\r\n d {12+}\r\ne LOGOUT {9}\r\nf FETCH 1 x\r\ng X ~{3}\r\n\n\n\n\r\n";
+static const char transcript[] =
+    "L:a NOOP\r\n|L:b APPEND x {5}\r\n|D:ab\r\n}|L: (c {0}\r\n|L: d {12+}\r\n|D:e LOGOUT {9}|L:\r\n|L:f FETCH 1 x\r\n|"
+    "L:g X ~{3}\r\n|D:\n\n\n|L:\r\n";
 
 static void test_splits(void)
 {
@@ -190,8 +194,8 @@ static void test_commands(void)
                                           {"x UID", "UID", "", ""},
                                           {"x UID  FETCH 1 y", "UID", "", "  FETCH 1 y"},
                                           {"9 FETCH 1 (BODY[])", "FETCH", "", " 1 (BODY[])"}};
-    static const char *const bad[] = {"", " ", "a", "a ", "a  NOOP", "+ NOOP", "a+b NOOP", "* NOOP", "a \"x\"", "a NO(OP", "\x80 NOOP", "(a NOOP",
-                                      "a% NOOP"};
+    static const char *const bad[] = {"",       " ",       "a",       "a ",        "a  NOOP", "+ NOOP", "a+b NOOP",
+                                      "* NOOP", "a \"x\"", "a NO(OP", "\x80 NOOP", "(a NOOP", "a% NOOP"};
     struct imap_command c;
     char tag[IMAP_TAG_MAX + 16];
 
@@ -281,18 +285,22 @@ static int capabilities(const char *list, int logged_in, int starttls, int may_l
 
 static void test_capabilities(void)
 {
-    static const char all[] = "IMAP4rev1 starttls LITERAL+ SASL-IR IDLE AUTH=PLAIN AUTH=GSSAPI auth=external AUTH=SCRAM-SHA-256 "
-                              "AUTH=SCRAM-SHA-256-PLUS AUTH=DIGEST-MD5 AUTH=XOAUTH2 COMPRESS=DEFLATE unauthenticate xrecrypt ID";
+    static const char all[] =
+        "IMAP4rev1 starttls LITERAL+ SASL-IR IDLE AUTH=PLAIN AUTH=GSSAPI auth=external AUTH=SCRAM-SHA-256 "
+        "AUTH=SCRAM-SHA-256-PLUS AUTH=DIGEST-MD5 AUTH=XOAUTH2 COMPRESS=DEFLATE unauthenticate xrecrypt ID";
     struct span list;
 
     CU_ASSERT(capabilities(all, 0, 1, 0, "IMAP4rev1 LITERAL+ IDLE ID STARTTLS LOGINDISABLED"));
-    CU_ASSERT(capabilities(all, 0, 1, 1, "IMAP4rev1 LITERAL+ SASL-IR IDLE AUTH=PLAIN AUTH=SCRAM-SHA-256 AUTH=XOAUTH2 ID STARTTLS"));
-    CU_ASSERT(capabilities(all, 0, 0, 1, "IMAP4rev1 LITERAL+ SASL-IR IDLE AUTH=PLAIN AUTH=SCRAM-SHA-256 AUTH=XOAUTH2 ID"));
+    CU_ASSERT(capabilities(all, 0, 1, 1,
+                           "IMAP4rev1 LITERAL+ SASL-IR IDLE AUTH=PLAIN AUTH=SCRAM-SHA-256 AUTH=XOAUTH2 ID STARTTLS"));
+    CU_ASSERT(
+        capabilities(all, 0, 0, 1, "IMAP4rev1 LITERAL+ SASL-IR IDLE AUTH=PLAIN AUTH=SCRAM-SHA-256 AUTH=XOAUTH2 ID"));
     CU_ASSERT(capabilities(all, 1, 1, 1, "IMAP4rev1 LITERAL+ IDLE ID XRECRYPT"));
     CU_ASSERT(capabilities("  IMAP4rev1   LOGINDISABLED AUTH=PLAIN ", 0, 0, 1, "IMAP4rev1 LOGINDISABLED"));
     CU_ASSERT(capabilities("", 1, 0, 0, "XRECRYPT"));
     CU_ASSERT(imap_capabilities(span(all)) == (IMAP_CAP_STARTTLS | IMAP_CAP_ID | IMAP_CAP_LITERAL));
-    CU_ASSERT(imap_capabilities(span("IMAP4rev2 LOGINDISABLED STARTTLSX")) == (IMAP_CAP_LOGINDISABLED | IMAP_CAP_LITERAL));
+    CU_ASSERT(imap_capabilities(span("IMAP4rev2 LOGINDISABLED STARTTLSX")) ==
+              (IMAP_CAP_LOGINDISABLED | IMAP_CAP_LITERAL));
     CU_ASSERT(imap_capability_find(span("* CAPABILITY a b"), &list) && imap_is(list, "a b"));
     CU_ASSERT(imap_capability_find(span("* OK [capability a b] hello [x]"), &list) && imap_is(list, "a b"));
     CU_ASSERT(imap_capability_find(span("t1 OK [CAPABILITY a b] in"), &list) && imap_is(list, "a b"));
@@ -328,8 +336,9 @@ static int set(const char *text, size_t chunk, const char *want)
 
 static void test_sets(void)
 {
-    static const char *const bad[] = {"", ",", "1,", ",1", "0", "1:0", "1:", ":1", "1::2", "a", "1 2", "-1", "4294967296", "1:4294967296",
-                                      "$", "**", "1.5", "1,2,x", "01x", "99999999999999999999999"};
+    static const char *const bad[] = {
+        "",    ",",  "1,",         ",1",           "0", "1:0", "1:",  ":1",    "1::2", "a",
+        "1 2", "-1", "4294967296", "1:4294967296", "$", "**",  "1.5", "1,2,x", "01x",  "99999999999999999999999"};
     struct imap_set s;
     char *many = malloc(IMAP_SET_TEXT_MAX + 8);
     struct err e;
@@ -365,8 +374,9 @@ static int search(const char *text, size_t step, size_t max, uint64_t left_away,
     int r = 0, yes;
 
     for (size_t at = 0; r == 0 && at < strlen(text); at += step)
-        r = imap_search_feed(&in, (struct span){(const unsigned char *)text + at, strlen(text) - at < step ? strlen(text) - at : step}, max,
-                             &s, &beyond);
+        r = imap_search_feed(
+            &in, (struct span){(const unsigned char *)text + at, strlen(text) - at < step ? strlen(text) - at : step},
+            max, &s, &beyond);
     r = r ? r : imap_search_end(&in, max, &s, &beyond);
     if (r == 0)
         imap_set_take(&s, 999, &out, NULL);
@@ -406,7 +416,7 @@ static int fetch(const char *text, const char *want)
         buf_printf(&out, "%u %u", f.number, f.uid);
         for (int i = 0; i < 3; i++)
             if (parts[i]->data)
-                buf_printf(&out, " %c=%.*s", "HMP"[i], (int)parts[i]->len, (const char *)parts[i]->data);
+                buf_printf(&out, " %c=%.*s", "HMP"[i], (int)parts[i] -> len, (const char *)parts[i] -> data);
         buf_append(&out, others.data, others.len);
     }
     yes = want ? r == 0 && same(&out, want) : r < 0;
@@ -422,14 +432,17 @@ static void test_fetch(void)
 {
     char deep[400] = "* 1 FETCH (UID 1 X ";
 
-    CU_ASSERT(fetch("* 3 FETCH (UID 9 BODY[HEADER.FIELDS (CONTENT-TYPE)]<0> {4}\r\na)b\n BODY[1.MIME]<0> {0}\r\n BODY[1]<0> \"x\\\"y\")",
+    CU_ASSERT(fetch("* 3 FETCH (UID 9 BODY[HEADER.FIELDS (CONTENT-TYPE)]<0> {4}\r\na)b\n BODY[1.MIME]<0> {0}\r\n "
+                    "BODY[1]<0> \"x\\\"y\")",
                     "3 9 H=a)b\n M= P=x\"y"));
     CU_ASSERT(fetch("* 3 fetch (body[1] NIL UID 9)", "3 9"));
-    CU_ASSERT(fetch("* 3 FETCH (FLAGS (\\Seen \\Deleted) UID 9 MODSEQ (12345))", "3 9 FLAGS (\\Seen \\Deleted) MODSEQ (12345)"));
+    CU_ASSERT(fetch("* 3 FETCH (FLAGS (\\Seen \\Deleted) UID 9 MODSEQ (12345))",
+                    "3 9 FLAGS (\\Seen \\Deleted) MODSEQ (12345)"));
     CU_ASSERT(fetch("* 3 FETCH (FLAGS () BODY[1]<0> ~{3}\r\n\"(( ENVELOPE (\"a)\" ({2}\r\n() NIL)) UID 5)",
                     "3 5 P=\"(( FLAGS () ENVELOPE (\"a)\" ({2}\r\n() NIL))"));
     CU_ASSERT(fetch("* 3 FETCH (BODY[HEADER.FIELDS (\"X]Y\" Content-Type)] \"q\" UID 5)", "3 5 H=q"));
-    CU_ASSERT(fetch("* 3 FETCH (BODY[2] \"two\" BODY[TEXT] {3}\r\nabc UID 1)", "3 1 BODY[2] \"two\" BODY[TEXT] {3}\r\nabc"));
+    CU_ASSERT(
+        fetch("* 3 FETCH (BODY[2] \"two\" BODY[TEXT] {3}\r\nabc UID 1)", "3 1 BODY[2] \"two\" BODY[TEXT] {3}\r\nabc"));
     CU_ASSERT(fetch("* 3 FETCH (X-GM-LABELS (\"\\\\Sent\" foo) UID 1)", "3 1 X-GM-LABELS (\"\\\\Sent\" foo)"));
     CU_ASSERT(fetch("* 3 FETCH ()", NULL));
     CU_ASSERT(fetch("* 3 FETCH (UID 1", NULL));
@@ -456,7 +469,8 @@ static void test_fetch(void)
 static int login(const char *text, const char *want)
 {
     struct buf user = BUF_INIT;
-    int r = imap_login_user(span(text), &user), yes = want ? r == 0 && same(&user, want) : r == ERR_SYNTAX && user.len == 0;
+    int r = imap_login_user(span(text), &user),
+        yes = want ? r == 0 && same(&user, want) : r == ERR_SYNTAX && user.len == 0;
 
     buf_free(&user);
     return yes;
@@ -504,10 +518,27 @@ static int account(const char *name, const char *domain, const char *want)
 
 static void test_accounts(void)
 {
-    static const char *const bad[] = {"",        "bob*admin",        "bob*admin@example.com", "bob+x@example.com", "bob%example.com", "bob@",
-                                      "@x.org",  "bob@a@b",          "\"bob\"@example.com",   "bob smith",         "b\xc3\xb6" "b",    "bob@exa mple.com",
-                                      "..",      "bob/admin",        "bob!x@example.com",     "admin|bob",         "bob@example.com*x",
-                                      "bob@[127.0.0.1]", "<bob@example.com>", "bob@example.com\n"};
+    static const char *const bad[] = {"",
+                                      "bob*admin",
+                                      "bob*admin@example.com",
+                                      "bob+x@example.com",
+                                      "bob%example.com",
+                                      "bob@",
+                                      "@x.org",
+                                      "bob@a@b",
+                                      "\"bob\"@example.com",
+                                      "bob smith",
+                                      "b\xc3\xb6"
+                                      "b",
+                                      "bob@exa mple.com",
+                                      "..",
+                                      "bob/admin",
+                                      "bob!x@example.com",
+                                      "admin|bob",
+                                      "bob@example.com*x",
+                                      "bob@[127.0.0.1]",
+                                      "<bob@example.com>",
+                                      "bob@example.com\n"};
     char name[400];
 
     CU_ASSERT(account("bob@example.com", "", "bob@example.com"));
@@ -529,9 +560,14 @@ static void test_accounts(void)
 
 static void test_devices(void)
 {
-    static const char *const bad[] = {"", "ABCDE", "ABCDE-FGHIJ-KLMNO-PQRST-UVWXY-Z234", "ABCDE-FGHIJ-KLMNO-PQRST-UVWXY-Z23456",
-                                      "ABCDE-FGHIJ-KLMNO-PQRST-UVWXY-Z2341", "ABCDEFFGHIJ-KLMNO-PQRST-UVWXY-Z2345",
-                                      "ABCDE-FGHIJ-KLMNO-PQRST-UVWXY--2345", "ABCDE-FGHIJ-KLMNO-PQRST-UVWXY-Z23 5"};
+    static const char *const bad[] = {"",
+                                      "ABCDE",
+                                      "ABCDE-FGHIJ-KLMNO-PQRST-UVWXY-Z234",
+                                      "ABCDE-FGHIJ-KLMNO-PQRST-UVWXY-Z23456",
+                                      "ABCDE-FGHIJ-KLMNO-PQRST-UVWXY-Z2341",
+                                      "ABCDEFFGHIJ-KLMNO-PQRST-UVWXY-Z2345",
+                                      "ABCDE-FGHIJ-KLMNO-PQRST-UVWXY--2345",
+                                      "ABCDE-FGHIJ-KLMNO-PQRST-UVWXY-Z23 5"};
     char out[JWK_UDF_SIZE];
 
     CU_ASSERT(imap_device(span("abcde-FGHIJ-KLMNO-PQRST-UVWXY-z2345"), out) == 0);
@@ -557,7 +593,9 @@ static void test_ids(void)
     CU_ASSERT(id(" ()", " NIL"));
     CU_ASSERT(id(" (\"name\" \"x\\\"y\" \"os\" NIL)", " (\"name\" \"x\\\"y\" \"os\" NIL)"));
     CU_ASSERT(id(" (\"x-originating-ip\" \"1.2.3.4\" \"name\" \"x\")", " (\"name\" \"x\")"));
-    CU_ASSERT(id(" (\"X-Originating-Port\" \"1\" {14}\r\nx-connected-ip \"1\" \"x-forward-a\" \"b\" \"x-proxy-ttl\" \"3\")", " NIL"));
+    CU_ASSERT(
+        id(" (\"X-Originating-Port\" \"1\" {14}\r\nx-connected-ip \"1\" \"x-forward-a\" \"b\" \"x-proxy-ttl\" \"3\")",
+           " NIL"));
     CU_ASSERT(id(" (\"a\" {3+}\r\nb\r\n)", " (\"a\" {3}\r\nb\r\n)"));
     CU_ASSERT(id("", NULL));
     CU_ASSERT(id(" (\"a\")", NULL));

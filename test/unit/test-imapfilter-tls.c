@@ -24,7 +24,8 @@ static void test_client_starttls(void)
     say(&p.client, "b CAPABILITY\r\nc STARTTLS\r\n");
     CU_ASSERT(hears(&p.server, "b CAPABILITY\r\n"));
     say(&p.server, "* CAPABILITY IMAP4rev1 STARTTLS AUTH=PLAIN\r\nb OK\r\n");
-    CU_ASSERT(hears(&p.client, "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\nb OK\r\n") && hears_line(&p.client, "c BAD ", NULL));
+    CU_ASSERT(hears(&p.client, "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\nb OK\r\n") &&
+              hears_line(&p.client, "c BAD ", NULL));
     say(&p.client, "d LOGIN bob@example.com secret\r\n");
     CU_ASSERT(hears(&p.server, "d LOGIN bob@example.com secret\r\n"));
     say(&p.server, "d OK in\r\n");
@@ -103,11 +104,13 @@ static void test_implicit(void)
             octets[i] = (char)(i * 7919u >> 3);
         say_octets(&p.client, octets, 100000);
         say(&p.client, "\r\n");
-        CU_ASSERT(hears(&p.server, "b APPEND x {100000+}\r\n") && hears_octets(&p.server, octets, 100000) && hears(&p.server, "\r\n"));
+        CU_ASSERT(hears(&p.server, "b APPEND x {100000+}\r\n") && hears_octets(&p.server, octets, 100000) &&
+                  hears(&p.server, "\r\n"));
         say(&p.server, "* 1 FETCH (BODY[] {100000}\r\n");
         say_octets(&p.server, octets, 100000);
         say(&p.server, ")\r\n");
-        CU_ASSERT(hears(&p.client, "* 1 FETCH (BODY[] {100000}\r\n") && hears_octets(&p.client, octets, 100000) && hears(&p.client, ")\r\n"));
+        CU_ASSERT(hears(&p.client, "* 1 FETCH (BODY[] {100000}\r\n") && hears_octets(&p.client, octets, 100000) &&
+                  hears(&p.client, ")\r\n"));
         free(octets);
     }
     say(&p.server, "* BYE\r\n");
@@ -162,7 +165,8 @@ static void test_server_starttls(void)
 
 static void test_server_injection(void)
 {
-    static const char *const behind[] = {"x", "* CAPABILITY IMAP4rev1 AUTH=EVIL\r\n", "* PREAUTH in\r\n", "RX OK\r\n", NULL};
+    static const char *const behind[] = {"x", "* CAPABILITY IMAP4rev1 AUTH=EVIL\r\n", "* PREAUTH in\r\n", "RX OK\r\n",
+                                         NULL};
     struct pair p;
 
     for (const char *const *b = behind; *b; b++) {
@@ -198,7 +202,8 @@ static void test_server_name(void)
     struct pair p;
 
     /* Another name than the certificate's; then no root that it comes from. */
-    snprintf(settings, sizeof settings, "backend_tls = \"tls\"\nbackend_name = \"imap.example.com\"\nbackend_ca = \"%s/cert.pem\"", world_dir);
+    snprintf(settings, sizeof settings,
+             "backend_tls = \"tls\"\nbackend_name = \"imap.example.com\"\nbackend_ca = \"%s/cert.pem\"", world_dir);
     for (int i = 0; i < 2; i++) {
         restart(i ? "backend_tls = \"tls\"\nbackend_name = \"imap.test\"" : settings);
         p.client = world_client(0);
@@ -207,7 +212,8 @@ static void test_server_name(void)
         CU_ASSERT(hears_line(&p.client, "* BYE [UNAVAILABLE] ", NULL));
         pair_close(&p);
     }
-    snprintf(settings, sizeof settings, "backend_tls = \"tls\"\nbackend_name = \"imap.test\"\nbackend_ca = \"%s/cert.pem\"", world_dir);
+    snprintf(settings, sizeof settings,
+             "backend_tls = \"tls\"\nbackend_name = \"imap.test\"\nbackend_ca = \"%s/cert.pem\"", world_dir);
     restart(settings);
     p.client = world_client(0);
     p.server = world_server();
@@ -227,8 +233,8 @@ static void test_no_plaintext(void)
     say(&p.server, "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] hello\r\n");
     CU_ASSERT(hears(&p.client, "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] hello\r\n"));
     say(&p.client, "b LOGIN bob secret\r\nc AUTHENTICATE PLAIN AGJvYgBzZWNyZXQ=\r\n");
-    CU_ASSERT(hears_line(&p.client, "b NO [PRIVACYREQUIRED] ", NULL) && hears_line(&p.client, "c NO [PRIVACYREQUIRED] ", NULL) &&
-              hears_nothing(&p.server));
+    CU_ASSERT(hears_line(&p.client, "b NO [PRIVACYREQUIRED] ", NULL) &&
+              hears_line(&p.client, "c NO [PRIVACYREQUIRED] ", NULL) && hears_nothing(&p.server));
     CU_ASSERT(client_starttls(&p));
     say(&p.client, "d LOGIN bob secret\r\n");
     CU_ASSERT(hears(&p.server, "d LOGIN bob secret\r\n"));
@@ -239,7 +245,8 @@ static void to_starttls(void)
 {
     char settings[300];
 
-    snprintf(settings, sizeof settings, "backend_tls = \"starttls\"\nbackend_name = \"imap.test\"\nbackend_ca = \"%s/cert.pem\"", world_dir);
+    snprintf(settings, sizeof settings,
+             "backend_tls = \"starttls\"\nbackend_name = \"imap.test\"\nbackend_ca = \"%s/cert.pem\"", world_dir);
     restart(settings);
     test_server_starttls();
 }

@@ -9,13 +9,14 @@
 
 #include "common/b64.h"
 #include "common/mailcrypt.h"
-#include "common/udf.h"
 #include "common/sjson.h"
+#include "common/udf.h"
 #include "frame-server.h"
 #include "imapfilter-world.h"
 
 #define DEVICE "ABCDE-FGHIJ-KLMNO-PQRST-UVWXY-Z2345"
-#define FIELDS "(UID BODY.PEEK[HEADER.FIELDS (CONTENT-TYPE CONTENT-TRANSFER-ENCODING)]<0.16384> BODY.PEEK[1.MIME]<0.16384> "
+#define FIELDS                                                                                                         \
+    "(UID BODY.PEEK[HEADER.FIELDS (CONTENT-TYPE CONTENT-TRANSFER-ENCODING)]<0.16384> BODY.PEEK[1.MIME]<0.16384> "
 
 /* ---- recryptd ---- */
 
@@ -26,11 +27,15 @@ static atomic_int items_seen, largest;
 
 static const char *const answers[] = {
     /* by the first letter of the key's address: a list, one elsewhere, the person's own */
-    "{\"Grant\":{\"t\":\"AAECAwQFBgcICQoLDA0ODw\",\"u\":\"AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8\",\"dk\":\"list.dk.x\"},"
-    "\"Device\":{\"KeyID\":\"bob@example.com.mm--key\",\"Grant\":{\"t\":\"AAECAwQFBgcICQoLDA0ODw\",\"u\":\"AAEC\",\"dk\":\"device.dk.x\"}}}",
-    "{\"Grant\":{\"dk\":\"far.dk.x\"},\"Device\":{\"KeyID\":\"bob@example.com.mm--key\",\"Grant\":{\"t\":\"AAECAwQFBgcICQoLDA0ODw\",\"u\":"
+    "{\"Grant\":{\"t\":\"AAECAwQFBgcICQoLDA0ODw\",\"u\":\"AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8\",\"dk\":\"list."
+    "dk.x\"},"
+    "\"Device\":{\"KeyID\":\"bob@example.com.mm--key\",\"Grant\":{\"t\":\"AAECAwQFBgcICQoLDA0ODw\",\"u\":\"AAEC\","
+    "\"dk\":\"device.dk.x\"}}}",
+    "{\"Grant\":{\"dk\":\"far.dk.x\"},\"Device\":{\"KeyID\":\"bob@example.com.mm--key\",\"Grant\":{\"t\":"
+    "\"AAECAwQFBgcICQoLDA0ODw\",\"u\":"
     "\"AAEC\",\"dk\":\"device.dk.x\"}}}",
-    "{\"Grant\":{\"t\":\"AAECAwQFBgcICQoLDA0ODw\",\"u\":\"AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8\",\"dk\":\"own.dk.x\"}}"};
+    "{\"Grant\":{\"t\":\"AAECAwQFBgcICQoLDA0ODw\",\"u\":\"AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8\",\"dk\":\"own."
+    "dk.x\"}}"};
 
 static const char *answer_for(const char *keyid)
 {
@@ -100,8 +105,8 @@ static void compose(struct mail *m, const char *const *to, size_t n, int whole, 
 
     memset(m, 0, sizeof *m);
     for (size_t i = 0; i < n; i++)
-        if (jwk_generate("X25519", &keys[i], NULL) || jwk_udf(keys[i], udf) || keyid_make(to[i], udf, m->keys[i], NULL) ||
-            jwk_set_kid(keys[i], m->keys[i]))
+        if (jwk_generate("X25519", &keys[i], NULL) || jwk_udf(keys[i], udf) ||
+            keyid_make(to[i], udf, m->keys[i], NULL) || jwk_set_kid(keys[i], m->keys[i]))
             exit(99);
     if (jwe_encrypt((const struct jwk *const *)keys, n, NULL, plain, plain_len, &jwe, &ciphertext, NULL))
         exit(99);
@@ -137,13 +142,14 @@ static void mail_clear(struct mail *m)
 }
 
 /* The server's answer about a message; more: items between. */
-static void send_mail(struct pair *p, unsigned number, unsigned uid, const struct mail *m, size_t limit, const char *more)
+static void send_mail(struct pair *p, unsigned number, unsigned uid, const struct mail *m, size_t limit,
+                      const char *more)
 {
     struct buf out = BUF_INIT;
     size_t len = m->part.len < limit ? m->part.len : limit;
 
-    buf_printf(&out, "* %u FETCH (UID %u %sBODY[HEADER.FIELDS (CONTENT-TYPE CONTENT-TRANSFER-ENCODING)]<0> {%zu}\r\n%s", number, uid, more,
-               m->header.len, buf_str(&m->header));
+    buf_printf(&out, "* %u FETCH (UID %u %sBODY[HEADER.FIELDS (CONTENT-TYPE CONTENT-TRANSFER-ENCODING)]<0> {%zu}\r\n%s",
+               number, uid, more, m->header.len, buf_str(&m->header));
     buf_printf(&out, " BODY[1.MIME]<0> {%zu}\r\n%s BODY[1]<0> {%zu}\r\n", m->mime.len, buf_str(&m->mime), len);
     buf_append(&out, m->part.data, len);
     buf_puts(&out, ")\r\n");
@@ -185,14 +191,17 @@ static void done(struct pair *p, const char *tag, const char *how)
 /* The client's answer about a message: with one of answers[], or NIL. */
 static int told(struct pair *p, unsigned number, unsigned uid, const struct mail *m, int kind, const char *others)
 {
-    static const char *const json[] = {
-        "{\"grants\":[{\"kid\":\"%s\",\"grant\":{\"t\":\"AAECAwQFBgcICQoLDA0ODw\",\"u\":\"AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8\",\"dk\":"
-        "\"list.dk.x\"},\"device\":{\"kid\":\"bob@example.com.mm--key\",\"grant\":{\"t\":\"AAECAwQFBgcICQoLDA0ODw\",\"u\":\"AAEC\",\"dk\":"
-        "\"device.dk.x\"}}}]}",
-        "{\"grants\":[{\"kid\":\"%s\",\"grant\":{\"dk\":\"far.dk.x\"},\"device\":{\"kid\":\"bob@example.com.mm--key\",\"grant\":{\"t\":"
-        "\"AAECAwQFBgcICQoLDA0ODw\",\"u\":\"AAEC\",\"dk\":\"device.dk.x\"}}}]}",
-        "{\"grants\":[{\"kid\":\"%s\",\"grant\":{\"t\":\"AAECAwQFBgcICQoLDA0ODw\",\"u\":\"AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8\",\"dk\":"
-        "\"own.dk.x\"}}]}"};
+    static const char *const json[] = {"{\"grants\":[{\"kid\":\"%s\",\"grant\":{\"t\":\"AAECAwQFBgcICQoLDA0ODw\",\"u\":"
+                                       "\"AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8\",\"dk\":"
+                                       "\"list.dk.x\"},\"device\":{\"kid\":\"bob@example.com.mm--key\",\"grant\":{"
+                                       "\"t\":\"AAECAwQFBgcICQoLDA0ODw\",\"u\":\"AAEC\",\"dk\":"
+                                       "\"device.dk.x\"}}}]}",
+                                       "{\"grants\":[{\"kid\":\"%s\",\"grant\":{\"dk\":\"far.dk.x\"},\"device\":{"
+                                       "\"kid\":\"bob@example.com.mm--key\",\"grant\":{\"t\":"
+                                       "\"AAECAwQFBgcICQoLDA0ODw\",\"u\":\"AAEC\",\"dk\":\"device.dk.x\"}}}]}",
+                                       "{\"grants\":[{\"kid\":\"%s\",\"grant\":{\"t\":\"AAECAwQFBgcICQoLDA0ODw\",\"u\":"
+                                       "\"AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8\",\"dk\":"
+                                       "\"own.dk.x\"}}]}"};
     struct buf want = BUF_INIT, text = BUF_INIT;
     int yes;
 
@@ -212,8 +221,9 @@ static int told(struct pair *p, unsigned number, unsigned uid, const struct mail
 
 /* ---- tests ---- */
 
-static const char *const to_list[] = {"list@example.com"}, *const to_far[] = {"far@example.net"}, *const to_bob[] = {"bob@example.com"},
-                         *const to_nobody[] = {"nobody@example.com"}, *const to_three[] = {"nobody@x.org", "zed@x.org", "bob@example.com"};
+static const char *const to_list[] = {"list@example.com"}, *const to_far[] = {"far@example.net"},
+                         *const to_bob[] = {"bob@example.com"}, *const to_nobody[] = {"nobody@example.com"},
+                         *const to_three[] = {"nobody@x.org", "zed@x.org", "bob@example.com"};
 
 static void test_answers(void)
 {
@@ -238,7 +248,8 @@ static void test_answers(void)
     send_mail(&p, 4, 5, &nobody, 65536, "");
     send_mail(&p, 5, 6, &plain, 65536, "FLAGS () ");
     send_mail(&p, 6, 7, &three, 65536, "");
-    CU_ASSERT(hears(&p.client, "* 9 EXISTS\r\n* 2 FETCH (FLAGS (\\Seen) UID 2)\r\n") && hears_nothing(&p.client) && hears_nothing(&p.server));
+    CU_ASSERT(hears(&p.client, "* 9 EXISTS\r\n* 2 FETCH (FLAGS (\\Seen) UID 2)\r\n") && hears_nothing(&p.client) &&
+              hears_nothing(&p.server));
     done(&p, tag, "OK fetched");
     CU_ASSERT(told(&p, 1, 1, &list, 0, ""));
     CU_ASSERT(told(&p, 2, 2, &far, 1, " FLAGS (\\Seen {3}\r\na)b) MODSEQ (7)"));
@@ -268,7 +279,8 @@ static void test_order(void)
 
     recryptd_run(1);
     compose(&m, to_bob, 1, 0, 100);
-    say(&p.client, "1 FETCH 1 BODY[]\r\n2 NOOP\r\nx UID XRECRYPT 4 " DEVICE "\r\ny COMPRESS DEFLATE\r\nz UID XRECRYPT 5 " DEVICE "\r\n3 NOOP\r\n");
+    say(&p.client, "1 FETCH 1 BODY[]\r\n2 NOOP\r\nx UID XRECRYPT 4 " DEVICE
+                   "\r\ny COMPRESS DEFLATE\r\nz UID XRECRYPT 5 " DEVICE "\r\n3 NOOP\r\n");
     CU_ASSERT(hears(&p.server, "1 FETCH 1 BODY[]\r\n2 NOOP\r\n") && hears_nothing(&p.server));
     say(&p.server, "* 1 FETCH (BODY[] {6}\r\n2 OK\r\n)\r\n1 OK\r\n");
     CU_ASSERT(hears(&p.client, "* 1 FETCH (BODY[] {6}\r\n2 OK\r\n)\r\n1 OK\r\n") && hears_nothing(&p.server));
@@ -277,7 +289,8 @@ static void test_order(void)
     send_mail(&p, 4, 4, &m, 65536, "");
     CU_ASSERT(hears_nothing(&p.client));
     done(&p, tag, "OK");
-    CU_ASSERT(told(&p, 4, 4, &m, 2, "") && hears(&p.client, "x OK UID XRECRYPT completed\r\ny NO [CANNOT] Not through this filter\r\n"));
+    CU_ASSERT(told(&p, 4, 4, &m, 2, "") &&
+              hears(&p.client, "x OK UID XRECRYPT completed\r\ny NO [CANNOT] Not through this filter\r\n"));
     CU_ASSERT(asked_fetch(&p, "5", 65536, tag));
     done(&p, tag, "OK");
     CU_ASSERT(hears(&p.client, "z OK UID XRECRYPT completed\r\n") && hears(&p.server, "3 NOOP\r\n"));
@@ -471,9 +484,11 @@ static void test_refused(void)
     CU_ASSERT(hears(&p.client, "x NO [CANNOT] No mailbox selected\r\n"));
     say(&p.client, "x UID XRECRYPT 1 " DEVICE "\r\n");
     CU_ASSERT(asked_fetch(&p, "1", 65536, tag));
-    say(&p.server, "* 1 FETCH (BODY[1]<0> \"x\" UID 1 BODY[1.MIME]<0> NIL BODY[HEADER.FIELDS (CONTENT-TYPE)]<0> {2}\r\n\r\n)\r\n");
+    say(&p.server,
+        "* 1 FETCH (BODY[1]<0> \"x\" UID 1 BODY[1.MIME]<0> NIL BODY[HEADER.FIELDS (CONTENT-TYPE)]<0> {2}\r\n\r\n)\r\n");
     done(&p, tag, "OK");
-    CU_ASSERT(hears(&p.client, "* 1 FETCH (UID 1 XRECRYPT NIL)\r\n") && hears_line(&p.client, "x NO [CANNOT] None of these ", NULL));
+    CU_ASSERT(hears(&p.client, "* 1 FETCH (UID 1 XRECRYPT NIL)\r\n") &&
+              hears_line(&p.client, "x NO [CANNOT] None of these ", NULL));
     say(&p.client, "x UID XRECRYPT 1 AAAAA-FGHIJ-KLMNO-PQRST-UVWXY-Z2345\r\n");
     CU_ASSERT(asked_fetch(&p, "1", 65536, tag));
     send_mail(&p, 1, 1, &m, 65536, "");
@@ -505,7 +520,8 @@ static void test_away(void)
         done(&p, tag, "OK");
         if (good)
             CU_ASSERT(told(&p, 1, 1, &m, 2, ""));
-        CU_ASSERT(hears_line(&p.client, good ? "x OK " : "x NO [UNAVAILABLE] ", NULL) && hears(&p.server, "y NOOP\r\n"));
+        CU_ASSERT(hears_line(&p.client, good ? "x OK " : "x NO [UNAVAILABLE] ", NULL) &&
+                  hears(&p.server, "y NOOP\r\n"));
         say(&p.server, "y OK\r\n");
         CU_ASSERT(hears(&p.client, "y OK\r\n"));
         recryptd_run(0);

@@ -16,7 +16,8 @@ static void test_login(void)
 
     say(&p.client, "a CAPABILITY\r\n");
     CU_ASSERT(hears(&p.server, "a CAPABILITY\r\n"));
-    say(&p.server, "* CAPABILITY IMAP4rev1 STARTTLS COMPRESS=DEFLATE AUTH=PLAIN AUTH=EXTERNAL\r\na OK [CAPABILITY X COMPRESS=Y] done\r\n");
+    say(&p.server, "* CAPABILITY IMAP4rev1 STARTTLS COMPRESS=DEFLATE AUTH=PLAIN AUTH=EXTERNAL\r\na OK [CAPABILITY X "
+                   "COMPRESS=Y] done\r\n");
     CU_ASSERT(hears(&p.client, "* CAPABILITY IMAP4rev1 AUTH=PLAIN STARTTLS\r\na OK [CAPABILITY X STARTTLS] done\r\n"));
     say(&p.client, "b LOGIN bob wrong\r\n");
     CU_ASSERT(hears(&p.server, "b LOGIN bob wrong\r\n"));
@@ -41,7 +42,8 @@ static void test_login(void)
 
 static void test_greetings(void)
 {
-    static const char *const bad[] = {"* PREAUTH welcome\r\n", "* BYE no\r\n", "hello\r\n", "a OK hello\r\n", "* 1 EXISTS\r\n", "+ go\r\n", NULL};
+    static const char *const bad[] = {"* PREAUTH welcome\r\n", "* BYE no\r\n", "hello\r\n", "a OK hello\r\n",
+                                      "* 1 EXISTS\r\n",        "+ go\r\n",     NULL};
     char *endless = malloc(70001);
     struct pair p;
 
@@ -81,9 +83,22 @@ static void test_greetings(void)
 
 static void test_before_login(void)
 {
-    static const char *const refused[] = {"a SELECT INBOX", "a FETCH 1 BODY[]", "a UID XRECRYPT 1 X", "a COMPRESS DEFLATE", "a LOGIN bob",
-                                          "a LOGIN bob a b", "a NOOP x", "a CAPABILITY x", "a AUTHENTICATE", "a STARTTLS x", "a ID x",
-                                          "a ENABLE X", "a UNAUTHENTICATE", "a", "a ", NULL};
+    static const char *const refused[] = {"a SELECT INBOX",
+                                          "a FETCH 1 BODY[]",
+                                          "a UID XRECRYPT 1 X",
+                                          "a COMPRESS DEFLATE",
+                                          "a LOGIN bob",
+                                          "a LOGIN bob a b",
+                                          "a NOOP x",
+                                          "a CAPABILITY x",
+                                          "a AUTHENTICATE",
+                                          "a STARTTLS x",
+                                          "a ID x",
+                                          "a ENABLE X",
+                                          "a UNAUTHENTICATE",
+                                          "a",
+                                          "a ",
+                                          NULL};
     struct pair p;
 
     for (const char *const *r = refused; *r; r++) {
@@ -95,7 +110,8 @@ static void test_before_login(void)
         pair_close(&p);
     }
     p = world_pair();
-    say(&p.client, "\r\n(x NOOP\r\na AUTHENTICATE GSSAPI\r\na AUTHENTICATE EXTERNAL\r\na AUTHENTICATE SCRAM-SHA-256-PLUS\r\n");
+    say(&p.client,
+        "\r\n(x NOOP\r\na AUTHENTICATE GSSAPI\r\na AUTHENTICATE EXTERNAL\r\na AUTHENTICATE SCRAM-SHA-256-PLUS\r\n");
     CU_ASSERT(hears_line(&p.client, "* BAD ", NULL) && hears_line(&p.client, "* BAD ", NULL));
     for (int i = 0; i < 3; i++)
         CU_ASSERT(hears_line(&p.client, "a NO [CANNOT] ", NULL));
@@ -169,10 +185,12 @@ static void test_id(void)
     CU_ASSERT(hears(&p.client, "* ID (\"name\" \"Server {7}\")\r\na OK\r\n"));
     say(&p.client, "b ID (\"name\" {3}\r\n");
     CU_ASSERT(hears(&p.client, "+ go on\r\n"));
-    say(&p.client, "\xc3\xa4" "b)\r\n");
+    say(&p.client, "\xc3\xa4"
+                   "b)\r\n");
     CU_ASSERT(hears(&p.server, "b ID (\"name\" {3}\r\n"));
     say(&p.server, "+ \r\n");
-    CU_ASSERT(hears(&p.server, "\xc3\xa4" "b)\r\n"));
+    CU_ASSERT(hears(&p.server, "\xc3\xa4"
+                               "b)\r\n"));
     pair_close(&p);
 }
 
@@ -204,8 +222,10 @@ static void authenticate(const char *command, const char *const *steps, const ch
 static void test_authenticate(void)
 {
     static const char *const none[] = {NULL}, *const plain[] = {"AGJvYkBleGFtcGxlLmNvbQBzZWNyZXQ=", NULL},
-                             *const login[] = {"Ym9iQGV4YW1wbGUuY29t", "c2VjcmV0", NULL}, *const three[] = {"Ym9iQGV4YW1wbGUuY29t", "YQ==", "YQ==", NULL},
-                             *const twice[] = {"AGJvYkBleGFtcGxlLmNvbQBzZWNyZXQ=", "", NULL}, *const other[] = {"Ym9iIDAxMjM0", NULL},
+                             *const login[] = {"Ym9iQGV4YW1wbGUuY29t", "c2VjcmV0", NULL},
+                             *const three[] = {"Ym9iQGV4YW1wbGUuY29t", "YQ==", "YQ==", NULL},
+                             *const twice[] = {"AGJvYkBleGFtcGxlLmNvbQBzZWNyZXQ=", "", NULL},
+                             *const other[] = {"Ym9iIDAxMjM0", NULL},
                              *const master[] = {"Ym9iQGV4YW1wbGUuY29tAGFkbWluAHNlY3JldA==", NULL};
     struct pair p;
 
@@ -230,11 +250,14 @@ static void test_authenticate(void)
 
 /* ---- after login ---- */
 
-static const char commands[] = "1 SELECT INBOX\r\n2 APPEND x {20+}\r\n3 LOGOUT\r\n* BYE x\r\n)\r\n3 UID FETCH 1 BODY[]\r\n4 SEARCH TEXT {0+}\r\n CC {3+}\r\n{9} x\r\n"
+static const char commands[] = "1 SELECT INBOX\r\n2 APPEND x {20+}\r\n3 LOGOUT\r\n* BYE x\r\n)\r\n3 UID FETCH 1 "
+                               "BODY[]\r\n4 SEARCH TEXT {0+}\r\n CC {3+}\r\n{9} x\r\n"
                                "5 X (~{4+}\r\na\0b\n)\r\n6 NOOP\r\n";
-static const char answers[] = "* 1 EXISTS\r\n* 1 FETCH (BODY[] {42}\r\n1 OK [CAPABILITY COMPRESS=x] {7}\r\n* BYE {3}\r\n UID 7)\r\n"
-                              "* LIST () \"/\" {2}\r\n\r\n\r\n* OK look {5}\r\n* NO [BADCHARSET ({3}\r\nabc)] {4}\r\n1 OK done {5}\r\n+ idle {3}\r\n2 NO x\r\n"
-                              "* X (~{3}\r\n\0\0\n)\r\n";
+static const char answers[] =
+    "* 1 EXISTS\r\n* 1 FETCH (BODY[] {42}\r\n1 OK [CAPABILITY COMPRESS=x] {7}\r\n* BYE {3}\r\n UID 7)\r\n"
+    "* LIST () \"/\" {2}\r\n\r\n\r\n* OK look {5}\r\n* NO [BADCHARSET ({3}\r\nabc)] {4}\r\n1 OK done {5}\r\n+ idle "
+    "{3}\r\n2 NO x\r\n"
+    "* X (~{3}\r\n\0\0\n)\r\n";
 
 /* The same octets on the other side, wherever they fall apart. */
 static void test_splits(void)
@@ -284,13 +307,16 @@ static void test_waiting_literals(void)
     CU_ASSERT(hears(&p.client, "+ go\r\n") && hears(&p.server, "3 LOGO {7}\r\n") && hears_nothing(&p.server));
     say(&p.server, "+ go\r\n");
     CU_ASSERT(hears(&p.client, "+ go\r\n") && hears(&p.server, "UT\r\n)()\r\n4 NOOP\r\n"));
+    say(&p.server, "what is this\r\n) x\r\n");
+    CU_ASSERT(hears(&p.client, "what is this\r\n) x\r\n"));
     /* Refused: what comes next is a command. */
     say(&p.server, "2 OK\r\n4 OK\r\n");
     CU_ASSERT(hears(&p.client, "2 OK\r\n4 OK\r\n"));
     say(&p.client, "5 APPEND x {99999999999}\r\n6 COMPRESS DEFLATE\r\n7 NOOP\r\n");
     CU_ASSERT(hears(&p.server, "5 APPEND x {99999999999}\r\n") && hears_nothing(&p.server));
     say(&p.server, "5 NO too big\r\n");
-    CU_ASSERT(hears(&p.client, "5 NO too big\r\n6 NO [CANNOT] Not through this filter\r\n") && hears(&p.server, "7 NOOP\r\n"));
+    CU_ASSERT(hears(&p.client, "5 NO too big\r\n6 NO [CANNOT] Not through this filter\r\n") &&
+              hears(&p.server, "7 NOOP\r\n"));
     pair_close(&p);
 }
 
@@ -315,12 +341,14 @@ static void test_own_answers(void)
 {
     struct pair p = world_logged_in();
 
-    say(&p.client, "1 COMPRESS DEFLATE\r\n2 STARTTLS\r\n3 LOGIN a b\r\n4 AUTHENTICATE PLAIN\r\n5 UNAUTHENTICATE\r\n6\r\n\r\n7 LOGIN {3+}\r\nabc {3+}\r\ndef\r\n"
-                    "8 LOGIN {3}\r\n9 NOOP\r\n");
+    say(&p.client, "1 COMPRESS DEFLATE\r\n2 STARTTLS\r\n3 LOGIN a b\r\n4 AUTHENTICATE PLAIN\r\n5 "
+                   "UNAUTHENTICATE\r\n6\r\n\r\n7 LOGIN {3+}\r\nabc {3+}\r\ndef\r\n"
+                   "8 LOGIN {3}\r\n9 NOOP\r\n");
     CU_ASSERT(hears_line(&p.client, "1 NO [CANNOT] ", NULL) && hears_line(&p.client, "2 BAD ", NULL) &&
               hears_line(&p.client, "3 BAD ", NULL) && hears_line(&p.client, "4 BAD ", NULL) &&
               hears_line(&p.client, "5 NO [CANNOT] ", NULL) && hears_line(&p.client, "6 BAD ", NULL) &&
-              hears_line(&p.client, "* BAD ", NULL) && hears_line(&p.client, "7 BAD ", NULL) && hears_line(&p.client, "8 BAD ", NULL));
+              hears_line(&p.client, "* BAD ", NULL) && hears_line(&p.client, "7 BAD ", NULL) &&
+              hears_line(&p.client, "8 BAD ", NULL));
     CU_ASSERT(hears(&p.server, "9 NOOP\r\n"));
     say(&p.client, "a NOOP\nb X\n");
     CU_ASSERT(hears(&p.server, "a NOOP\r\nb X\r\n"));
@@ -330,13 +358,16 @@ static void test_own_answers(void)
     say(&p.client, "c COMPRESS DEFLATE\r\nd COMPRESS DEFLATE\r\n");
     CU_ASSERT(hears_nothing(&p.client));
     say(&p.server, "56789)\r\n* 2 EXISTS\r\n");
-    CU_ASSERT(hears(&p.client, "56789)\r\nc NO [CANNOT] Not through this filter\r\nd NO [CANNOT] Not through this filter\r\n* 2 EXISTS\r\n"));
+    CU_ASSERT(hears(
+        &p.client,
+        "56789)\r\nc NO [CANNOT] Not through this filter\r\nd NO [CANNOT] Not through this filter\r\n* 2 EXISTS\r\n"));
     pair_close(&p);
 }
 
 static void test_malformed(void)
 {
-    static const char *const bad[] = {"1 X abc{3+}\r\n", "1 X \"abc {3}\r\n", "1 X {99999999999999999999}\r\n", "1 X {3+}\r\nabc\r\r\n"};
+    static const char *const bad[] = {"1 X abc{3+}\r\n", "1 X \"abc {3}\r\n", "1 X {99999999999999999999}\r\n",
+                                      "1 X {3+}\r\nabc\r\r\n"};
     char *longest = malloc(70001);
     struct pair p;
 
