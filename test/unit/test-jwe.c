@@ -627,51 +627,6 @@ static void test_bare_key(void)
     buf_free(&plain);
 }
 
-static int open_with_p2c(const char *p2c)
-{
-    struct buf text = BUF_INIT, prot = BUF_INIT, plain = BUF_INIT;
-    int r;
-
-    CU_ASSERT_EQUAL(buf_printf(&prot,
-                               "{\"alg\":\"PBES2-HS512+A256KW\"," ENC ",\"p2s\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"p2c\":%s}",
-                               p2c),
-                    0);
-    CU_ASSERT_EQUAL(b64url_encode(prot.data, prot.len, &text), 0);
-    CU_ASSERT_EQUAL(buf_puts(&text, "." EK ".AAAAAAAAAAAAAAAA.."
-                                    "AAAAAAAAAAAAAAAAAAAAAA"),
-                    0);
-    r = jwe_open_passphrase("x", buf_str(&text), text.len, &plain, NULL);
-    CU_ASSERT_EQUAL(plain.len, 0);
-    buf_free(&text);
-    buf_free(&prot);
-    return r;
-}
-
-static void test_passphrase(void)
-{
-    struct buf text = BUF_INIT, plain = BUF_INIT;
-    struct jwk *k = make_key("X25519", NULL);
-
-    CU_ASSERT_EQUAL(jwe_seal_passphrase("correct horse", secret, strlen(secret), &text, NULL), 0);
-    CU_ASSERT_EQUAL(jwe_open_passphrase("correct horse", buf_str(&text), text.len, &plain, NULL), 0);
-    CU_ASSERT_STRING_EQUAL(buf_str(&plain), secret);
-    buf_reset(&plain);
-    CU_ASSERT_EQUAL(jwe_open_passphrase("correct horsf", buf_str(&text), text.len, &plain, NULL), ERR_CRYPTO);
-    CU_ASSERT_EQUAL(plain.len, 0);
-    CU_ASSERT_EQUAL(jwe_open_compact(buf_str(&text), text.len, k, &plain, NULL), ERR_UNSUPPORTED);
-    buf_reset(&text);
-    CU_ASSERT_EQUAL(jwe_seal_compact(k, NULL, "x", 1, &text, NULL), 0);
-    CU_ASSERT_EQUAL(jwe_open_passphrase("x", buf_str(&text), text.len, &plain, NULL), ERR_UNSUPPORTED);
-    CU_ASSERT_EQUAL(open_with_p2c("1000"), ERR_CRYPTO);
-    CU_ASSERT_EQUAL(open_with_p2c("999"), ERR_LIMIT);
-    CU_ASSERT_EQUAL(open_with_p2c("10000001"), ERR_LIMIT);
-    CU_ASSERT_EQUAL(open_with_p2c("-1"), ERR_LIMIT);
-    CU_ASSERT_EQUAL(open_with_p2c("1e3"), ERR_SYNTAX);
-    jwk_free(&k);
-    buf_free(&text);
-    buf_free(&plain);
-}
-
 static void test_wrong_keys(void)
 {
     struct jwk *k = make_key("X25519", "g"), *sign = make_key("Ed25519", NULL), *pub;
@@ -710,7 +665,6 @@ int main(void)
         {"apv and kid agree", test_names_agree},
         {"bad ephemeral keys", test_bad_epk},
         {"the content key alone", test_bare_key},
-        {"passphrase", test_passphrase},
         {"keys of the wrong kind", test_wrong_keys},
     };
     return unit_main("jwe", tests, sizeof tests / sizeof *tests);
