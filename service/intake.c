@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NETWORK_SIZE = INET6_ADDRSTRLEN };
+enum { NETWORK_SIZE = INET6_ADDRSTRLEN, IPV6_PREFIX = 56 / 8 /* what one household gets */ };
 
 /* The network that address is in; "" for this machine, and for what is no address. */
 static void network_of(const char *address, char out[NETWORK_SIZE])
@@ -21,7 +21,7 @@ static void network_of(const char *address, char out[NETWORK_SIZE])
         if (a[12] != 127)
             inet_ntop(AF_INET, a + 12, out, NETWORK_SIZE);
     } else if (memcmp(a, &in6addr_loopback, sizeof a)) {
-        memset(a + 8, 0, 8);
+        memset(a + IPV6_PREFIX, 0, sizeof a - IPV6_PREFIX);
         inet_ntop(AF_INET6, a, out, NETWORK_SIZE);
     }
 }

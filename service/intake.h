@@ -6,7 +6,7 @@
 #include "quota.h"
 
 enum {
-    INTAKE_NETWORK = 32,        /* writes for one network: an IPv4 address, or the first half of one of IPv6 */
+    INTAKE_NETWORK = 256,       /* writes for one network: an IPv4 address, which may be a whole company's, or a /56 of IPv6 */
     INTAKE_NETWORK_ACCOUNT = 8, /* of them for one account: fewer than may wait (device_requests) */
     INTAKE_KEY = 8              /* for one key of one account, whoever sends it */
 };
