@@ -1,8 +1,8 @@
 /* The IMAP filter's parser. The first octet says what the others are.
  * identity: a stream is the same lines and literals in whatever pieces it comes; lists of capabilities, sets, FETCH
- * answers' other items, ID and accounts that were written are read again as the same. fuzz-sources:
- * imapfilter/imap-read.c imapfilter/imap-line.c imapfilter/imap-capability.c imapfilter/imap-set.c
- * imapfilter/imap-fetch.c imapfilter/imap-who.c
+ * answers' other items, ID and accounts that were written are read again as the same.
+ * fuzz-sources: imapfilter/imap-read.c imapfilter/imap-line.c imapfilter/imap-capability.c
+ * fuzz-sources: imapfilter/imap-set.c imapfilter/imap-fetch.c imapfilter/imap-who.c
  */
 #include <stdint.h>
 #include <stdlib.h>
