@@ -6,7 +6,6 @@
       server. Each session has a user of its own, u10@example.com to u99@example.com, with nothing in the mailbox.
 The other cases talk to the filter on a port, each described where it is."""
 import base64
-import hashlib
 import os
 import random
 import re
@@ -27,9 +26,8 @@ def message(n, size=0):
             b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n' % (n, n))
     body = b"Gr\xc3\xbc\xc3\x9fe {100}\r\n* 1 FETCH (FLAGS {5})\r\nt1 OK no answer\r\n)\r\n. \\ \" {\r\n"
     part = b"\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\ninside {3}\r\n--b--\r\n"
-    while len(body) < size:
-        body += base64.encodebytes(r.randbytes(57 * 1000)).replace(b"\n", b"\r\n")
-    return head + body + part
+    lines = [base64.encodebytes(r.randbytes(57 * 1000)).replace(b"\n", b"\r\n") for _ in range(size // 78000)]
+    return b"".join([head, body, *lines, part])
 
 
 def append(n, plus, mailbox=b"INBOX", flags=b" (\\Seen)"):
@@ -187,19 +185,15 @@ def idle(way, piece=0):
         return [r for r in got if b"RECENT" not in r]
 
 
-def large(way, octets):
-    text = message(1000, octets)
+def large(way, text, plus):
     with way.open(timeout=120) as w:
         w.good(b"CREATE Large")
-        for plus in (False, True):
-            w.good(b"APPEND Large ", Literal(text, plus))
+        w.good(b"APPEND Large ", Literal(text, plus))
         w.good(b"SELECT Large")
-        got = w.good(b"FETCH 1:2 (UID BODY.PEEK[])")
-        assert len(got) == 3, [g[:80] for g in got]
-        for r in got[:2]:
-            size = int(r[r.index(b"{") + 1:r.index(b"}")])
-            body = r[r.index(b"\r\n") + 2:][:size]
-            assert hashlib.sha256(body).digest() == hashlib.sha256(text).digest(), f"{way.name}: {size} octets, other ones"
+        got = w.good(b"FETCH 1 (UID BODY.PEEK[])")[0]
+        size = int(got[got.index(b"{") + 1:got.index(b"}")])
+        start = got.index(b"\r\n") + 2
+        assert got[start:start + size] == text, f"{way.name}: {size} octets, other ones than the {len(text)} that were sent"
         w.good(b"DELETE Large")
 
 
@@ -221,9 +215,10 @@ def compare(octets, *specs):
                     except AssertionError as e:
                         sys.exit(f"{run.__name__}, {way.name}, pieces of {piece}: {e}")
                     print(f"{run.__name__}, {way.name}, pieces of {piece}: {len(got)} responses, {sum(map(len, got))} octets")
-    for way in ways:
-        large(way, int(octets))
-        print(f"{way.name}: a message of {octets} octets, twice there and back")
+    text = message(1000, int(octets))
+    for i, way in enumerate(ways[1:]):
+        large(way, text, i % 2 == 0)
+        print(f"{way.name}: a message of {len(text)} octets, there and back")
 
 
 # ---- what the filter adds ----
@@ -285,13 +280,12 @@ def crowd(port, most):
         w.good(b"NOOP")
 
 
-def kept(port, seconds):
-    """A session that goes on whatever happens to the filter meanwhile."""
+def kept(port, end):
+    """A session that goes on, whatever happens to the filter meanwhile, until that file is there."""
     with Wire(port) as w:
         w.login("u20@example.com")
         print("ready", flush=True)
-        limit = time.monotonic() + float(seconds)
-        while time.monotonic() < limit:
+        while not os.path.exists(end):
             w.good(b"NOOP")
             time.sleep(0.01)
         w.good(b"LOGOUT")
