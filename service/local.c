@@ -10,6 +10,7 @@
 
 #include "common/frame.h"
 #include "common/log.h"
+#include "common/sjson.h"
 #include "listener.h"
 
 /* A client that does not take its reply for so long is gone. An idle one may stay: a milter keeps its connection. */
@@ -58,6 +59,23 @@ static void set_roles(struct client *c)
         *c->caller.own = 0;
 }
 
+/* How long a reply gets is in the hands of whoever made the statements in it. To end the connection would end what others asked for over
+ * it. */
+static int put_too_long(struct json_object *reply, struct buf *frame, struct err *e)
+{
+    struct json_object_iterator first = json_object_iter_begin(reply);
+    struct json_object *outer = json_object_new_object(), *inner = json_object_new_object();
+    int rc = ERR_SYSTEM;
+
+    if (outer && inner && !sjson_set_int(inner, "Status", 503) &&
+        !sjson_set_string(inner, "StatusDescription", "the reply is too long: ask for less") &&
+        !sjson_set_object(outer, json_object_iter_peek_name(&first), json_object_get(inner)))
+        rc = frame_put(outer, FRAME_REPLY_MAX, frame, e);
+    json_object_put(inner);
+    json_object_put(outer);
+    return rc;
+}
+
 static int answer(struct client *c, struct json_object *request)
 {
     struct json_object *reply = NULL;
@@ -69,6 +87,8 @@ static int answer(struct client *c, struct json_object *request)
     if (service_local(c->local->service, request, &c->caller, &reply))
         return -1;
     rc = frame_put(reply, FRAME_REPLY_MAX, &frame, &e);
+    if (rc == ERR_LIMIT)
+        rc = put_too_long(reply, &frame, &e);
     if (rc)
         log_error("reply to uid %lu: %s", (unsigned long)c->caller.uid, e.text);
     else

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/b64.h"
 #include "common/conf.h"
 #include "recryptd-device.h"
 
@@ -320,6 +321,46 @@ void test_grants_many(void)
     /* what came out of a message is the message's fault */
     CU_ASSERT_EQUAL(raw("[{'GroupKeyID':'','EphemeralKey':{}}]"), 0);
     CU_ASSERT_EQUAL(raw("[{'GroupKeyID':'bob@example.com','EphemeralKey':{'kty':'OKP','crv':'X25519','x':'AA'}}]"), 0);
+    sealed_clear(&m);
+}
+
+/* The far statement with another member in it, so that it has len octets. */
+static void pad_statement(size_t len, struct buf *out)
+{
+    const char *text = far_entry.statement, *body = strchr(text, '.') + 1, *sign = strchr(body, '.');
+    struct buf payload = BUF_INIT;
+    size_t more = (len - strlen(text)) / 4 * 3 - 16;
+
+    CU_ASSERT_EQUAL_FATAL(b64url_decode(body, (size_t)(sign - body), &payload), 0);
+    buf_cut(&payload, payload.len - 1);
+    CU_ASSERT(buf_printf(&payload, ",\"x\":\"%0*d\"}", (int)more, 0) == 0 && buf_append(out, text, (size_t)(body - text)) == 0 &&
+              b64url_encode(payload.data, payload.len, out) == 0 && buf_puts(out, sign) == 0);
+    buf_free(&payload);
+}
+
+/* An answer that does not fit is an answer: over the same connection others are served. */
+void test_grants_long(void)
+{
+    struct json_object *body, *items = json_object_new_array(), *reply = NULL;
+    struct frame_client *c = client();
+    struct buf statement = BUF_INIT;
+    struct err e = {0};
+    struct sealed m;
+
+    pad_statement((32 << 10) - 64, &statement);
+    CU_ASSERT_EQUAL(share(&bob, "bob@example.com", buf_str(&statement)), 202);
+    CU_ASSERT_EQUAL_FATAL(seal(&far, "mail", &m), 0);
+    for (int i = 0; i < 128; i++)
+        json_object_array_add(items, J("{'GroupKeyID':'%s','EphemeralKey':%s}", far.profile.keyid,
+                                       json_object_to_json_string(m.epk)));
+    body = J("{'Account':'bob@example.com','Device':'%s'}", phone.is.key_udf);
+    CU_ASSERT_EQUAL(sjson_set_object(body, "Items", items), 0);
+    CU_ASSERT_EQUAL(frame_call(c, "Grants", body, &reply, &e), ERR_RETRY);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "too long"));
+    json_object_put(body);
+    frame_client_free(&c);
+    CU_ASSERT_EQUAL(share(&bob, "bob@example.com", far_entry.statement), 202);
+    buf_free(&statement);
     sealed_clear(&m);
 }
 

@@ -390,6 +390,7 @@ int main(void)
         {"Grants: they count", test_grants_quota},
         {"Grants: who is removed gets none at once", test_grants_end},
         {"Grants: many, and malformed ones", test_grants_many},
+        {"Grants: an answer that is too long", test_grants_long},
         {"DeviceGrants: a delivery's, for each device", test_device_grants},
         {"a device that is removed reads nothing more", test_removing},
         {"no more devices than devices_max", test_too_many},
