@@ -131,7 +131,8 @@ static int join(struct tool *t, const struct own_device *d, struct err *e)
         r = web_call(w, "Join", body, NULL, &reply, e);
     if (r == ERR_EXISTS)
         err_set(e, ERR_EXISTS,
-                "this device is parked: recrypt device unpark; or to begin anew, where the key of %s is: recrypt device remove %s",
+                "this device is parked: recrypt device unpark; or to begin anew, where the key of %s is: recrypt "
+                "device remove %s",
                 d->is.account, d->is.name);
     json_object_put(body);
     json_object_put(reply);

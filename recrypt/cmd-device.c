@@ -112,8 +112,8 @@ static int is_code(const char *code, const char *word)
     return same >= CODE_LEAST;
 }
 
-/* Has the word the form of a whole code? A device may be named like one: what the service puts before the person would then be
- * taken for the device whose code she compared. */
+/* Has the word the form of a whole code? A device may be named like one: what the service puts before the person would
+ * then be taken for the device whose code she compared. */
 static int is_whole_code(const char *word)
 {
     size_t n = 0;
@@ -218,10 +218,11 @@ static int accept_one(struct tool *t, struct list *l, const struct device *d, st
     int r;
 
     if (there && strcmp(there->key_udf, d->key_udf) != 0)
-        return err_set(e, ERR_EXISTS,
-                       "you have another device named %s; recrypt device reject %s, and on the new one choose another --name; or "
-                       "first: recrypt device remove %s",
-                       d->name, d->code, d->name);
+        return err_set(
+            e, ERR_EXISTS,
+            "you have another device named %s; recrypt device reject %s, and on the new one choose another --name; or "
+            "first: recrypt device remove %s",
+            d->name, d->code, d->name);
     if (!sees_owner(d, &l->owner))
         return err_set(e, ERR_KEY,
                        "%s (%s) was shown another signature key than yours: somebody stands between it and your "

@@ -82,8 +82,8 @@ static int put_text(struct service *s, enum device_text kind, const char *accoun
     return records_commit(&s->records, e);
 }
 
-/* 1: it is a device already, with these keys. A parked one has another way back. That another device has the name is the owner's
- * to know: to whoever guesses names, the request waits like any other. */
+/* 1: it is a device already, with these keys. A parked one has another way back. That another device has the name is
+ * the owner's to know: to whoever guesses names, the request waits like any other. */
 static int check_itself(struct service *s, const struct device *d, struct err *e)
 {
     struct members m;

@@ -26,7 +26,8 @@ static void network_of(const char *address, char out[NETWORK_SIZE])
     }
 }
 
-int intake_take(struct quota *q, const char *address, const char *account, const char *key_udf, int64_t now, struct err *e)
+int intake_take(struct quota *q, const char *address, const char *account, const char *key_udf, int64_t now,
+                struct err *e)
 {
     char network[NETWORK_SIZE];
     int rc = 0;

@@ -1,18 +1,20 @@
-/* intake.h - what strangers may have written here: a device's request to be let in is kept, and synced, for whoever asks. Counted in
- * memory by day (UTC); a restart begins anew. */
+/* intake.h - what strangers may have written here: a device's request to be let in is kept, and synced, for whoever
+ * asks. Counted in memory by day (UTC); a restart begins anew. */
 #ifndef RECRYPT_INTAKE_H
 #define RECRYPT_INTAKE_H
 
 #include "quota.h"
 
 enum {
-    INTAKE_NETWORK = 256,       /* writes for one network: an IPv4 address, which may be a whole company's, or a /56 of IPv6 */
+    INTAKE_NETWORK =
+        256, /* writes for one network: an IPv4 address, which may be a whole company's, or a /56 of IPv6 */
     INTAKE_NETWORK_ACCOUNT = 8, /* of them for one account: fewer than may wait (device_requests) */
     INTAKE_KEY = 8              /* for one key of one account, whoever sends it */
 };
 
-/* One more write for that account and key, asked for by address (as web.c tells it). An address of this machine is that of a reverse
- * proxy, which has to count for itself: only the key counts. 0, ERR_RETRY: no more today, ERR_SYSTEM. */
-int intake_take(struct quota *q, const char *address, const char *account, const char *key_udf, int64_t now, struct err *e);
+/* One more write for that account and key, asked for by address (as web.c tells it). An address of this machine is that
+ * of a reverse proxy, which has to count for itself: only the key counts. 0, ERR_RETRY: no more today, ERR_SYSTEM. */
+int intake_take(struct quota *q, const char *address, const char *account, const char *key_udf, int64_t now,
+                struct err *e);
 
 #endif

@@ -59,8 +59,8 @@ static void set_roles(struct client *c)
         *c->caller.own = 0;
 }
 
-/* How long a reply gets is in the hands of whoever made the statements in it. To end the connection would end what others asked for over
- * it. */
+/* How long a reply gets is in the hands of whoever made the statements in it. To end the connection would end what
+ * others asked for over it. */
 static int put_too_long(struct json_object *reply, struct buf *frame, struct err *e)
 {
     struct json_object_iterator first = json_object_iter_begin(reply);

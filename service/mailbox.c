@@ -131,7 +131,8 @@ static int make(const struct hot_grant *h, const struct epk *epk, struct entry_t
     return grant_make(t, h->r, h->tagkey, epk, h->statement, out, e);
 }
 
-/* Counted as what the same reader asks for with a signature is: who can put messages into a mailbox chooses ephemeral keys, too. */
+/* Counted as what the same reader asks for with a signature is: who can put messages into a mailbox chooses ephemeral
+ * keys, too. */
 static int take_quota(struct service *s, const struct hot_grant *h, const struct reader *rd, struct err *e)
 {
     const char *who = strcmp(h->groups[0], rd->person) ? rd->person : rd->name;

@@ -333,8 +333,9 @@ static void pad_statement(size_t len, struct buf *out)
 
     CU_ASSERT_EQUAL_FATAL(b64url_decode(body, (size_t)(sign - body), &payload), 0);
     buf_cut(&payload, payload.len - 1);
-    CU_ASSERT(buf_printf(&payload, ",\"x\":\"%0*d\"}", (int)more, 0) == 0 && buf_append(out, text, (size_t)(body - text)) == 0 &&
-              b64url_encode(payload.data, payload.len, out) == 0 && buf_puts(out, sign) == 0);
+    CU_ASSERT(buf_printf(&payload, ",\"x\":\"%0*d\"}", (int)more, 0) == 0 &&
+              buf_append(out, text, (size_t)(body - text)) == 0 && b64url_encode(payload.data, payload.len, out) == 0 &&
+              buf_puts(out, sign) == 0);
     buf_free(&payload);
 }
 
@@ -351,8 +352,8 @@ void test_grants_long(void)
     CU_ASSERT_EQUAL(share(&bob, "bob@example.com", buf_str(&statement)), 202);
     CU_ASSERT_EQUAL_FATAL(seal(&far, "mail", &m), 0);
     for (int i = 0; i < 128; i++)
-        json_object_array_add(items, J("{'GroupKeyID':'%s','EphemeralKey':%s}", far.profile.keyid,
-                                       json_object_to_json_string(m.epk)));
+        json_object_array_add(
+            items, J("{'GroupKeyID':'%s','EphemeralKey':%s}", far.profile.keyid, json_object_to_json_string(m.epk)));
     body = J("{'Account':'bob@example.com','Device':'%s'}", phone.is.key_udf);
     CU_ASSERT_EQUAL(sjson_set_object(body, "Items", items), 0);
     CU_ASSERT_EQUAL(frame_call(c, "Grants", body, &reply, &e), ERR_RETRY);
