@@ -133,24 +133,19 @@ static int status(struct fetch_guard *g, const struct imap_reply *reply, struct 
 
 /* ---- data ---- */
 
-static int word_char(unsigned char c)
-{
-    return c > 0x20 && c < 0x7f && !strchr("(){%*\"\\]", c);
-}
-
 static int capabilities(struct span rest, struct buf *out, struct err *e)
 {
     struct imap_cursor c = imap_cursor(rest);
-    struct span word;
-    int r = put(out, "* CAPABILITY IMAP4rev1", 22, e), good;
+    struct imap_cursor letters;
+    struct span word, atom;
+    int r = put(out, "* CAPABILITY IMAP4rev1", 22, e);
 
     while (r == 0 && c.at < c.end) {
         word = imap_run(&c, "");
         (void)imap_octet(&c, ' ');
-        good = word.len > 0;
-        for (size_t i = 0; i < word.len; i++)
-            good &= word_char(word.data[i]);
-        if (good && !imap_is(word, "IMAP4rev1") && (r = put(out, " ", 1, e)) == 0)
+        letters = imap_cursor(word);
+        if (imap_atom(&letters, &atom) == 0 && imap_end(&letters) == 0 && !imap_is(word, "IMAP4rev1") &&
+            (r = put(out, " ", 1, e)) == 0)
             r = put(out, word.data, word.len, e);
     }
     return r < 0 ? r : put(out, "\r\n", 2, e);

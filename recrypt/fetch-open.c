@@ -30,8 +30,10 @@ int fetch_looks_sealed(struct span msg)
 /* It is shut; the first reason of a run is what the run ends with, unless one comes that passes by itself. */
 static int shut(struct fetch *f, const struct err *why, struct buf *status, struct err *e)
 {
-    if (why->code == ERR_RETRY && ++f->away == AWAY_MAX)
+    if (why->code == ERR_RETRY && ++f->away == AWAY_MAX) {
+        fetch_progress_clear(&f->progress);
         tool_note("asking no service any more in this run: %s", why->text);
+    }
     if (f->worst.code == 0 || (why->code == ERR_RETRY && f->worst.code != ERR_RETRY))
         f->worst = *why;
     return buf_printf(status, "encrypted %s", why->text) < 0 ? err_errno(e, "out of memory") : SHUT;
@@ -52,7 +54,7 @@ static int attempt(struct fetch *f, struct span msg, const struct granted_list *
         r = err_set(&why, ERR_CRYPTO, "BAD signature: %s", verdict.why);
     else if (r == 0)
         return buf_puts(status, "opened ") < 0 || mail_verdict(&verdict, status) < 0 ? err_errno(e, "out of memory") : OPENED;
-    if (r == ERR_SYSTEM || r == ERR_USAGE)
+    if (r == ERR_SYSTEM)
         return err_set(e, r, "%s", why.text);
     return shut(f, &why, status, e);
 }

@@ -6,6 +6,7 @@
 
 #include "devices.h"
 #include "fetch-private.h"
+#include "person.h"
 
 enum { BATCH_OCTETS = 4 << 20, SYNC_EVERY = 64 };
 
@@ -328,6 +329,20 @@ static int judge(const struct fetch *f, struct err *e)
                    n->kept + n->waiting, n->left_out, f->worst.text);
 }
 
+/* Asks for the passphrase now, if the account's keys need one: later the mail server would wait, and each message would ask. */
+static int unlock(struct tool *t, const char *account, struct err *e)
+{
+    struct own_device device;
+    struct person person;
+    int r = 0;
+
+    if (person_exists(t->home, account) && (r = person_open(t->home, account, &person, e)) == 0)
+        person_close(&person);
+    if (r == 0 && devices_exists(t->home, account) && (r = devices_open(t->home, account, &device, e)) == 0)
+        devices_close(&device);
+    return r == ERR_ABSENT ? 0 : r; /* plain mail can be fetched all the same */
+}
+
 int fetch_run(struct tool *t, const struct fetch_conf *c, struct fetch_counts *counts, struct err *e)
 {
     struct fetch f;
@@ -342,8 +357,8 @@ int fetch_run(struct tool *t, const struct fetch_conf *c, struct fetch_counts *c
     f.alone_args.value[OPT_OFFLINE] = "";
     f.alone = *t;
     f.alone.args = &f.alone_args;
-    if ((r = devices_key_udf(t->home, c->account, f.device, e)) == ERR_ABSENT)
-        r = 0; /* plain mail can be fetched all the same */
+    if ((r = unlock(t, c->account, e)) == 0 && (r = devices_key_udf(t->home, c->account, f.device, e)) == ERR_ABSENT)
+        r = 0;
     if (r == 0 && (r = look_around(&f, e)) == 0)
         r = with_server(&f, e);
     if (f.state && f.unsynced && (synced = sync_state(&f, r == 0 ? e : NULL)) < 0 && r == 0)

@@ -87,8 +87,28 @@ at_calls() { # killed before the first, second ... call of that name
     fetch && nine "$T/calls" && same "$(ls "$T/calls/tmp")" "" && rm -r "$T/calls" || return
   done
 }
+# What was kept while the service was away is opened by a run that is killed, or whose disk fails, in the middle of that.
+opened_at_calls() {
+  local call n how
+  small "maildir = \"$T/template\""
+  service_stop example.com; status 75 fetch 2>/dev/null || return; service_start example.com
+  same "$(grep -l '^X-Recrypt-Status: encrypted' "$T/template/new"/* | wc -l)" 6 || return
+  small "maildir = \"$T/opened\""
+  for call in renameat unlinkat fsync pwrite64; do
+    for n in ${LONG:+$(seq 40)} 1 4; do
+      for how in signal=SIGKILL error=EIO; do
+        [ "$call $how" != "unlinkat error=EIO" ] || continue # of a file in tmp/ it is no failure
+        rm -rf "$T/opened"; cp -a "$T/template" "$T/opened"
+        RECRYPT_HOME=$T/bob strace -f -qq -o "$T/strace" -e "trace=$call" -e "inject=$call:$how:when=$n" "$recrypt" fetch >/dev/null 2>&1 && ! grep -q INJECTED "$T/strace" ||
+          { fetch && nine "$T/opened"; } || { echo "$call $n $how"; return 1; }
+        [ "$(ls "$T/opened/tmp")" = "" ] && ! grep -q '^X-Recrypt-Status: encrypted' "$T/opened/new"/* || { echo "left: $call $n $how"; return 1; }
+      done
+    done
+  done
+}
 if strace -o /dev/null true 2>/dev/null; then
   ok "killed before a system call: none is lost, none is there twice" at_calls
+  ok "so when what was kept is opened; and when the disk fails" opened_at_calls
 else
   skip "killed before a system call" "no strace here"
 fi
@@ -143,6 +163,13 @@ ok "new UIDVALIDITY: what is here does not come again, what is new does" renumbe
 ok "what is thrown away is tried no more" eval 'rm "$(grep -l "^X-Recrypt-Status: encrypted" "$inbox"/cur/*)" && fetch && fetch'
 
 # ---- accounts, passwords, TLS ----
+passphrase() { # asked for once, before anything else; without it nothing is brought
+  mkdir -m 700 "$T/erin"; printf 'service "example.com" { url = "%s" }\nimap "erin@example.com" {\n url = "imap://127.0.0.1:%s"\n user = "carol@example.com"\n password_file = "%s"\n maildir = "%s"\n}\n' \
+    "$(url example.com)" "$imap_port" "$T/password" "$T/erin.box" >"$T/erin/recrypt.conf"
+  RECRYPT_PASSPHRASE_FILE=$T/password as erin personal erin@example.com --passphrase || return
+  RECRYPT_PASSPHRASE_FILE=$T/wrong status 65 as erin fetch 2>/dev/null && status 64 setsid -w env RECRYPT_HOME="$T/erin" "$recrypt" fetch && not test -e "$T/erin.box" &&
+    RECRYPT_PASSPHRASE_FILE=$T/password status 77 as erin fetch 2>/dev/null && same "$(ls "$T/erin.box/new" | wc -l)" 9
+}
 (umask 077; echo wrong >"$T/wrong")
 plain_account >/dev/null
 ok "two at the same time: one waits for later" eval 'exec 8<"$(echo "$inbox"/recrypt-fetch.*)"; flock 8; status 75 fetch; exec 8<&-'
@@ -153,6 +180,7 @@ refused() { # STATUS TEXT LINE...: with those lines in the section
   same "$?" "$want" && says "$text" cat "$T/said"
 }
 clear="url = \"imap://127.0.0.1:$imap_port\""
+ok "keys under a passphrase" passphrase
 ok "a wrong password" refused 77 "does not let bob@example.com in" "$clear" "password_file = \"$T/wrong\""
 ok "a password that others may read" eval 'chmod 644 "$T/wrong"; refused 77 "others may read" "$clear" "password_file = \"$T/wrong\""'
 ok "a command that fails" refused 75 "password_command failed" "$clear" 'password_command = "false"'
