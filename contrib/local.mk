@@ -7,7 +7,7 @@ dist_noinst_SCRIPTS += contrib/demo.sh contrib/packages.sh test/run.sh test/inte
 	test/integration/postfix.sh test/integration/postfix-faults.sh \
 	test/integration/manual.sh test/integration/demo.sh test/integration/full-disk.sh
 EXTRA_DIST += contrib/sendmail/sendmail.mc contrib/sendmail/instance.sh test/integration/sendmail-tool.py
-dist_noinst_SCRIPTS += contrib/sendmail/unpack.sh test/integration/sendmail.sh
+dist_noinst_SCRIPTS += contrib/unpack.sh contrib/sendmail/unpack.sh test/integration/sendmail.sh
 # recrypt-imapfilter before real servers; Cyrus is unpacked, as Sendmail is.
 EXTRA_DIST += contrib/cyrus/imapd.conf contrib/cyrus/cyrus.conf contrib/cyrus/instance.sh \
 	test/integration/imap-servers.sh test/integration/imapwire.py test/integration/imap-session.py test/integration/imap-hostile.py \

@@ -3,32 +3,5 @@
 # packages exclude each other). Says nothing and asks no network when it is there already. Exit status 69: cannot be had.
 set -eu
 [ $# = 1 ] || { sed -n '2,3s/^# //p' "$0" >&2; exit 64; }
-folder=$1
-sendmail="sendmail-bin sendmail-base sendmail-cf"
-libraries="libdb5.3 libldap-2.5-0 liblockfile1 libnsl2 libsasl2-2 libssl3 libwrap0"
-[ ! -e "$folder/complete" ] || exit 0
-
-fail() { echo "unpack.sh: $1" >&2; exit 69; }
-want=$sendmail
-for p in $libraries; do
-  [ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || want="$want $p"
-done
-mkdir -p "$(dirname "$folder")"
-new=$(mktemp -d "$folder.XXXXXX")
-trap 'rm -rf "$new"' EXIT
-trap 'exit 130' INT TERM HUP
-mkdir "$new/packages"
-get() { # shellcheck disable=SC2086
-  (cd "$new/packages" && apt-get -q -o APT::Sandbox::User=root download $want) >"$new/log" 2>&1
-}
-get || { apt-get -q update >"$new/log" 2>&1 && get; } || { tail -n 5 "$new/log" >&2; fail "cannot download: $want"; }
-for p in "$new"/packages/*.deb; do dpkg -x "$p" "$new"; done
-# Nobody but root has a use for this copy: no program in it needs its set-group-id bit.
-find "$new" -perm /6000 -type f -exec chmod a-s {} +
-rm -rf "$new/packages" "$new/log"
-chmod 755 "$new"
-LD_LIBRARY_PATH=$new/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch):$new/lib \
-  ldd "$new/usr/libexec/sendmail/sendmail" | grep 'not found' >&2 && fail "a library is missing"
-: >"$new/complete"
-# Another run may have been quicker.
-mv -T "$new" "$folder" 2>/dev/null || [ -e "$folder/complete" ] || fail "cannot write $folder"
+exec "$(dirname "$0")/../unpack.sh" "$1" usr/libexec/sendmail/sendmail "sendmail-bin sendmail-base sendmail-cf" \
+  "libdb5.3 libldap-2.5-0 liblockfile1 libnsl2 libsasl2-2 libssl3 libwrap0"
