@@ -16,5 +16,6 @@ imap_hostile "client: no TLS handshake" client handshake "$secure" "$main_pid" $
 imap_hostile "client: more behind STARTTLS" client injected "$front" "$main_pid" $limit
 imap_hostile "client: no login without TLS" client clear "$strict" "$strict_pid" $limit "$front"
 for p in $main_pid $strict_pid; do ok "clean stop" imap_filter_stop "$p"; done
+ok "the log has its own words, a line each, and none of a client's" not grep -v '^20[0-9T:Z-]* recrypt-imapfilter\[[0-9]*\]: [ -~]*$' "$T/filter.log"
 ok "without a word of memory" not grep -qi 'sanitizer\|leak' "$T"/*.log
 tap_done

@@ -16,6 +16,10 @@ ok "the filter starts" imap_filter filter "$plain" "$server_port"; main_pid=$fil
 ok "the same session by all ways: the same answers" session compare 67108864 straight=$server_port filter=$plain \
   tls=$secure,tls,$T/tls.pem starttls=$plain,starttls,$T/tls.pem
 ok "the client says who it is" session who "$plain" 127.0.0.9
-ok "Cyrus' log has what the filter says of the client" grep -q 'client id.*x-originating-ip.*127\.0\.0\.9' "$T/cyrus/log"
+if [ -s "$T/cyrus/log" ]; then
+  ok "Cyrus' log has what the filter says of the client" grep -q 'client id.*x-originating-ip.*127\.0\.0\.9' "$T/cyrus/log"
+else
+  skip "Cyrus' log has what the filter says of the client" "it goes to the host's syslog: this system permits no /dev of one's own"
+fi
 ok "clean stop" imap_filter_stop "$main_pid"
 tap_done

@@ -186,6 +186,7 @@ DIFFERENT = [
     (re.compile(rb"\(UIDVALIDITY \d+"), b"(UIDVALIDITY"),
     (re.compile(rb"(APPENDUID|COPYUID|UIDVALIDITY) \d+"), rb"\1"),
     (re.compile(rb"(MAILBOXID|EMAILID|THREADID) \([^)]*\)"), rb"\1"),
+    (re.compile(rb"u\d\d@example\.com"), b"user"),
     (re.compile(rb"SAVEDATE \"[^\"]*\""), b"SAVEDATE"),
 ]
 CAPABILITIES = re.compile(rb"(\* CAPABILITY|\[CAPABILITY)((?: [^ \]\r]+)*)")
