@@ -1,6 +1,6 @@
 # imap-servers.sh - sourced after tap.sh: a private Dovecot or Cyrus, recrypt-imapfilter in front of it, a certificate.
 #
-#   imap_dovecot [LINE...]      people u10@ to u99@example.com, password "secret"; LINEs are added to dovecot.conf. Sets server_port,
+#   imap_dovecot [LINE...]      people bob@, u10@ to u99@example.com, password "secret"; LINEs are added to dovecot.conf. Sets server_port,
 #                               and server_tls, which begins with TLS
 #   imap_cyrus                  the same with Cyrus, CYRUS being the folder of contrib/cyrus/unpack.sh
 . "$SRC/test/integration/dovecot.sh"
@@ -24,7 +24,7 @@ imap_cyrus() {
   local d=$T/cyrus
   server_port=$(free_port)
   # shellcheck disable=SC2086
-  cyrus_prepare "$d" "$CYRUS" 127.0.0.1 "$server_port" $(seq -f 'u%g@example.com' 10 99) || return
+  cyrus_prepare "$d" "$CYRUS" 127.0.0.1 "$server_port" bob@example.com $(seq -f 'u%g@example.com' 10 99) || return
   start syslog cyrus_log "$d"
   wait_for 5 test -S "$d/syslog" || return
   start cyrus cyrus_exec "$d" "$CYRUS"; cyrus_pid=$pid

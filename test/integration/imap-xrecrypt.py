@@ -7,6 +7,7 @@
   busy ROUNDS          among other commands, many at the same time
   unselected, stranger, sets, away PID    described where they are
   count N              so many messages are in INBOX
+  fill FILE...         puts these messages into INBOX
   one UID              the answer about this message, as it is"""
 import base64
 import json
@@ -151,6 +152,15 @@ def count(port, _, n):
     """So many messages are there: each gets the next UID."""
     with session(port) as w:
         assert b"* %s EXISTS\r\n" % n.encode() in w.good(b"SELECT INBOX")
+
+
+def fill(port, _, *files):
+    with Wire(port) as w:
+        w.login(USER)
+        w.command(b"CREATE INBOX")
+        for f in files:
+            text = open(f, "rb").read().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+            w.good(b"APPEND INBOX ", Literal(text, True))
 
 
 def one(port, device, uid):

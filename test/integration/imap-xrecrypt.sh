@@ -52,6 +52,20 @@ ok "grants for the tablet" xrecrypt grants "$front" "$tablet" 1=$bob 2=$list+cha
 own=$(as bob key $bob 2>/dev/null | sed -n 's/.*\.mm--\(.*\)$/\1/p' | head -n 1 | tr a-z A-Z)
 ok "the account's own key, whose name everybody knows, is no device" xrecrypt grants "$front" "$own" 1=none 2=none 3=none 4=none 5=none 6=none
 
+# ---- before Cyrus ----
+CYRUS=${RECRYPT_CYRUS:-$SRC/build/cyrus}
+if "$SRC/contrib/cyrus/unpack.sh" "$CYRUS" >"$T/.out" 2>&1; then
+  dovecot_port=$server_port cyrus=$(free_port)
+  ok "Cyrus, another filter" eval 'imap_cyrus && imap_filter cyrus-filter "$cyrus" "$server_port" "recryptd = \"unix:$T/example.com/recryptd.sock\""'
+  ok "the same messages" xrecrypt fill "$cyrus" - "$T/out/1" "$T/out/2" "$T/out/3" "$T/out/4" "$T/out/5" "$T/out/6"
+  ok "the same grants" xrecrypt grants "$cyrus" "$phone" 1=$bob 2=$list+chain 3=$far+far+chain 4=none 5=none 6=none
+  ok "sets" xrecrypt sets "$cyrus" "$phone"
+  ok "among other commands, while messages come and go" xrecrypt busy "$cyrus" "$phone" 10
+  server_port=$dovecot_port
+else
+  skip "before Cyrus" "Debian's Cyrus is not in $CYRUS and cannot be downloaded"
+fi
+
 # ---- refused, and why ----
 ok "an unknown device" xrecrypt says "$front" MABCD-EFGHI-JKLMN-OPQRS-TUVWX-YZ234 1:* '[NOPERM]'
 ok "somebody else's device" xrecrypt says "$front" "$stranger" 1:* '[NOPERM]'
