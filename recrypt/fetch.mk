@@ -12,7 +12,7 @@ recrypt_recrypt_SOURCES += recrypt/cmd-fetch.c
 dist_noinst_SCRIPTS += test/integration/dovecot.sh test/integration/fetch.sh test/integration/clients.sh contrib/mutt/recrypt-mutt \
 	contrib/isync/recrypt-mbsync
 EXTRA_DIST += test/fuzz/fuzz-fetch.c test/fuzz/corpus/fetch \
-	test/integration/clients.py test/integration/fetch-server.py contrib/mutt/muttrc contrib/mutt/mailcap contrib/isync/mbsyncrc
+	test/integration/clients.py test/integration/terminal.py test/integration/fetch-server.py contrib/mutt/muttrc contrib/mutt/mailcap contrib/isync/mbsyncrc
 
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-fetch-conf test/unit/test-mark test/unit/test-fetch-state test/unit/test-fetch-guard

@@ -37,7 +37,7 @@ log_of() { echo "$logs/$(echo "$1" | tr -c 'A-Za-z0-9\n' -).log"; }
 tap_run() { # NAME COMMAND...
   local log began=$SECONDS; log=$(log_of "$1"); shift
   timeout -k 10 "$limit" "$@" </dev/null >"$log" 2>&1
-  echo "$? $((SECONDS - began))" >"$log.end"
+  echo "$? $((SECONDS - began))" >"$log.ending" && mv "$log.ending" "$log.end"
 }
 tap_reckon() { # NAME
   local name=$1 log status seconds good bad skip planned ran
@@ -59,15 +59,19 @@ tap_reckon() { # NAME
   grep -h '# SKIP' "$log" | sed 's/^/#   /'
 }
 tap() { tap_run "$@"; tap_reckon "$1"; }
-# Those that wait for servers most of the time: two at a time, reckoned in order.
-pair() { # TEST-SCRIPT...
-  local t
-  for t; do
+# Two at a time: most of them wait, for servers, disks and each other, most of the time. Reckoned in order, as soon as may be.
+pair() { # NAME COMMAND [NAME COMMAND...]
+  local names=() next=0
+  while [ $# -gt 0 ]; do
     while [ "$(jobs -pr | wc -l)" -ge 2 ]; do wait -n; done
-    tap_run "$(basename "$t" .sh)" "$t" &
+    while [ -e "$(log_of "${names[next]:-}").end" ]; do tap_reckon "${names[next]}"; next=$((next + 1)); done
+    names+=("$1")
+    rm -f "$(log_of "$1").end"
+    tap_run "$1" "$2" &
+    shift 2
   done
   wait
-  for t; do tap_reckon "$(basename "$t" .sh)"; done
+  while [ "$next" -lt "${#names[@]}" ]; do tap_reckon "${names[next]}"; next=$((next + 1)); done
 }
 finish() {
   if [ "$skipped" -gt 0 ]; then echo "$passed passed, $failed failed, $skipped skipped"; else echo "$passed passed, $failed failed"; fi
@@ -92,20 +96,20 @@ step "build with sanitizers" build asan --enable-sanitizers || finish
 note "unit tests"
 export srcdir=$SRC
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1
+chosen=()
 for kind in plain asan; do
   for t in build/$kind/test/unit/test-*; do
     case $t in *.o|*.log|*.trs|*.Po) continue ;; esac
-    [ -f "$t" ] && [ -x "$t" ] || continue
-    tap "$(basename "$t") ($kind)" "$t"
+    [ ! -f "$t" ] || [ ! -x "$t" ] || chosen+=("$(basename "$t") ($kind)" "$t")
   done
 done
+pair "${chosen[@]}"
 
 note "integration tests"
 export SRC BUILD=$SRC/build/plain
-chosen=
-for t in test/integration/*"$RUN"*.sh; do [ ! -x "$t" ] || chosen="$chosen $t"; done
-# shellcheck disable=SC2086
-pair $chosen
+chosen=()
+for t in test/integration/*"$RUN"*.sh; do [ ! -x "$t" ] || chosen+=("$(basename "$t" .sh)" "$t"); done
+pair "${chosen[@]}"
 
 if [ -z "$RUN" ]; then
   note "fuzz targets"

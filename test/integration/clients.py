@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """clients.py STEP... -- COMMAND...: runs a program on a terminal of its own. A step is "see TEXT", which waits until the text was on
 the screen since the last step, or "key KEYS" (with \\r, \\x1b). Prints all that was on the screen; fails when a text does not come."""
-import fcntl, os, pty, re, select, struct, sys, termios, time
+import fcntl, os, re, select, struct, sys, termios, time
+
+import terminal
 
 at = sys.argv.index("--")
 steps, command = sys.argv[1:at], sys.argv[at + 1:]
-pid, fd = pty.fork()
+pid, fd = terminal.fork()
 if pid == 0:
     os.environ["TERM"] = "vt100"
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))

@@ -43,6 +43,9 @@ set ssl_starttls=no ssl_force_tls=no mailcap_path="$SRC/contrib/mutt/mailcap" so
 set pager_stop=yes
 source "$SRC/contrib/mutt/muttrc"
 RC
+on_terminal() { # NAME COMMAND...: as ok
+  if python3 "$SRC/test/integration/terminal.py" 2>/dev/null; then ok "$@"; else skip "$1" "no pseudo-terminal is to be had here"; fi
+}
 mutt_does() { LC_ALL=C.UTF-8 python3 "$SRC/test/integration/clients.py" "$@" -- mutt -n -F "$T/.muttrc"; }
 # message NUMBER STEP...: looks at it, and at the end leaves mutt.
 message() { local n=$1; shift; mutt_does "see Msgs:6" "key $n\\r\\r" "$@" "key qq"; }
@@ -51,16 +54,16 @@ never() { # TEXT COMMAND...: it succeeds, and the text is never seen
   "$@" >"$T/screen" 2>&1 || { cat "$T/screen"; return 1; }
   ! grep -F "$text" "$T/screen"
 }
-ok "mutt: a sealed message is opened where it is looked at, with its subject and who signed" \
+on_terminal "mutt: a sealed message is opened where it is looked at, with its subject and who signed" \
   message 1 "see signed by alice@example.com" "see Subject: The Lindwurm matter" "see Lindwurm wakes at nine."
-ok "mutt: Esc-o opens it with its attachments; who signed stands in the bottom line" \
+on_terminal "mutt: Esc-o opens it with its attachments; who signed stands in the bottom line" \
   message 2 "see not signed" "key \\x1bo" "see recrypt: not signed" "see Grüße aus der Höhle" "key v" "see dragon.png" "key qqq"
-ok "mutt: a plain message; Esc-o says that it is one" never "Autoview" message 3 "see Nothing secret." "key \\x1bo" "see not sealed" "key \\r"
-ok "mutt: what is for others is not opened, and says so" \
+on_terminal "mutt: a plain message; Esc-o says that it is one" never "Autoview" message 3 "see Nothing secret." "key \\x1bo" "see not sealed" "key \\r"
+on_terminal "mutt: what is for others is not opened, and says so" \
   never "Wyvern" message 4 "see not opened" "see no grant" "key \\x1bo" "see no grant" "key \\r"
-ok "mutt: a sealed message among another's parts is not opened, nor by Esc-o" \
+on_terminal "mutt: a sealed message among another's parts is not opened, nor by Esc-o" \
   never "Lindwurm" message 5 "see Read this:" "see not opened" "key \\x1bo" "see not sealed" "key \\r"
-ok "mutt: nor when the message has two types" never "Lindwurm" message 6 "see [-- "
+on_terminal "mutt: nor when the message has two types" never "Lindwurm" message 6 "see [-- "
 ok "mutt leaves nothing behind" same "$(ls "$T/run")" ""
 
 # ---- isync: all mail in one Maildir, opened into another ----

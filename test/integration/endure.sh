@@ -2,7 +2,6 @@
 # Memory and descriptors of recryptd, recrypt-milter and the LMTP server over many rounds (2,000; LONG=1: 20,000), and valgrind on
 # a short run of each.
 . "$(dirname "$0")/tap.sh"
-export PYTHONDONTWRITEBYTECODE=1
 N=2000
 [ -z "${LONG:-}" ] || N=20000
 endure="python3 $SRC/test/faults/endure.py"

@@ -272,9 +272,11 @@ RECRYPT_PASSPHRASE_FILE=$T/wrongpass
 ok "a wrong passphrase" status 65 as frank open "$T/frank.eml"
 unset RECRYPT_PASSPHRASE_FILE
 cat >"$T/typed.py" <<'PY'
-import os, pty, sys, termios, time
+import os, sys, termios, time
+sys.path.insert(0, sys.argv.pop(1))
+import terminal
 answers, command = sys.argv[1].split(","), sys.argv[2:]
-pid, fd = pty.fork()
+pid, fd = terminal.fork()
 if pid == 0: os.execvp(command[0], command)
 seen = b""
 for a in answers:
@@ -293,9 +295,9 @@ status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 print(seen.decode())
 sys.exit(98 if any(a.encode() in seen for a in answers) else status)
 PY
-typed() { local who=$1 answers=$2; shift 2; RECRYPT_HOME=$T/$who python3 "$T/typed.py" "$answers" "$recrypt" "$@"; } # 98 = it was shown
+typed() { local who=$1 answers=$2; shift 2; RECRYPT_HOME=$T/$who python3 "$T/typed.py" "$SRC/test/integration" "$answers" "$recrypt" "$@"; } # 98 = it was shown
 home hal
-if python3 -c "import pty; pty.openpty()" 2>/dev/null; then
+if python3 "$SRC/test/integration/terminal.py" 2>/dev/null; then
   ok "typed twice, differently: no keys" status 64 typed hal "one two,two one" personal hal@example.net --passphrase
   ok "nothing was made" not test -e "$T/hal/persons/hal@example.net/sign.jwk"
   ok "typed twice, and not shown" status 0 typed hal "one two,one two" personal hal@example.net --passphrase

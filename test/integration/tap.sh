@@ -3,6 +3,7 @@
 # BUILD  folder with the built programs (default: the current one)    SRC  source tree
 # T      private folder of this test, removed at the end (kept and named when KEEP is set)
 set -u
+export PYTHONDONTWRITEBYTECODE=1
 ulimit -c 0 # what is killed or traced on purpose leaves nothing in the folder it was started in
 SRC=${SRC:-$(cd "$(dirname "$0")/../.." && pwd)}
 BUILD=${BUILD:-$PWD}
