@@ -67,7 +67,7 @@ static sfsistat judge(const struct session *s, const struct tally *t, const stru
     if (!t->granted)
         return reply_use_key(s, &info, "your message is not encrypted to a key of this list");
     if (!x->recipient_count)
-        return reply(s, "550", "5.2.1", "%s takes no mail at present", info.account);
+        return reply_nobody(s, info.account);
     return SMFIS_CONTINUE;
 }
 

@@ -49,6 +49,17 @@ sfsistat reply_use_key(const struct session *s, const struct address_info *info,
     return result(s, "550", "5.7.1", lines, n);
 }
 
+sfsistat reply_nobody(const struct session *s, const char *account)
+{
+    char first[MTA_LINE_MAX], owner[MTA_LINE_MAX];
+    const char *lines[] = {first, owner};
+    size_t local = strcspn(account, "@");
+
+    snprintf(first, sizeof first, "%s takes no mail at present: your message went to nobody", account);
+    snprintf(owner, sizeof owner, "Ask its owner: %.*s+owner%s", (int)local, account, account + local);
+    return result(s, "550", "5.2.1", lines, 2);
+}
+
 sfsistat reply_fault(const struct session *s, enum fault f)
 {
     struct err e;

@@ -15,6 +15,9 @@ sfsistat reply_later(const struct session *s, const struct err *e);
 /* 550 5.7.1: what, the current key of info's account and how to send to it. */
 sfsistat reply_use_key(const struct session *s, const struct address_info *info, const char *what);
 
+/* 550 5.2.1: the list delivers to nobody, and whom to ask. */
+sfsistat reply_nobody(const struct session *s, const char *account);
+
 /* For m->fault. */
 sfsistat reply_fault(const struct session *s, enum fault f);
 

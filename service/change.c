@@ -68,6 +68,34 @@ static size_t entries_of(const struct change *c, const char *account, size_t *en
     return low;
 }
 
+static int by_signer(const void *a, const void *b)
+{
+    return strcmp(((const struct holder *)a)->signer, ((const struct holder *)b)->signer);
+}
+
+/* Once for all members: looked for one by one, ten thousand would be compared with ten thousand. */
+static int gather_holders(struct change *c, struct err *e)
+{
+    c->holders = calloc(c->members.count + c->entry_count + 1, sizeof *c->holders);
+    if (!c->holders)
+        return err_errno(e, "entries");
+    for (size_t i = 0; i < c->members.count; i++) {
+        const struct member *m = &c->members.list[i];
+
+        if ((!m->active && !*m->parked) || !roster_find(&c->roster, m->account))
+            continue;
+        memcpy(c->holders[c->holder_count].signer, m->signer, sizeof m->signer);
+        c->holders[c->holder_count++].account = m->account;
+    }
+    for (size_t i = 0; i < c->entry_count; i++) {
+        if (jwk_udf(c->entries[i].member_signer, c->holders[c->holder_count].signer))
+            return err_set(e, ERR_SYSTEM, "fingerprint of a signature key");
+        c->holders[c->holder_count++].account = c->entries[i].member;
+    }
+    qsort(c->holders, c->holder_count, sizeof *c->holders, by_signer);
+    return 0;
+}
+
 int change_read_entries(struct change *c, const char *const *texts, size_t n, int64_t low, int64_t high, struct err *e)
 {
     int rc;
@@ -89,7 +117,7 @@ int change_read_entries(struct change *c, const char *const *texts, size_t n, in
             return err_set(e, ERR_SYNTAX, "entry %zu: %s is not in the roster", i + 1, en->member);
     }
     qsort(c->entries, c->entry_count, sizeof *c->entries, by_member);
-    return 0;
+    return gather_holders(c, e);
 }
 
 int change_entries(struct change *c, size_t max, struct err *e)
@@ -124,8 +152,10 @@ void change_clear(struct change *c)
     for (size_t i = 0; i < c->entry_count; i++)
         entry_clear(&c->entries[i]);
     free(c->entries);
+    free(c->holders);
     c->entries = NULL;
-    c->entry_count = 0;
+    c->holders = NULL;
+    c->entry_count = c->holder_count = 0;
     members_clear(&c->members);
     roster_clear(&c->stored);
     roster_clear(&c->roster);
@@ -259,18 +289,17 @@ static int check_suite(const struct change *c, const struct entry *en, struct er
  * left to chance, and a list takes one place, not many, among those that the key is in. */
 static int check_single(const struct change *c, const struct entry *en, const char *signer, struct err *e)
 {
-    const char *account = en->member;
+    struct holder key = {{0}, NULL};
+    const struct holder *h, *end = c->holders + c->holder_count;
     int same = c->list.kind == PROFILE_PERSON && !strcmp(c->list.signer, signer);
 
-    for (size_t i = 0; !same && i < c->members.count; i++) {
-        const struct member *m = &c->members.list[i];
-
-        same = (m->active || *m->parked) && strcmp(m->account, account) && !strcmp(m->signer, signer) &&
-               roster_find(&c->roster, m->account);
-    }
-    for (size_t i = 0; !same && i < c->entry_count; i++)
-        same = strcmp(c->entries[i].member, account) && jwk_equal(c->entries[i].member_signer, en->member_signer);
-    return same ? err_set(e, ERR_SYNTAX, "%s: another member has the same signature key", account) : 0;
+    memcpy(key.signer, signer, strlen(signer) + 1);
+    h = bsearch(&key, c->holders, c->holder_count, sizeof *h, by_signer);
+    while (h && h > c->holders && !strcmp(h[-1].signer, signer))
+        h--;
+    for (; h && !same && h < end && !strcmp(h->signer, signer); h++)
+        same = strcmp(h->account, en->member) != 0;
+    return same ? err_set(e, ERR_SYNTAX, "%s: another member has the same signature key", en->member) : 0;
 }
 
 int change_covers(const struct change *c, const struct roster_member *m, const char *const *keys, size_t n,

@@ -7,6 +7,11 @@
 #include "records.h"
 #include "service.h"
 
+struct holder {
+    char signer[JWK_UDF_SIZE];
+    const char *account; /* in members or entries */
+};
+
 struct change {
     struct service *s;
     struct request *rq;
@@ -18,6 +23,8 @@ struct change {
     const char *roster_text;
     struct entry *entries;
     size_t entry_count;
+    struct holder *holders; /* of signature keys: who is a member, or is to be, sorted by key */
+    size_t holder_count;
     size_t added, removed; /* for the log */
 };
 

@@ -35,6 +35,19 @@ void mail_close(void)
         cb.xxfi_close(world_ctx());
 }
 
+void mail_fresh(void)
+{
+    mail_close();
+    world_reset();
+}
+
+struct mail mail_to(const char *rcpt, const char *body)
+{
+    struct mail m = {.rcpt = {rcpt}, .body = body};
+
+    return m;
+}
+
 static int negotiate(void)
 {
     unsigned long a, b, c, d;

@@ -19,6 +19,10 @@ struct mail {
 void mail_config(const char *lines);
 struct settings *mail_settings(const char *lines); /* only read */
 void mail_close(void);
+void mail_fresh(void); /* closes, and the world forgets what it was told and what happened */
+
+/* To one recipient; the rest is for the caller to add. */
+struct mail mail_to(const char *rcpt, const char *body);
 
 /* One message as a mail server would hand it over. The result of the last callback that had a say. */
 sfsistat mail_send(const struct mail *m);

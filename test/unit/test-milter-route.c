@@ -9,21 +9,6 @@
 #include "milter/list-header.h"
 #include "unit.h"
 
-static void fresh(void)
-{
-    mail_close();
-    world_reset();
-}
-
-static struct mail to(const char *rcpt, const char *body)
-{
-    struct mail m = {0};
-
-    m.rcpt[0] = rcpt;
-    m.body = body;
-    return m;
-}
-
 static void who_shares_a_transaction(void)
 {
     static const struct {
@@ -45,9 +30,9 @@ static void who_shares_a_transaction(void)
                  {"<door+owner@example.com>", "<pass@example.com>", 1}};
 
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        struct mail m = to(pairs[i].first, NULL);
+        struct mail m = mail_to(pairs[i].first, NULL);
 
-        fresh();
+        mail_fresh();
         m.rcpt[1] = pairs[i].second;
         CU_ASSERT_EQUAL(mail_envelope(&m), pairs[i].fits ? SMFIS_CONTINUE : SMFIS_TEMPFAIL);
         CU_ASSERT_EQUAL(world_count("reply 452 4.5.3 "), (size_t)!pairs[i].fits);
@@ -56,9 +41,9 @@ static void who_shares_a_transaction(void)
 
 static void a_refused_recipient_changes_nothing(void)
 {
-    struct mail m = to("<other@example.org>", "text\r\n");
+    struct mail m = mail_to("<other@example.org>", "text\r\n");
 
-    fresh();
+    mail_fresh();
     m.rcpt[1] = "<list@example.com>";
     m.rcpt[2] = "<third@example.org>";
     CU_ASSERT_EQUAL(mail_send(&m), SMFIS_ACCEPT);
@@ -67,9 +52,9 @@ static void a_refused_recipient_changes_nothing(void)
 
 static void archive_addresses_are_refused(void)
 {
-    struct mail m = to("<list+archive-right@example.com>", NULL);
+    struct mail m = mail_to("<list+archive-right@example.com>", NULL);
 
-    fresh();
+    mail_fresh();
     CU_ASSERT_EQUAL(mail_envelope(&m), SMFIS_REJECT);
     m.rcpt[0] = "<list+archive-wrong@example.com>";
     CU_ASSERT_EQUAL(mail_envelope(&m), SMFIS_REJECT);
@@ -80,21 +65,21 @@ static void other_spellings_of_an_address(void)
 {
     static const char *const same[] = {"<list@example.com>", "list@example.com", "<List@Example.COM>",
                                        "<@relay.example.org:list@example.com>", "@relay.example.org:list@example.com"};
-    struct mail m = to(NULL, "text\r\n");
+    struct mail m = mail_to(NULL, "text\r\n");
 
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
-        fresh();
+        mail_fresh();
         m.rcpt[0] = same[i];
         CU_ASSERT_EQUAL(mail_send(&m), SMFIS_REJECT);
         CU_ASSERT(world_did("reply 550 5.7.1 list@example.com: encrypted mail only"));
     }
-    fresh();
+    mail_fresh();
     world.rcpt_addr = "list@example.com";
     m.rcpt[0] = "<list%example.com@mail.example.com>";
     CU_ASSERT_EQUAL(mail_send(&m), SMFIS_REJECT);
     CU_ASSERT_EQUAL(world_count("reply 550 5.7.1 list@example.com: encrypted mail only"), 1);
     CU_ASSERT_EQUAL(world.resolved, 2);
-    fresh();
+    mail_fresh();
     m.rcpt[0] = "<l\xc3\xadst@example.com>"; /* not asked: recryptd's protocol is JSON, its addresses are ASCII */
     m.rcpt[1] = "<>";
     CU_ASSERT_EQUAL(mail_send(&m), SMFIS_ACCEPT);
@@ -105,21 +90,21 @@ static void recryptd_away(void)
 {
     static const char *const all[] = {"<list@example.com>", "<seal@example.com>", "<other@example.org>"};
     const char *type;
-    struct mail m = to(NULL, "text\r\n");
+    struct mail m = mail_to(NULL, "text\r\n");
 
     for (int i = 0; i < 3; i++) {
-        fresh();
+        mail_fresh();
         world.away = 1;
         m.rcpt[0] = all[i];
         CU_ASSERT_EQUAL(mail_envelope(&m), SMFIS_TEMPFAIL);
         CU_ASSERT(world_did("reply 451 4.3.0 "));
     }
-    fresh();
+    mail_fresh();
     world.away = 2;
     m.rcpt[0] = "<seal@example.com>";
     CU_ASSERT_EQUAL(mail_send(&m), SMFIS_TEMPFAIL);
     CU_ASSERT(world_did("reply 451 4.3.0 "));
-    fresh();
+    mail_fresh();
     world.away = 2;
     m.rcpt[0] = "<list@example.com>";
     m.body = mail_sealed("list@example.com", 0, 0, &type);
@@ -133,10 +118,10 @@ static void recryptd_away(void)
 static void person_plaintext_is_sealed(void)
 {
     static const char body[] = "8-bit \xc3\xa4, bare\nfeed, NUL \0, no line end";
-    struct mail m = to("<seal@example.com>", body);
+    struct mail m = mail_to("<seal@example.com>", body);
     const char *plain;
 
-    fresh();
+    mail_fresh();
     m.len = sizeof body - 1;
     m.header[0][0] = "Subject";
     m.header[0][1] = " one\n folded";
@@ -160,9 +145,9 @@ static void person_plaintext_is_sealed(void)
 static void person_encrypted_passes(void)
 {
     const char *type;
-    struct mail m = to("<seal@example.com>", NULL);
+    struct mail m = mail_to("<seal@example.com>", NULL);
 
-    fresh();
+    mail_fresh();
     m.body = mail_sealed("seal@example.com", 0, 2, &type);
     m.header[0][0] = "Content-Type";
     m.header[0][1] = type;
@@ -175,14 +160,14 @@ static void person_encrypted_passes(void)
 /* It says it is encrypted and is not: sealed or refused, never passed. */
 static void person_pretended_encryption(void)
 {
-    struct mail m = to("<seal@example.com>", "--x\r\n\r\nplain words\r\n--x--\r\n");
+    struct mail m = mail_to("<seal@example.com>", "--x\r\n\r\nplain words\r\n--x--\r\n");
 
-    fresh();
+    mail_fresh();
     m.header[0][0] = "Content-Type";
     m.header[0][1] = " multipart/encrypted; protocol=\"application/jose+json\"; boundary=x";
     CU_ASSERT_EQUAL(mail_send(&m), SMFIS_ACCEPT);
     CU_ASSERT(mail_opens("plain words"));
-    fresh();
+    mail_fresh();
     m.rcpt[0] = "<refuse@example.com>";
     CU_ASSERT_EQUAL(mail_send(&m), SMFIS_REJECT);
     CU_ASSERT(world_did("reply 550 5.7.1 refuse@example.com: encrypted mail only|"));
@@ -190,18 +175,18 @@ static void person_pretended_encryption(void)
 
 static void owner_gets_the_lists_mail(void)
 {
-    struct mail m = to("<list+bounce@example.com>", "who bounced\r\n");
+    struct mail m = mail_to("<list+bounce@example.com>", "who bounced\r\n");
 
-    fresh();
+    mail_fresh();
     m.sender = "<>";
     CU_ASSERT_EQUAL(mail_send(&m), SMFIS_ACCEPT);
     CU_ASSERT_STRING_EQUAL(buf_str(&world.did), "recipient- <list+bounce@example.com>\nrecipient+ pass@example.com\n");
-    fresh();
+    mail_fresh();
     m.rcpt[0] = "<list+owner@example.com>";
     CU_ASSERT_EQUAL(mail_send(&m), SMFIS_ACCEPT);
     CU_ASSERT(world_did("recipient- <list+owner@example.com>\n") && world_did("recipient+ seal@example.com\n"));
     CU_ASSERT(mail_opens("who bounced"));
-    fresh();
+    mail_fresh();
     m.rcpt[0] = "<door+owner@example.com>";
     CU_ASSERT_EQUAL(mail_send(&m), SMFIS_ACCEPT);
     CU_ASSERT(world_did("recipient+ away@example.org\n"));
@@ -210,11 +195,11 @@ static void owner_gets_the_lists_mail(void)
 static void messages_do_not_mix(void)
 {
     const char *type;
-    struct mail list = to("<list@example.com>", NULL), plain = to("<other@example.org>", "text\r\n"),
-                seal = to("<seal@example.com>", "second message\r\n");
+    struct mail list = mail_to("<list@example.com>", NULL), plain = mail_to("<other@example.org>", "text\r\n"),
+                seal = mail_to("<seal@example.com>", "second message\r\n");
     struct smfiDesc cb = callbacks_describe();
 
-    fresh();
+    mail_fresh();
     list.body = mail_sealed("list@example.com", 0, 0, &type);
     list.header[0][0] = "Content-Type";
     list.header[0][1] = type;
@@ -234,12 +219,12 @@ static void messages_do_not_mix(void)
 
 static void ten_thousand_recipients(void)
 {
-    struct mail m = to("<other@example.org>", NULL);
+    struct mail m = mail_to("<other@example.org>", NULL);
     struct smfiDesc cb = callbacks_describe();
     char text[64], *argv[2] = {text, NULL};
     int passed = 0, refused = 0;
 
-    fresh();
+    mail_fresh();
     CU_ASSERT_EQUAL(mail_envelope(&m), SMFIS_CONTINUE);
     for (int i = 0; i < 10000; i++) {
         snprintf(text, sizeof text, i % 10 ? "<r%d@example.org>" : "<list@example.com>", i);
@@ -258,9 +243,9 @@ static void ten_thousand_recipients(void)
 static void reload_keeps_connections(void)
 {
     struct settings *a, *b;
-    struct mail m = to("<seal@example.com>", "text\r\n");
+    struct mail m = mail_to("<seal@example.com>", "text\r\n");
 
-    fresh();
+    mail_fresh();
     CU_ASSERT_EQUAL(mail_envelope(&m), SMFIS_CONTINUE);
     a = settings_acquire();
     b = mail_settings("outer_subject = \"(sealed)\"\n");
@@ -268,7 +253,7 @@ static void reload_keeps_connections(void)
     settings_release(&a);
     CU_ASSERT_EQUAL(mail_send(&m), SMFIS_ACCEPT);
     CU_ASSERT(world_did("add Subject: [...]\n")); /* the snapshot it began with */
-    fresh();
+    mail_fresh();
     CU_ASSERT_EQUAL(mail_send(&m), SMFIS_ACCEPT);
     CU_ASSERT(world_did("add Subject: (sealed)\n"));
     mail_config("");
@@ -329,10 +314,10 @@ static void header_lists(void)
 
 static void header_floods(void)
 {
-    struct mail m = to("<seal@example.com>", "text\r\n");
+    struct mail m = mail_to("<seal@example.com>", "text\r\n");
     struct smfiDesc cb = callbacks_describe();
 
-    fresh();
+    mail_fresh();
     CU_ASSERT_EQUAL(mail_envelope(&m), SMFIS_CONTINUE);
     for (int i = 0; i < 100000; i++)
         cb.xxfi_header(world_ctx(), (char[]){"X"}, (char[]){" 1"});
