@@ -44,6 +44,7 @@ test_unit_test_recryptd_device_SOURCES = test/unit/recryptd-world.h test/unit/re
 test_unit_test_recryptd_device_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)
 test_unit_test_recryptd_SOURCES = \
 	test/unit/recryptd-world.h test/unit/recryptd-world.c test/unit/recryptd-tests.h test/unit/test-recryptd.c \
-	test/unit/recryptd-web.c test/unit/recryptd-members.c test/unit/recryptd-socket.c test/unit/recryptd-process.c test/unit/recryptd-limits.c
+	test/unit/recryptd-web.c test/unit/recryptd-members.c test/unit/recryptd-socket.c test/unit/recryptd-process.c test/unit/recryptd-restore.c \
+	test/unit/recryptd-limits.c
 test_unit_test_recryptd_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)
 endif

@@ -84,10 +84,18 @@ static int parse(int argc, char **argv, struct options *o)
     return EX_USAGE + 1;
 }
 
+/* A fault of the configuration is named as such, also when it shows late. */
+static int end_status(int rc)
+{
+    return rc == ERR_USAGE ? EX_CONFIG : err_sysexit(rc);
+}
+
 /* What root looks at or makes must stay the service's own. */
 static int become_user(const struct settings *s, struct err *e)
 {
-    return s->has_user && geteuid() == 0 ? conf_drop_privileges(s->uid, s->gid, e) : 0;
+    int rc = settings_user_named(s, e);
+
+    return !rc && geteuid() == 0 ? conf_drop_privileges(s->uid, s->gid, e) : rc;
 }
 
 /* ---- --invite ---- */
@@ -98,9 +106,7 @@ static int invite(const struct settings *s, const struct options *o)
     struct buf token = BUF_INIT;
     char address[ADDRESS_SIZE], *path = NULL;
     struct err e;
-    int rc = become_user(s, &e);
-
-    rc = rc ? rc : address_canonical(o->invite, strlen(o->invite), address, &e);
+    int rc = address_canonical(o->invite, strlen(o->invite), address, &e);
     if (!rc && !settings_serves(s, address))
         rc = err_set(&e, ERR_USAGE, "%s is not a domain of this service", address_domain(address));
     if (!rc && asprintf(&path, "%s/service.key", s->state_directory) < 0)
@@ -126,9 +132,7 @@ static int check(const struct settings *s)
     struct records records;
     size_t count = 0, faults = 0;
     struct err e;
-    int rc = become_user(s, &e);
-
-    rc = rc ? rc : keystore_verify(s->keystore_type, s->keystore_location, &e);
+    int rc = keystore_verify(s->keystore_type, s->keystore_location, &e);
     if (rc)
         return fail(&e, err_sysexit(rc));
     rc = server_open_store(s, 0, 1, &keys, &ks, &records, &e);
@@ -204,7 +208,7 @@ static int serve(struct settings *s, const char *config_path, const struct optio
     if (!o->common.foreground)
         detach(&st);
     rc = server_run(s, config_path, on_ready, &st, &e);
-    return rc ? fail(&e, err_sysexit(rc)) : EX_OK;
+    return rc ? fail(&e, end_status(rc)) : EX_OK;
 }
 
 int main(int argc, char **argv)
@@ -223,7 +227,12 @@ int main(int argc, char **argv)
     if (settings_load(o.common.config, NULL, &s, &e))
         return fail(&e, EX_CONFIG);
     if (o.common.check || o.invite || o.check) {
-        status = o.common.check ? EX_OK : o.invite ? invite(s, &o) : check(s);
+        if (o.common.check)
+            status = EX_OK;
+        else if ((status = become_user(s, &e)))
+            status = fail(&e, end_status(status));
+        else
+            status = o.invite ? invite(s, &o) : check(s);
         settings_free(&s);
         return status;
     }

@@ -266,13 +266,12 @@ int server_run(struct settings *settings, const char *config_path, void (*ready)
 
     umask(077);
     descriptors_raise(settings);
-    rc = descriptors_fit(settings, e);
+    rc = settings_user_named(settings, e);
+    rc = rc ? rc : descriptors_fit(settings, e);
     rc = rc ? rc : bind_fronts(&sv, e);
     rc = rc ? rc : make_state_directory(settings, e);
     if (!rc && settings->has_user)
         rc = conf_drop_privileges(settings->uid, settings->gid, e);
-    if (!rc && geteuid() == 0)
-        log_warn("running as root: set \"user\" in %s", config_path);
     rc = rc ? rc : open_service(&sv, e);
     rc = rc ? rc : open_fronts(&sv, e);
     rc = rc ? rc : start_events(&sv, e);

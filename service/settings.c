@@ -489,6 +489,13 @@ int uids_have(const struct uids *u, uid_t uid)
     return 0;
 }
 
+int settings_user_named(const struct settings *s, struct err *e)
+{
+    if (geteuid() == 0 && (!s->has_user || s->uid == 0))
+        return err_set(e, ERR_USAGE, "not as root: set user in the configuration");
+    return 0;
+}
+
 const char *settings_fixed(const struct settings *old, const struct settings *s)
 {
     if (strcmp(old->listen_local, s->listen_local) || old->listen_local_mode != s->listen_local_mode)

@@ -75,6 +75,9 @@ int uids_have(const struct uids *u, uid_t uid);
 /* The address of a user of this host; 0 when she has none. */
 int settings_user_address(const struct settings *s, uid_t uid, char out[ADDRESS_SIZE]);
 
+/* Root is not who serves: ERR_USAGE when the process is root's and no other user is named. */
+int settings_user_named(const struct settings *s, struct err *e);
+
 /* What differs from old and takes a restart to come into effect; NULL when nothing. Static text. */
 const char *settings_fixed(const struct settings *old, const struct settings *s);
 

@@ -51,7 +51,7 @@ class World:
         conf = self.write("recryptd.conf", f'domains = {{"example.com"}}\nadministrators = {{"alice@example.com"}}\n'
                           f'url = "{self.url}"\nlisten_web = "127.0.0.1:{self.port}"\nlisten_local = "{self.path("recryptd.sock")}"\n'
                           f'state_directory = "{self.path("state")}"\nregistration = "open"\nsandbox = {"yes" if sandbox else "no"}\n'
-                          + ('delivery_users = {"mail"}\n' if self.root else ""))
+                          + ('user = "daemon"\ndelivery_users = {"mail"}\n' if self.root else ""))
         log = open(self.path("recryptd.log"), "ab")
         self.service = subprocess.Popen([self.build + "/recryptd", "-f", "-c", conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                         env={**os.environ, **env})

@@ -9,7 +9,7 @@ as_tool() { "$recrypt" "$@" --service "$url" </dev/null; }
 
 milter_service() { # LINE... of the milter's configuration
   local who l
-  mkdir -p "$RECRYPT_HOME" "$T/state" && chmod 700 "$RECRYPT_HOME" "$T/state"
+  mkdir -p -m 700 "$RECRYPT_HOME" && service_folder "$T/state"
   cat >"$T/recryptd.conf" <<END
 domains = {"example.com"}
 administrators = {"alice@example.com"}
@@ -20,6 +20,7 @@ state_directory = "$T/state"
 registration = "open"
 list_max_size = "50M"
 milter_users = {"${user:-$(id -un)}"}
+$(service_line)
 END
   {
     echo "socket = \"unix:$socket\""; echo "recryptd = \"unix:$T/recryptd.sock\""; echo 'socket_mode = "0666"'

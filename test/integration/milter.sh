@@ -7,7 +7,7 @@ socket=$T/milter.sock port=$(free_port)
 export RECRYPT_HOME=$T/home
 url=http://127.0.0.1:$port/.well-known/meshrecrypt
 user=$([ "$(id -u)" != 0 ] || echo nobody)
-mkdir -p "$RECRYPT_HOME" "$T/state" && chmod 700 "$RECRYPT_HOME" "$T/state"
+mkdir -p -m 700 "$RECRYPT_HOME" && service_folder "$T/state"
 cat >"$T/recryptd.conf" <<END
 domains = {"example.com", "example.net"}
 administrators = {"alice@example.com"}
@@ -18,6 +18,7 @@ state_directory = "$T/state"
 registration = "open"
 list_max_size = "50M"
 milter_users = {"${user:-$(id -un)}"}
+$(service_line)
 END
 config() { # LINE...
   { echo "socket = \"unix:$socket\""; echo "recryptd = \"unix:$T/recryptd.sock\""

@@ -462,7 +462,7 @@ fi
 cert() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$T/$1.key" -out "$T/$1.pem" -days 2 \
   -subj "/CN=$2" -addext "subjectAltName=$3" 2>/dev/null; }
 cert tls localhost DNS:localhost; cert other localhost DNS:localhost
-mkdir -p "$T/tls.example/state"; chmod 700 "$T/tls.example/state"
+mkdir -p "$T/tls.example"; service_folder "$T/tls.example/state"
 free_port >"$T/tls.example/port.web"
 tls_url=https://localhost:$(cat "$T/tls.example/port.web")
 cat >"$T/tls.example/recryptd.conf" <<CONF
@@ -474,6 +474,7 @@ state_directory = "$T/tls.example/state"
 registration = "open"
 tls_certificate = "$T/tls.pem"
 tls_key = "$T/tls.key"
+$(service_line)
 CONF
 service_start tls.example
 home ines

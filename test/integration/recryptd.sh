@@ -53,6 +53,19 @@ ok "every option of the configuration is in its manual" bash -c "
     grep -qw -- \"\$o\" '$SRC/doc/recryptd.conf.5' || { echo \"\$o is not\"; exit 1; }
   done"
 ok "a fault at the start is the detaching command's exit status" status 78 recryptd -c "$T/none"
+as_root() { # without a user, or with root for one, nothing is begun
+  local line mode
+  for line in "" 'user = "root"'; do
+    configure "$line"
+    for mode in -f --check "--invite bob@example.com"; do
+      # shellcheck disable=SC2086
+      says "not as root: set user" recryptd $mode && status 78 recryptd $mode || return
+    done
+  done
+  [ ! -e "$T/state" ] && [ ! -e "$T/run/sock" ]
+}
+if [ "$(id -u)" = 0 ]; then ok "it does not serve as root" as_root; else skip "it does not serve as root" "root does not run the tests"; fi
+configure "user = \"$me\""
 ok "it returns when it serves" recryptd
 pid=$(pid_of)
 ok "it was there to be found" [ -n "$pid" ]

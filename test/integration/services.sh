@@ -61,8 +61,10 @@ listen_local = "$T/$1/recryptd.sock"
 state_directory = "$T/$1/state"
 registration = "$2"
 access_log = "$T/$1/access.log"
+$(service_line)
 CONF
-  mkdir -m 700 "$T/$1/state"
+  service_folder "$T/$1/state"
+  service_file "$T/$1/access.log"
   start "door-$1" python3 "$T/door.py" "$(cat "$T/$1/port.door")" "$(cat "$T/$1/port.web")" "$T/$1/lose"
 }
 service_start() {

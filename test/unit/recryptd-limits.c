@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,12 +58,12 @@ static int resolves(int timeout_ms)
 }
 
 /* The lowest descriptor that recryptd has not open: with that for a limit it gets none. */
-static rlim_t lowest_free(void)
+static unsigned long lowest_free(void)
 {
     char path[64];
 
-    for (rlim_t n = 0;; n++) {
-        snprintf(path, sizeof path, "/proc/%d/fd/%lu", (int)w.pid, (unsigned long)n);
+    for (unsigned long n = 0;; n++) {
+        snprintf(path, sizeof path, "/proc/%d/fd/%lu", (int)w.pid, n);
         if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW))
             return n;
     }
@@ -103,7 +102,7 @@ void test_descriptors_low(void)
  * stays and without one. */
 void test_descriptors_out(void)
 {
-    struct rlimit none, before;
+    unsigned long before;
     struct frame_client *c = client();
     struct address_info info;
     int fd, held;
@@ -115,10 +114,7 @@ void test_descriptors_out(void)
             CU_ASSERT(answered(held, ANSWER_MS));
         }
         CU_ASSERT_EQUAL(rclient_resolve(c, "bob@example.com", &info, NULL), 0);
-        CU_ASSERT_EQUAL_FATAL(prlimit(w.pid, RLIMIT_NOFILE, NULL, &before), 0);
-        none = before;
-        none.rlim_cur = lowest_free();
-        CU_ASSERT_EQUAL_FATAL(prlimit(w.pid, RLIMIT_NOFILE, &none, NULL), 0);
+        CU_ASSERT_EQUAL_FATAL(world_limit(&w, lowest_free(), &before), 0);
         ask(fd = web());
         CU_ASSERT(!answered(fd, 500));
         CU_ASSERT(!resolves(500));
@@ -130,7 +126,7 @@ void test_descriptors_out(void)
             ask(held);
             CU_ASSERT(answered(held, ANSWER_MS));
         }
-        CU_ASSERT_EQUAL_FATAL(prlimit(w.pid, RLIMIT_NOFILE, &before, NULL), 0);
+        CU_ASSERT_EQUAL_FATAL(world_limit(&w, before, NULL), 0);
         CU_ASSERT(answered(fd, ANSWER_MS));
         CU_ASSERT(resolves(ANSWER_MS));
         close(fd);

@@ -1,4 +1,4 @@
-/* Reload, restart, restore, damage (recryptd-tests.h). */
+/* Reload, restart, large lists, damage (recryptd-tests.h). */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "common/conf.h"
-#include "keystore/keystore-dump.h"
 #include "keystore/keystore.h"
 #include "recryptd-tests.h"
 
@@ -135,141 +134,6 @@ void test_log_full(void)
     CU_ASSERT_EQUAL(world_stop(&w), 0);
     world_configure(&w, "");
     must_start();
-}
-
-/* A dump of the time before a removal is loaded: nobody is served until the owner confirmed, and who was removed stays
- * so. */
-void test_restore(void)
-{
-    char store[256], aside[256], dump[256];
-    const struct who *keys[] = {&list2};
-    struct frame_client *c = NULL;
-    struct roster before;
-    struct buf text = BUF_INIT, stale = BUF_INIT;
-    struct json_object *missing;
-    struct keystore *ks;
-    struct expansion x;
-    struct sealed m;
-    struct answer a;
-    uint64_t count;
-    struct err e;
-    FILE *f;
-    int yes;
-
-    /* a list of its own: bob and dave */
-    who_clear(&list2);
-    who_make_list(&list2, "second@example.com", &alice, "X25519", 1);
-    memcpy(&before, &roster, sizeof before);
-    first_roster(&list2, &roster);
-    CU_ASSERT_EQUAL(set_group(&list2, alice.sign, &roster, ""), 201);
-    for (int i = 0; i < 2; i++) {
-        const struct who *p = i ? &dave : &bob;
-        struct json_object *entries = json_object_new_array();
-
-        put_member(p);
-        sign_roster(&roster, 2 + i, &text);
-        json_object_array_add(entries, entry_for(keys[0], p, 2 + i, 1));
-        CU_ASSERT_EQUAL(
-            world_status(&w, alice.sign, "Set",
-                         with_entries(J("{'Members':{'Group':'second@example.com','Roster':'%s'}}", buf_str(&text)),
-                                      "Members", entries)),
-            201);
-    }
-    CU_ASSERT_EQUAL(buf_puts(&stale, buf_str(&text)), 0);
-    CU_ASSERT_EQUAL(reads(&dave, &list2), 1);
-
-    world_path(&w, "state/keystore", store);
-    world_path(&w, "aside", aside);
-    world_path(&w, "dump", dump);
-    CU_ASSERT_EQUAL(world_stop(&w), 0);
-    CU_ASSERT_EQUAL_FATAL(keystore_open("berkeley", store, 0, 1, &ks, &e), 0);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(f = fopen(dump, "w+"));
-    CU_ASSERT_EQUAL(keystore_dump(ks, NULL, f, &count, &e), 0);
-    keystore_close(&ks);
-    must_start();
-
-    /* dave goes, after the backup */
-    CU_ASSERT_EQUAL(roster_remove(&roster, dave.address, NULL), 0);
-    sign_roster(&roster, 4, &text);
-    CU_ASSERT_EQUAL(
-        world_status(&w, alice.sign, "Delete",
-                     J("{'Group':'second@example.com','Member':'dave@example.com','Roster':'%s'}", buf_str(&text))),
-        201);
-    CU_ASSERT_EQUAL(grant_status(&dave, &list2), 404);
-
-    CU_ASSERT_EQUAL(world_stop(&w), 0);
-    CU_ASSERT_EQUAL(rename(store, aside), 0);
-    rewind(f);
-    CU_ASSERT_EQUAL_FATAL(keystore_load("berkeley", store, f, &count, &e), 0);
-    fclose(f);
-    must_start();
-
-    CU_ASSERT_EQUAL(grant_status(&bob, &list2), 503);
-    CU_ASSERT_EQUAL(grant_status(&dave, &list2), 503);
-    CU_ASSERT_EQUAL_FATAL(seal(&list2, "x", &m), 0);
-    c = client();
-    CU_ASSERT_EQUAL(rclient_expand(c, list2.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), ERR_RETRY);
-    CU_ASSERT_EQUAL(world_call(&w, alice.sign, "Get", J("{'Group':'second@example.com'}"), NULL, &a), 0);
-    CU_ASSERT(!sjson_bool(a.body, "Quarantine", &yes, NULL) && yes);
-    answer_clear(&a);
-    CU_ASSERT_EQUAL(
-        world_status(&w, alice.sign, "Delete",
-                     J("{'Group':'second@example.com','Member':'dave@example.com','Roster':'%s'}", buf_str(&text))),
-        503);
-    CU_ASSERT_EQUAL(
-        world_status(&w, bob.sign, "Set", J("{'Roster':{'Group':'second@example.com','Roster':'%s'}}", buf_str(&text))),
-        401);
-    CU_ASSERT_EQUAL(world_call(&w, alice.sign, "Set",
-                               J("{'Roster':{'Group':'second@example.com','Roster':'%s'}}", buf_str(&text)), NULL, &a),
-                    0);
-    CU_ASSERT_EQUAL(a.status, 202);
-    CU_ASSERT(!sjson_array(a.body, "Missing", &missing, NULL) && json_object_array_length(missing) == 0);
-    answer_clear(&a);
-    CU_ASSERT_EQUAL(reads(&bob, &list2), 1);
-    CU_ASSERT_EQUAL(grant_status(&dave, &list2), 404);
-    CU_ASSERT_EQUAL(rclient_expand(c, list2.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), 0);
-    CU_ASSERT_EQUAL(recipient(&x, "dave@example.com"), 0);
-    expansion_clear(&x);
-    /* the roster of the time of the backup is no longer good for anything */
-    CU_ASSERT_EQUAL(world_status(&w, alice.sign, "Set",
-                                 J("{'Roster':{'Group':'second@example.com','Roster':'%s'}}", buf_str(&stale))),
-                    409);
-    /* the other list still waits for its owner */
-    CU_ASSERT_EQUAL(grant_status(&bob, &list), 503);
-    roster_clear(&roster);
-    memcpy(&roster, &before, sizeof roster);
-    sign_roster(&roster, 60, &text);
-    CU_ASSERT_EQUAL(
-        world_status(&w, alice.sign, "Set", J("{'Roster':{'Group':'list@example.com','Roster':'%s'}}", buf_str(&text))),
-        202);
-    CU_ASSERT_EQUAL(reads(&bob, &list), 1);
-    sealed_clear(&m);
-    frame_client_free(&c);
-    buf_free(&text);
-    buf_free(&stale);
-}
-
-/* Somebody added after the backup: missing, and added again. */
-void test_missing(void)
-{
-    struct buf text = BUF_INIT;
-    struct json_object *missing;
-    struct answer a;
-
-    put_member(&dave);
-    sign_roster(&roster, 61, &text);
-    CU_ASSERT_EQUAL(world_call(&w, alice.sign, "Set",
-                               J("{'Roster':{'Group':'list@example.com','Roster':'%s'}}", buf_str(&text)), NULL, &a),
-                    0);
-    CU_ASSERT_EQUAL(a.status, 202);
-    CU_ASSERT_FATAL(!sjson_array(a.body, "Missing", &missing, NULL) && json_object_array_length(missing) == 1);
-    CU_ASSERT_STRING_EQUAL(json_object_get_string(json_object_array_get_idx(missing, 0)), "dave@example.com");
-    answer_clear(&a);
-    CU_ASSERT_EQUAL(grant_status(&dave, &list), 404);
-    CU_ASSERT_EQUAL(reads(&bob, &list), 1);
-    CU_ASSERT_EQUAL(roster_remove(&roster, dave.address, NULL), 0);
-    CU_ASSERT_EQUAL(delete_member("dave@example.com", 62), 201); /* off the roster again */
-    buf_free(&text);
 }
 
 /* How many the first page has: nobody's addresses and marks are another's. */
@@ -423,11 +287,13 @@ static void set_raw(const char *store, enum keystore_table t, const void *key, s
     void *state;
     struct err e;
 
+    world_as_service(1);
     CU_ASSERT_EQUAL_FATAL(keystore_berkeley.open(store, 0, 0, &state, &e), 0);
     CU_ASSERT_EQUAL(keystore_berkeley.begin(state, &e), 0);
     CU_ASSERT_EQUAL(keystore_berkeley.put(state, t, key, key_len, value, strlen(value), &e), 0);
     CU_ASSERT_EQUAL(keystore_berkeley.commit(state, &e), 0);
     keystore_berkeley.close(state);
+    world_as_service(0);
 }
 
 static void fails(int status, const char *says, const char *option)

@@ -7,6 +7,7 @@
 #include <ftw.h>
 #include <linux/capability.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,6 +25,8 @@
 #include "common/jws.h"
 
 enum { TRIES = 400, STEP_US = 25000 };
+/* Where root runs the tests. */
+#define SERVICE_USER "daemon"
 
 void world_path(const struct world *w, const char *name, char out[256])
 {
@@ -97,8 +100,8 @@ void world_configure(const struct world *w, const char *extra)
     fprintf(f,
             "domains = {\"example.com\"}\nadministrators = {\"alice@example.com\"}\n"
             "url = \"http://127.0.0.1:%d\"\nlisten_web = \"127.0.0.1:%d\"\nlisten_local = \"unix:%s\"\n"
-            "state_directory = \"%s/state\"\ninline_max = 5\nlist_max = 5\n%s\n",
-            w->port, w->port, w->socket, w->dir, extra ? extra : "");
+            "state_directory = \"%s/state\"\ninline_max = 5\nlist_max = 5\n%s%s\n",
+            w->port, w->port, w->socket, w->dir, geteuid() == 0 ? "user = \"" SERVICE_USER "\"\n" : "", extra ? extra : "");
     fclose(f);
 }
 
@@ -139,6 +142,67 @@ static int fetch_service_key(struct world *w)
     return rc;
 }
 
+void world_as_service(int yes)
+{
+    const struct passwd *user = getpwnam(SERVICE_USER);
+
+    if (getuid() || !user)
+        return;
+    if (yes ? setegid(user->pw_gid) || seteuid(user->pw_uid) : seteuid(0) || setegid(0))
+        printf("# no change of user\n");
+}
+
+/* Only a process of the very same user and group may. */
+static int set_limit(pid_t pid, unsigned long descriptors)
+{
+    const struct passwd *user = getuid() ? NULL : getpwnam(SERVICE_USER);
+    struct rlimit limit;
+
+    if (user && (setgid(user->pw_gid) || setuid(user->pw_uid)))
+        return -1;
+    if (prlimit(pid, RLIMIT_NOFILE, NULL, &limit))
+        return -1;
+    limit.rlim_cur = descriptors;
+    return prlimit(pid, RLIMIT_NOFILE, &limit, NULL);
+}
+
+int world_limit(const struct world *w, unsigned long descriptors, unsigned long *before)
+{
+    char path[64], line[256];
+    int status, known = !before;
+    pid_t pid;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/limits", (int)w->pid);
+    if (!(f = fopen(path, "r")))
+        return -1;
+    while (!known && fgets(line, sizeof line, f))
+        known = sscanf(line, "Max open files %lu", before) == 1;
+    fclose(f);
+    if (!known || (pid = fork()) < 0)
+        return -1;
+    if (!pid)
+        _exit(set_limit(w->pid, descriptors) ? 1 : 0);
+    return waitpid(pid, &status, 0) == pid && !status ? 0 : -1;
+}
+
+static int own_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    const struct passwd *user = getpwnam(SERVICE_USER);
+
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return user ? lchown(path, user->pw_uid, user->pw_gid) : -1;
+}
+
+/* What a test made as root, a key store among it, is the service's. */
+static void hand_over(const struct world *w)
+{
+    if (geteuid() == 0 && nftw(w->dir, own_one, 16, FTW_PHYS))
+        printf("# %s cannot be handed to " SERVICE_USER "\n", w->dir);
+}
+
 /* Not even as root can the limit be raised then. */
 static void limit_descriptors(int n)
 {
@@ -154,8 +218,11 @@ static void limit_descriptors(int n)
 
 int world_start(struct world *w)
 {
-    pid_t pid = fork();
+    pid_t pid;
     int status;
+
+    hand_over(w);
+    pid = fork();
 
     if (!pid) {
         int fd = log_fd(w);
@@ -228,6 +295,7 @@ int world_run(const struct world *w, struct buf *out, ...)
     va_end(ap);
     argv[n] = NULL;
     buf_reset(out);
+    hand_over(w);
     if (pipe2(ends, O_CLOEXEC) || (pid = fork()) < 0)
         return -1;
     if (!pid) {

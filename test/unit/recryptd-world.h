@@ -26,6 +26,10 @@ void world_remove(struct world *w); /* also stops */
 /* Writes the configuration: the usual one with extra lines behind it. */
 void world_configure(const struct world *w, const char *extra);
 int world_start(struct world *w); /* waits until it serves */
+/* recryptd, started by root, becomes another user: for work on its files this process becomes the same, and itself again. */
+void world_as_service(int yes);
+/* Sets recryptd's limit of descriptors, as its own user could; the former goes to before unless that is NULL. 0 or -1. */
+int world_limit(const struct world *w, unsigned long descriptors, unsigned long *before);
 void world_signal(const struct world *w, int number);
 int world_stop(struct world *w); /* -> exit status, or 128 + signal */
 /* Runs recryptd with these arguments (NULL-ended, -c CONF is put first) to its end. -> exit status; out gets both
