@@ -38,12 +38,12 @@ test_unit_test_auth_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
 test_unit_test_auth_LDFLAGS = -Wl,--wrap=jwk_from_json -Wl,--wrap=EVP_DigestVerify
 # These drive the built recryptd over its sockets.
 check_PROGRAMS += test/unit/test-recryptd-device
-test_unit_test_recryptd_device_SOURCES = test/unit/recryptd-world.h test/unit/recryptd-world.c \
+test_unit_test_recryptd_device_SOURCES = $(RECRYPTD_WORLD) \
 	test/unit/recryptd-device.h test/unit/recryptd-device.c test/unit/recryptd-device-mail.c test/unit/recryptd-device-park.c \
 	test/unit/test-recryptd-device.c
 test_unit_test_recryptd_device_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)
 test_unit_test_recryptd_SOURCES = \
-	test/unit/recryptd-world.h test/unit/recryptd-world.c test/unit/recryptd-tests.h test/unit/test-recryptd.c \
+	$(RECRYPTD_WORLD) test/unit/recryptd-tests.h test/unit/test-recryptd.c \
 	test/unit/recryptd-web.c test/unit/recryptd-members.c test/unit/recryptd-socket.c test/unit/recryptd-process.c test/unit/recryptd-restore.c \
 	test/unit/recryptd-limits.c
 test_unit_test_recryptd_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)

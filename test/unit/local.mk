@@ -2,6 +2,8 @@
 if HAVE_CUNIT
 check_LIBRARIES = libunit.a
 libunit_a_SOURCES = test/unit/unit.h test/unit/unit.c
+# A real recryptd, and people who talk to it.
+RECRYPTD_WORLD = test/unit/recryptd-world.h test/unit/recryptd-world.c test/unit/recryptd-people.c
 # A test that wants its allocations to fail takes these among its sources.
 STARVE = test/unit/starve.h test/unit/starve.c
 UNIT_LIBS = libunit.a $(CUNIT_LIBS)
@@ -12,7 +14,7 @@ test_unit_test_buf_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_vectors_SOURCES = test/unit/test-vectors.c $(JOSE_VECTORS)
 test_unit_test_vectors_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 # Drives the built recryptd, as test-recryptd does, also under valgrind.
-test_unit_test_recryptd_equal_SOURCES = test/unit/recryptd-world.h test/unit/recryptd-world.c test/unit/test-recryptd-equal.c
+test_unit_test_recryptd_equal_SOURCES = $(RECRYPTD_WORLD) test/unit/test-recryptd-equal.c
 test_unit_test_recryptd_equal_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)
 endif
 # Makes people for the test with a large list; no test of its own.

@@ -1,10 +1,7 @@
 /* A key store that was put back from a dump (recryptd-tests.h). */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "keystore/keystore-dump.h"
-#include "keystore/keystore.h"
 #include "recryptd-tests.h"
 
 #define SECOND "second@example.com"
@@ -32,45 +29,6 @@ static void found_second(void)
     }
     CU_ASSERT_EQUAL(buf_puts(&stale, buf_str(&text)), 0);
     CU_ASSERT_EQUAL(reads(&dave, &list2), 1);
-}
-
-static FILE *dump(void)
-{
-    char path[256], store[256];
-    struct keystore *ks;
-    uint64_t count;
-    struct err e;
-    FILE *f;
-
-    world_path(&w, "state/keystore", store);
-    world_path(&w, "dump", path);
-    CU_ASSERT_EQUAL(world_stop(&w), 0);
-    world_as_service(1);
-    CU_ASSERT_EQUAL_FATAL(keystore_open("berkeley", store, 0, 1, &ks, &e), 0);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(f = fopen(path, "w+"));
-    CU_ASSERT_EQUAL(keystore_dump(ks, NULL, f, &count, &e), 0);
-    keystore_close(&ks);
-    world_as_service(0);
-    must_start();
-    return f;
-}
-
-static void load(FILE *f)
-{
-    char store[256], aside[256];
-    uint64_t count;
-    struct err e;
-
-    world_path(&w, "state/keystore", store);
-    world_path(&w, "aside", aside);
-    CU_ASSERT_EQUAL(world_stop(&w), 0);
-    CU_ASSERT_EQUAL(rename(store, aside), 0);
-    rewind(f);
-    world_as_service(1);
-    CU_ASSERT_EQUAL_FATAL(keystore_load("berkeley", store, f, &count, &e), 0);
-    world_as_service(0);
-    fclose(f);
-    must_start();
 }
 
 static int delete_dave(void)
@@ -134,7 +92,7 @@ void test_restore(void)
 
     memcpy(&before, &roster, sizeof before);
     found_second();
-    f = dump();
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f = world_dump(&w));
 
     /* dave goes, after the backup */
     CU_ASSERT_EQUAL(roster_remove(&roster, dave.address, NULL), 0);
@@ -142,7 +100,7 @@ void test_restore(void)
     CU_ASSERT_EQUAL(delete_dave(), 201);
     CU_ASSERT_EQUAL(grant_status(&dave, &list2), 404);
 
-    load(f);
+    CU_ASSERT_EQUAL_FATAL(world_load(&w, f), 0);
     CU_ASSERT_EQUAL_FATAL(seal(&list2, "x", &m), 0);
     c = client();
     in_quarantine(c, &m);

@@ -3,6 +3,7 @@
 #define RECRYPT_TEST_RECRYPTD_WORLD_H
 
 #include <json-c/json.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "common/buf.h"
@@ -28,6 +29,10 @@ void world_configure(const struct world *w, const char *extra);
 int world_start(struct world *w); /* waits until it serves */
 /* recryptd, started by root, becomes another user: for work on its files this process becomes the same, and itself again. */
 void world_as_service(int yes);
+/* Stops recryptd, dumps its key store, and starts it: the dump, or NULL. The other way: the store is moved aside and a new one
+ * made of the dump, which is closed. 0 or -1. */
+FILE *world_dump(struct world *w);
+int world_load(struct world *w, FILE *dump);
 /* Sets recryptd's limit of descriptors, as its own user could; the former goes to before unless that is NULL. 0 or -1. */
 int world_limit(const struct world *w, unsigned long descriptors, unsigned long *before);
 void world_signal(const struct world *w, int number);

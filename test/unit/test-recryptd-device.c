@@ -331,6 +331,7 @@ static void set_raw(const char *key, size_t len, const char *value)
     struct keystore *ks;
 
     world_path(&w, "state/keystore", store);
+    world_as_service(1);
     CU_ASSERT_EQUAL_FATAL(keystore_open("berkeley", store, 0, 0, &ks, NULL), 0);
     CU_ASSERT_EQUAL(keystore_begin(ks, NULL), 0);
     CU_ASSERT_EQUAL(value ? keystore_put(ks, KEYSTORE_DEVICES, key, len, value, strlen(value), NULL)
@@ -338,6 +339,7 @@ static void set_raw(const char *key, size_t len, const char *value)
                     0);
     CU_ASSERT_EQUAL(keystore_commit(ks, NULL), 0);
     keystore_close(&ks);
+    world_as_service(0);
 }
 
 static void check_fault(const char *key, size_t len, const char *value, const char *text)
