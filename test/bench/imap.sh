@@ -7,11 +7,13 @@
 die() { echo "imap.sh: $*" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || die "Dovecot needs root to start"
 rounds=$SRC/test/bench/imap-rounds.py
-plain=$(free_port) secure=$(free_port) idle=$(free_port) idle_backend=$(free_port) grants=$(free_port) relay=$(free_port)
+plain=$(free_port) secure=$(free_port) idle=$(free_port) idle_backend=$(free_port) grants=$(free_port) relay=$(free_port) unix=$(free_port)
 distinct=100 bob=bob@example.com list=list@example.com
 
 bench_servers() {
-  imap_certificate && imap_dovecot && TLS_PORT=$secure imap_filter filter "$plain" "$server_port" || return
+  imap_certificate && imap_dovecot 'service imap-login {' 'unix_listener front {' 'mode = 0666' '}' '}' &&
+    imap_filter unix "$unix" "$server_port" "backend = \"unix:$T/dovecot/run/front\"" && unix_pid=$filter_pid &&
+    TLS_PORT=$secure imap_filter filter "$plain" "$server_port" && main_pid=$filter_pid || return
   start idle-backend "$python" "$rounds" backend "$idle_backend"
   wait_for 5 listens "$idle_backend" && imap_filter idle "$idle" "$idle_backend" && idle_pid=$filter_pid &&
     imap_filter grants "$grants" "$server_port" "recryptd = \"unix:$T/example.com/recryptd.sock\""
@@ -40,6 +42,6 @@ bench_mail() {
 for step in people servers mail; do
   "bench_$step" >"$T/setup.log" 2>&1 || { tail -n 20 "$T"/*.log >&2; die "cannot set up: $step"; }
 done
-export BUILD DEVICE="$device" PID_DOVECOT="$dovecot_pid" PID_IDLE="$idle_pid"
+export BUILD DEVICE="$device" PID_DOVECOT="$dovecot_pid" PID_IDLE="$idle_pid" PID_FILTER="$main_pid" PID_UNIX="$unix_pid"
 PORT_DOVECOT=$server_port PORT_DOVECOT_TLS=$server_tls PORT_FILTER=$plain PORT_FILTER_TLS=$secure PORT_IDLE=$idle PORT_GRANTS=$grants \
-  PORT_RELAY=$relay "$python" "$rounds" "$T"
+  PORT_RELAY=$relay PORT_UNIX=$unix "$python" "$rounds" "$T"

@@ -27,7 +27,7 @@ imap_cyrus() {
   cyrus_prepare "$d" "$CYRUS" 127.0.0.1 "$server_port" bob@example.com $(seq -f 'u%g@example.com' 10 99) || return
   start syslog cyrus_log "$d"
   wait_for 5 test -S "$d/syslog" || return
-  start cyrus cyrus_exec "$d" "$CYRUS"; cyrus_pid=$pid
+  start cyrus cyrus_exec "$d" "$CYRUS"
   wait_for 10 listens "$server_port"
 }
 

@@ -6,8 +6,8 @@
 session() { "$python" "$SRC/test/integration/imap-session.py" "$@"; }
 
 imap_certificate >"$T/openssl.log" 2>&1
-plain=$(free_port) secure=$(free_port) to_tls=$(free_port) to_starttls=$(free_port)
-ok "Dovecot starts" imap_dovecot 'login_trusted_networks = 127.0.0.1'
+plain=$(free_port) secure=$(free_port) to_unix=$(free_port) to_tls=$(free_port) to_starttls=$(free_port)
+ok "Dovecot starts" imap_dovecot 'login_trusted_networks = 127.0.0.1' 'service imap-login {' 'unix_listener front {' 'mode = 0666' '}' '}'
 TLS_PORT=$secure
 ok "the filter starts" imap_filter filter "$plain" "$server_port"
 main_pid=$filter_pid
@@ -15,8 +15,9 @@ unset TLS_PORT
 ok "another one, with TLS to Dovecot" imap_filter tls "$to_tls" "$server_tls" 'backend_tls = "tls"' 'backend_name = "localhost"' "backend_ca = \"$T/dovecot/cert.pem\""
 ok "another one, with STARTTLS to Dovecot" imap_filter starttls "$to_starttls" "$server_port" 'backend_tls = "starttls"' \
   'backend_name = "localhost"' "backend_ca = \"$T/dovecot/cert.pem\""
+ok "another one, with a Unix socket to Dovecot" imap_filter unix "$to_unix" "$server_port" "backend = \"unix:$T/dovecot/run/front\""
 ok "the same session by all ways: the same answers" session compare 67108864 straight=$server_port filter=$plain \
-  tls=$secure,tls,$T/tls.pem starttls=$plain,starttls,$T/tls.pem to-tls=$to_tls to-starttls=$to_starttls
+  tls=$secure,tls,$T/tls.pem starttls=$plain,starttls,$T/tls.pem to-tls=$to_tls to-starttls=$to_starttls to-unix=$to_unix
 ok "what the filter answers itself" session own "$plain"
 ok "the client says who it is" session who "$plain" 127.0.0.9
 ok "Dovecot's log has the client's address" grep -q 'Login: user=<u20@example.com>.*rip=127\.0\.0\.9' "$T/dovecot.log"
