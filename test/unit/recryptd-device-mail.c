@@ -247,7 +247,9 @@ void test_grants_quota(void)
     CU_ASSERT_EQUAL(grant_status(&phone, &bob), 201);
     world_configure(&w, DEVICE_SETTINGS);
     world_signal(&w, SIGHUP);
-    CU_ASSERT(world_logged(&w, "configuration reloaded"));
+    /* The log has the line of the first time already. */
+    for (int i = 0; i < 100 && grant_status(&tablet, &bob) != 201; i++)
+        usleep(50000);
     CU_ASSERT_EQUAL(grant_status(&tablet, &bob), 201);
     for (int i = 0; i < ITEMS; i++)
         sealed_clear(&m[i]);
