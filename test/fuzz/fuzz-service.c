@@ -377,7 +377,8 @@ static void set_up(void)
     must(!records_open(&service.records, &store, service.keys->udf, service.keys->storage, 1, NULL));
     must(!audit_open("/dev/null", &service.audit, NULL) && !cache_new(100, 4, &service.cache, NULL) &&
          !hot_new(100, &service.hot, NULL) && !nonces_new(4096, &service.nonces, NULL) &&
-         !auth_new(&service.auth, NULL) && !grants_new(&service.grants, NULL) && !quota_new(&service.quota, NULL));
+         !auth_new(&service.auth, NULL) && !grants_new(&service.grants, NULL) && !quota_new(&service.quota, NULL) &&
+         !quota_new(&service.intake, NULL));
     alice = key_of("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\","
                    "\"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\"}");
     bob = key_of("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw\","
@@ -441,6 +442,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     service_changed(&service, "list@example.com");
     service_changed(&service, "bob@example.com");
     nonces_free(&service.nonces);
-    must(!nonces_new(4096, &service.nonces, NULL));
+    quota_free(&service.intake);
+    must(!nonces_new(4096, &service.nonces, NULL) && !quota_new(&service.intake, NULL));
     return 0;
 }
