@@ -18,9 +18,9 @@ CHANGES = b"+-2behim"
 
 
 class Milter:
-    def __init__(self, path, actions=ACTIONS, steps=STEPS):
+    def __init__(self, path, actions=ACTIONS, steps=STEPS, patience=60):
         self.s = socket.socket(socket.AF_UNIX)
-        self.s.settimeout(60)
+        self.s.settimeout(patience)
         self.s.connect(path)
         self.send(b"O", struct.pack("!III", 6, actions, steps))
         answer = self.read()
@@ -554,7 +554,14 @@ def dribble(path, sealed):
 
 
 def octet_by_octet(path, sealed):
-    m = Milter(path)
+    for patience in (5, 5, 5, 60):  # a mail server that gets no answer defers the mail, and comes again
+        try:
+            m = Milter(path, patience=patience)
+            break
+        except TimeoutError:
+            if patience == 60:
+                raise
+    m.s.settimeout(60)
     whole = m.s.sendall
 
     class Slow:
