@@ -1,5 +1,6 @@
 #include "buf.h"
 
+#include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +24,44 @@ void secret_free(void *p, size_t len)
 {
     secret_wipe(p, len);
     free(p);
+}
+
+__attribute__((noinline)) void secret_wipe_stack(void)
+{
+    unsigned char room[8192];
+
+    OPENSSL_cleanse(room, sizeof room);
+}
+
+static void *openssl_alloc(size_t len, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return malloc(len);
+}
+
+static void openssl_free(void *p, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    secret_free(p, malloc_usable_size(p));
+}
+
+static void *openssl_realloc(void *p, size_t len, const char *file, int line)
+{
+    size_t had = malloc_usable_size(p);
+    void *to = malloc(len);
+
+    if (to && p) {
+        memcpy(to, p, had < len ? had : len);
+        openssl_free(p, file, line);
+    }
+    return to;
+}
+
+int secret_openssl(void)
+{
+    return CRYPTO_set_mem_functions(openssl_alloc, openssl_realloc, openssl_free) == 1 ? 0 : ERR_SYSTEM;
 }
 
 /* Not realloc: it would leave the old copy behind unwiped. */

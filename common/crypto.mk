@@ -10,7 +10,7 @@ EXTRA_DIST += test/fuzz/fuzz-suite.c test/fuzz/corpus/suite test/fuzz/fuzz-state
 
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-field test/unit/test-suite test/unit/test-suite-refused test/unit/test-statement \
-	test/unit/test-entry test/unit/test-constant-time test/unit/test-device
+	test/unit/test-entry test/unit/test-constant-time test/unit/test-device test/unit/test-wiped
 test_unit_test_field_SOURCES = test/unit/test-field.c
 test_unit_test_field_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_suite_SOURCES = test/unit/test-suite.c
@@ -23,6 +23,8 @@ test_unit_test_device_SOURCES = test/unit/test-device.c
 test_unit_test_device_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_entry_SOURCES = test/unit/test-entry.c
 test_unit_test_entry_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
+test_unit_test_wiped_SOURCES = test/unit/test-wiped.c
+test_unit_test_wiped_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_constant_time_SOURCES = test/unit/test-constant-time.c
 test_unit_test_constant_time_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 endif

@@ -12,7 +12,7 @@ EXTRA_DIST += test/unit/jose-interop.py test/fuzz/fuzz-sjson.c test/fuzz/fuzz-jw
 
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-b64 test/unit/test-sjson test/unit/test-udf test/unit/test-jwk test/unit/test-jws \
-	test/unit/test-jwe test/unit/test-jwe-passphrase test/unit/test-jwe-vectors test/unit/test-jose-interop
+	test/unit/test-jwe test/unit/test-jwe-passphrase test/unit/test-jwe-vectors test/unit/test-jose-interop test/unit/test-equal-open
 JOSE_VECTORS = test/unit/vectors.h test/unit/vectors.c
 test_unit_test_b64_SOURCES = test/unit/test-b64.c
 test_unit_test_b64_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
@@ -30,6 +30,8 @@ test_unit_test_jwe_passphrase_SOURCES = test/unit/test-jwe-passphrase.c
 test_unit_test_jwe_passphrase_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_jwe_vectors_SOURCES = test/unit/test-jwe-vectors.c $(JOSE_VECTORS)
 test_unit_test_jwe_vectors_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
+test_unit_test_equal_open_SOURCES = test/unit/test-equal-open.c
+test_unit_test_equal_open_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_jose_interop_SOURCES = test/unit/test-jose-interop.c
 test_unit_test_jose_interop_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 endif

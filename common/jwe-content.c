@@ -238,8 +238,7 @@ int jwe_content_open(const struct jwe_enc *enc, const unsigned char *cek, const 
         memcpy(expect, tag->data, enc->tag_len);
     }
     if (!cipher(0, enc, key, iv, aad, in, ciphertext->len, plain->data + plain->len, &n, enc->digest ? NULL : expect)) {
-        secret_wipe(plain->data + plain->len, room);
-        plain->data[plain->len] = 0;
+        plain->data[plain->len] = 0; /* what was decrypted for nothing is wiped with the buffer, as what was not */
         return ERR_CRYPTO;
     }
     plain->len += n;

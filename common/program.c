@@ -8,6 +8,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "buf.h"
+
 enum { HELP = 256, VERSION_, OPTIONS_MAX = 32, SHORTS_MAX = 32 };
 
 static void on_end(int status, void *arg)
@@ -19,7 +21,7 @@ static void on_end(int status, void *arg)
 
 int program_start(struct err *e)
 {
-    if (on_exit(on_end, NULL) || !OSSL_LIB_CTX_get0_global_default())
+    if (on_exit(on_end, NULL) || secret_openssl() < 0 || !OSSL_LIB_CTX_get0_global_default())
         return err_set(e, ERR_SYSTEM, "out of memory");
     return 0;
 }

@@ -9,7 +9,8 @@
 /* To be called first in main. From here on:
  * - an end that nobody chose has status EX_TEMPFAIL: some libraries call exit() when memory runs out, with a status
  * that a mail server takes for "bounce it" (it was chosen when it is 0 or one of sysexits.h);
- * - OpenSSL has what it makes once in a process, and would not look for again.
+ * - OpenSSL has what it makes once in a process, and would not look for again;
+ * - OpenSSL wipes what it frees (secret_openssl).
  * 0, or ERR_SYSTEM: the program should end. */
 int program_start(struct err *e);
 

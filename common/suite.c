@@ -266,6 +266,7 @@ int suite_agree(const struct suite_key *k, const struct suite_peer *p, unsigned 
     else if (s->family->one_is_refused && is_trivial(value, len))
         r = err_set(e, ERR_KEY, "%s agreement has no secret result", s->name);
     EVP_PKEY_CTX_free(ctx);
+    secret_wipe_stack(); /* X25519 leaves its result there */
     if (r < 0)
         secret_wipe(value, s->value_len);
     return r;
