@@ -1,4 +1,5 @@
 #include "common/jwk.h"
+#include "common/jws.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -264,11 +265,37 @@ static void test_agreement(void)
     run_agreement("wycheproof/ecdh_secp256r1_webcrypto_test.json", 320, 20);
 }
 
-/* json_web_key: what is not symmetric or RSA is a P-256 key that must not verify; each is refused when it is read. */
+/* What a JWS says under each key of a set that we take; 1 when one verifies it. */
+static int any_verifies(struct json_object *keys, const char *text, size_t *ours, size_t *foreign)
+{
+    int verified = 0;
+
+    for (size_t i = 0; i < json_object_array_length(keys); i++) {
+        struct json_object *key = json_object_array_get_idx(keys, i);
+        struct jws s;
+        struct jwk *k;
+        int r = jwk_from_json(key, &k, NULL);
+
+        if (r < 0) { /* oct, RSA, another curve, an alg or use that is not the curve's, a point that is none */
+            CU_ASSERT(r == ERR_UNSUPPORTED || r == ERR_KEY);
+            (*foreign)++;
+            continue;
+        }
+        if (jws_parse(text, strlen(text), &s, NULL) == 0)
+            verified |= jws_verify(&s, k, NULL, 0, NULL) == 0;
+        jws_clear(&s);
+        jwk_free(&k);
+        (*ours)++;
+    }
+    return verified;
+}
+
+/* json_web_key: sets of keys, which are no key; of the keys in them we take one, in the company of an HMAC key, and the
+ * JWS is not signed by it. The valid ones are of kty oct and RSA. */
 static void test_bad_use(void)
 {
-    struct json_object *file = vectors_load("wycheproof/json_web_key_test.json"), *groups, *keys, *kty;
-    size_t ours = 0, foreign = 0;
+    struct json_object *file = vectors_load("wycheproof/json_web_key_test.json"), *groups, *set, *tests;
+    size_t ours = 0, foreign = 0, run = 0;
     struct jwk *k;
 
     if (!file) {
@@ -277,24 +304,20 @@ static void test_bad_use(void)
     }
     groups = json_object_object_get(file, "testGroups");
     for (size_t g = 0; g < json_object_array_length(groups); g++) {
-        keys = json_object_object_get(json_object_object_get(json_object_array_get_idx(groups, g), "private"), "keys");
-        for (size_t i = 0; i < json_object_array_length(keys); i++) {
-            struct json_object *key = json_object_array_get_idx(keys, i);
-            int r = jwk_from_json(key, &k, NULL);
+        struct json_object *group = json_object_array_get_idx(groups, g);
 
-            kty = json_object_object_get(key, "kty");
-            if (strcmp(json_object_get_string(kty), "EC") != 0) {
-                CU_ASSERT_EQUAL(r, ERR_UNSUPPORTED);
-                foreign++;
-            } else if (json_object_array_length(keys) == 1) {
-                CU_ASSERT(r == ERR_UNSUPPORTED || r == ERR_KEY);
-                ours++;
-            }
-            jwk_free(&k);
+        if (!json_object_object_get_ex(group, "public", &set))
+            set = json_object_object_get(group, "private");
+        CU_ASSERT_EQUAL(jwk_from_json(set, &k, NULL), ERR_SYNTAX);
+        tests = json_object_object_get(group, "tests");
+        for (size_t i = 0; i < json_object_array_length(tests); i++, run++) {
+            struct json_object *jws = json_object_object_get(json_object_array_get_idx(tests, i), "jws");
+
+            CU_ASSERT_EQUAL(any_verifies(json_object_object_get(set, "keys"), json_object_get_string(jws), &ours, &foreign), 0);
         }
     }
-    printf("# Wycheproof JWK: %zu of P-256, %zu of kty oct and RSA refused\n", ours, foreign);
-    CU_ASSERT(ours == 5 && foreign >= 20);
+    printf("# Wycheproof JWK: %zu tests, %zu keys refused, %zu taken, none verifies\n", run, foreign, ours);
+    CU_ASSERT(run == 26 && ours == 1 && foreign >= 26);
     json_object_put(file);
 }
 
