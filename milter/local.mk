@@ -28,7 +28,7 @@ test_unit_test_milter_route_SOURCES = test/unit/test-milter-route.c $(MILTER_WOR
 test_unit_test_milter_route_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 endif
 dist_noinst_SCRIPTS += test/integration/milter.sh
-EXTRA_DIST += test/integration/milter-client.py
+EXTRA_DIST += test/integration/milter-client.py test/integration/milter.lua
 EXTRA_DIST += test/fuzz/fuzz-milter.c test/fuzz/corpus/milter
 dist_noinst_SCRIPTS += test/integration/vectors.sh test/integration/hostile.sh
 EXTRA_DIST += test/integration/vectors.py test/integration/hostile.py test/integration/milter-service.sh

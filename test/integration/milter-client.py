@@ -452,12 +452,53 @@ def away_late(path, sealed, pid):
     m.close()
 
 
-def abuse(path):
-    """Nonsense on one connection hurts no other."""
+def hangs_up(s, data, patience=5):
+    """The other side closes the connection upon this, having accepted nothing."""
+    s.settimeout(patience)
+    got = b""
+    try:
+        s.sendall(data)
+        while True:
+            more = s.recv(1 << 16)
+            if not more:
+                break
+            got += more
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    finally:
+        s.close()
+    while len(got) >= 5:
+        n = struct.unpack("!I", got[:4])[0]
+        assert got[4:5] not in (b"a", b"d"), got
+        got = got[4 + n:]
+
+
+def resident(pid, what):
+    return next(int(line.split()[1]) for line in open(f"/proc/{pid}/status") if line.startswith(what)) << 10
+
+
+def abuse(path, pid):
+    """Nonsense on one connection ends it, costs no memory, and hurts no other."""
     good = Milter(path)
-    raw = [b"", b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\0\0\5B", b"\0\0\0\1B", b"\0\0\0\1E", b"\0\0\0\1Z", b"\0\0\1\0O" + b"x" * 255,
-           b"\0\0\0\2M\0", b"\x7f\xff\xff\xffB" + b"x" * 100000]
-    for data in raw:
+    before = resident(pid, "VmSize"), resident(pid, "VmRSS")
+    # Lengths that no packet has: 4 GiB, 2 GiB, nothing over and over.
+    for data in (b"\xff\xff\xff\xffB" + b"x" * 300000, b"\x7f\xff\xff\xffB" + b"x" * 300000, b"\0\0\0\0" * 1000):
+        for stage in range(4):
+            if stage == 0:  # before anything is agreed upon
+                s = socket.socket(socket.AF_UNIX)
+                s.connect(path)
+            else:
+                m = Milter(path)
+                s = m.s
+                if stage > 1:
+                    assert m.envelope("dave@example.org", LIST) == [b"c"]
+                if stage > 2:
+                    assert m.ask(b"T") == b"c"
+                    m.send(b"L", b"Subject\0 hello\0")
+            hangs_up(s, data)
+    # Halves of packets, and packets of no meaning: they may wait for more, and are never taken.
+    for data in (b"", b"\0\0\0\0", b"\0\0\0\0B", b"\xff\xff\xff\xff", b"\xff\xff\xff\xffB", b"\0\0\0\5B",
+                 b"\0\0\0\1B", b"\0\0\0\1E", b"\0\0\0\1Z", b"\0\0\1\0O" + b"x" * 255, b"\0\0\0\2M\0"):
         for negotiated in (False, True):
             s = Milter(path).s if negotiated else socket.socket(socket.AF_UNIX)
             if not negotiated:
@@ -465,11 +506,12 @@ def abuse(path):
             try:
                 s.sendall(data)
                 s.settimeout(0.1)
-                s.recv(100)
+                answer = s.recv(100)
+                assert answer[4:5] not in (b"a", b"d"), (data, answer)
             except OSError:
                 pass
             s.close()
-    for first in (b"B", b"E", b"L", b"R", b"T", b"N"):
+    for first in (b"B", b"E", b"L", b"R", b"T", b"N"):  # a message without its beginning
         m = Milter(path)
         try:
             m.send(first, b"x\0y\0")
@@ -479,6 +521,10 @@ def abuse(path):
         except (OSError, EOFError):
             pass
         m.s.close()
+    after = resident(pid, "VmSize"), resident(pid, "VmRSS")
+    print(f"{[(b - a) >> 20 for a, b in zip(before, after)]} MB more")
+    # A thread of libmilter's has 64 MB of address space for its heap and 8 MB for its stack; there are few.
+    assert after[0] - before[0] < 1 << 30 and after[1] - before[1] < 8 << 20
     assert good.envelope("dave@example.org", "someone@example.com") == [b"c"]
     assert good.ask(b"T") == b"a"
     good.close()

@@ -94,7 +94,12 @@ ok "broken JWEs, each with its answer" client broken "$T/sealed"
 ok "a mail server without options" client plain_protocol "$T/sealed"
 ok "a mail server that can do too little" client too_little
 ok "twenty connections at once" client crowd "$T/sealed" 20
-ok "nonsense on the socket hurts nobody else" client abuse
+ok "nonsense on the socket ends its connection, costs nothing, hurts nobody else" client abuse "$milter_pid"
+if command -v miltertest >/dev/null; then
+  ok "miltertest, another mail server's end of the protocol" miltertest -s "$SRC/test/integration/milter.lua" -D "SOCKET=unix:$socket"
+else
+  skip "miltertest" "it is not installed"
+fi
 ok "packets that make no sense, in the middle of a message" client odd_packets "$T/sealed"
 ok "one octet at a time, beside two hundred halves of packets" client dribble "$T/sealed"
 ok "a message larger than max_message" client too_large
