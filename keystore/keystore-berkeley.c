@@ -193,6 +193,19 @@ static int berkeley_begin(void *state, struct err *e)
     return 0;
 }
 
+/* Berkeley DB finds that out by itself, but opens and reads the log for it: as long as all else of a commit but its sync. */
+static int checkpoint_is_due(DB_ENV *env)
+{
+    DB_LOG_STAT *st;
+    int due = 1;
+
+    if (env->log_stat(env, &st, 0) == 0) {
+        due = st->st_wc_mbytes > 0 || st->st_wc_bytes >= CHECKPOINT_KB * 1024u;
+        free(st);
+    }
+    return due;
+}
+
 static int berkeley_commit(void *state, struct err *e)
 {
     struct berkeley *b = state;
@@ -208,7 +221,7 @@ static int berkeley_commit(void *state, struct err *e)
         return failed(&b->live, ret, "commit", e);
     /* Keeps the log short. When it fails the change is on disk all the same, in the log. On a full disk the next one tries
      * again; after a failed sync the next could succeed over pages that were lost, so only recovery may go on. */
-    ret = b->live.env->txn_checkpoint(b->live.env, CHECKPOINT_KB, 0, 0);
+    ret = checkpoint_is_due(b->live.env) ? b->live.env->txn_checkpoint(b->live.env, CHECKPOINT_KB, 0, 0) : 0;
     if (ret != 0 && ret != ENOSPC && ret != EDQUOT)
         b->live.broken = 1;
     return 0;
