@@ -63,8 +63,9 @@ static int load(const char *config, const char *socket, struct settings **s, str
 enum { OWN_MEMORY = 256 << 10 };
 
 /* Socket, then user: as root the one may lie where the other may not write. */
-static int start(const struct settings *s, struct err *e)
+static int start(const struct settings *s, struct wake *w, struct err *e)
 {
+    struct smfiDesc filter = callbacks_describe();
     uid_t uid;
     gid_t gid;
     int r;
@@ -73,9 +74,10 @@ static int start(const struct settings *s, struct err *e)
         return r;
     if (geteuid() == 0 && !s->user)
         return err_set(e, ERR_USAGE, "not as root: set user in the configuration");
-    if (smfi_register(callbacks_describe()) != MI_SUCCESS)
+    filter.xxfi_helo = wake_on_helo;
+    if (smfi_register(filter) != MI_SUCCESS)
         return err_set(e, ERR_SYSTEM, "libmilter does not take the filter");
-    if ((r = milter_socket_open(s, e)) < 0)
+    if ((r = milter_socket_open(s, w, e)) < 0)
         return r;
     return s->user ? conf_drop_privileges(uid, gid, e) : 0;
 }
@@ -87,6 +89,7 @@ int main(int argc, char **argv)
     const char *socket = NULL;
     const struct program p = {"recrypt-milter", usage_text, "p:", longs, take, &socket};
     struct settings *s;
+    struct wake w;
     char *config = NULL;
     struct err e;
     int started = program_start(&e), r, sandbox;
@@ -104,7 +107,7 @@ int main(int argc, char **argv)
         settings_release(&s);
         return EX_OK;
     }
-    if ((r = start(s, &e)) < 0) {
+    if ((r = start(s, &w, &e)) < 0) {
         settings_release(&s);
         return fail(&e, r == ERR_USAGE ? EX_CONFIG : EX_UNAVAILABLE);
     }
@@ -119,7 +122,7 @@ int main(int argc, char **argv)
     }
     if (sandbox && sandbox_milter(&e) < 0)
         return fail(&e, EX_OSERR);
-    r = milter_run(config);
+    r = milter_run(config, &w);
     free(config);
     return r;
 }

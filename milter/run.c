@@ -15,6 +15,7 @@
 #include "common/conf.h"
 #include "common/log.h"
 #include "settings.h"
+#include "wake.h"
 
 enum { EVENT_RELOAD = 'r', EVENT_STOP = 's', EVENT_END = 'e' };
 
@@ -83,16 +84,16 @@ static void nudge(void)
     settings_release(&s);
 }
 
-/* 1 and the next event, 0 after a moment without one when impatient, -1 when there is no telling. */
-static int next_event(int impatient, char *event)
+/* 1 and the next event, 0 after a moment without one, -1 when there is no telling. */
+static int next_event(struct wake *w, int stopping, char *event)
 {
-    struct pollfd p = {events[0], POLLIN, 0};
-    int n;
+    struct pollfd p[1 + WAKE_CONNECTIONS] = {{events[0], POLLIN, 0}};
+    int wait = stopping ? 100 : wake_turn(w, p + 1);
+    int n = poll(p, stopping ? 1 : 1 + WAKE_CONNECTIONS, wait);
 
-    do
-        n = poll(&p, 1, impatient ? 100 : -1);
-    while (n < 0 && errno == EINTR);
-    return n > 0 ? (read(events[0], event, 1) == 1 ? 1 : -1) : n;
+    if (n < 0)
+        return errno == EINTR ? 0 : -1;
+    return p[0].revents ? (read(events[0], event, 1) == 1 ? 1 : -1) : 0;
 }
 
 /* libmilter waits for these signals too, and would stop at a SIGHUP. The first thread alone leaves them unblocked, and
@@ -118,7 +119,7 @@ static int start_filter(pthread_t *thread, int *status)
     return r ? -1 : 0;
 }
 
-int milter_run(const char *config)
+int milter_run(const char *config, struct wake *w)
 {
     int status = EX_OSERR, stopping = 0, n;
     pthread_t thread;
@@ -131,9 +132,10 @@ int milter_run(const char *config)
     }
     log_info("started");
     tell_manager("READY=1");
-    while ((n = next_event(stopping, &event)) >= 0) {
+    while ((n = next_event(w, stopping, &event)) >= 0) {
         if (n == 0) {
-            nudge();
+            if (stopping)
+                nudge();
         } else if (event == EVENT_END) {
             break;
         } else if (event == EVENT_RELOAD) {
@@ -145,6 +147,7 @@ int milter_run(const char *config)
     }
     tell_manager("STOPPING=1");
     pthread_join(thread, NULL);
+    wake_close(w);
     settings_replace(NULL);
     log_info("stopped");
     return status;

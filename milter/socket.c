@@ -58,9 +58,10 @@ static int set_access(const struct settings *s, const char *path, struct err *e)
     return chmod(path, s->socket_mode) < 0 ? err_errno(e, "%s: mode", path) : 0;
 }
 
-int milter_socket_open(const struct settings *s, struct err *e)
+int milter_socket_open(const struct settings *s, struct wake *w, struct err *e)
 {
     const char *path = file_of(s->socket);
+    struct err why;
     mode_t before;
     int r;
 
@@ -77,5 +78,7 @@ int milter_socket_open(const struct settings *s, struct err *e)
     umask(before);
     if (r != MI_SUCCESS)
         return err_set(e, ERR_SYSTEM, "%s: cannot listen", s->socket);
+    if (wake_open(path ? path : s->socket, w, &why) < 0)
+        log_warn("connections may have to wait for one another, since none of my own can be made: %s", why.text);
     return path ? set_access(s, path, e) : 0;
 }

@@ -3,8 +3,11 @@
 
 Each case is one function; it ends with status 0 when the milter did what it must."""
 import base64
+import contextlib
 import email
 import json
+import os
+import signal
 import socket
 import struct
 import sys
@@ -17,12 +20,16 @@ LIST, DOOR = "list@example.com", "door@example.com"
 CHANGES = b"+-2behim"
 
 
+def negotiation(actions=ACTIONS, steps=STEPS):
+    return struct.pack("!IcIII", 13, b"O", 6, actions, steps)
+
+
 class Milter:
     def __init__(self, path, actions=ACTIONS, steps=STEPS, patience=60):
         self.s = socket.socket(socket.AF_UNIX)
         self.s.settimeout(patience)
         self.s.connect(path)
-        self.send(b"O", struct.pack("!III", 6, actions, steps))
+        self.s.sendall(negotiation(actions, steps))
         answer = self.read()
         assert answer[:1] == b"O", answer
         self.actions, self.steps = struct.unpack("!II", answer[5:13])
@@ -394,6 +401,21 @@ def slow(path):
     m.close()
 
 
+def slow_crowd(path, pid, count):
+    """Many at one moment: none waits for another one's time to be over."""
+    crowd = [Milter(path) for _ in range(int(count))]
+    begin = time.monotonic()
+    with one_moment(pid):
+        for m in crowd:
+            m.mail("dave@example.org")
+            m.send(b"R", b"<" + LIST.encode() + b">\0")
+    for m in crowd:
+        is_reply(m.read(), "451 4.3.0")
+    assert time.monotonic() - begin < 4, time.monotonic() - begin
+    for m in crowd:
+        m.close()
+
+
 def crowd(path, sealed, count):
     """Many connections at once, each with list mail and ordinary mail."""
     wrong = []
@@ -439,8 +461,6 @@ def away(path, sealed=None):
 
 def away_late(path, sealed, pid):
     """recryptd goes away between the recipient and the end of the message."""
-    import os
-    import signal
     m = Milter(path)
     assert m.envelope("dave@example.org", LIST) == [b"c"]
     os.kill(int(pid), signal.SIGKILL)
@@ -572,42 +592,50 @@ def odd_packets(path, sealed):
     assert answer == b"a" and changes
 
 
-def dribble(path, sealed):
-    """One octet at a time, and two hundred others that stop in the middle of a packet.
+def scheduled(pid, policy, processors):
+    for t in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setscheduler(int(t), policy, os.sched_param(0))
+            os.sched_setaffinity(int(t), processors)
 
-    libmilter's pool of threads counts a thread as idle until it has taken up its task: of two connections that come at one moment
-    the second may wait until any thread ends a task, or a third one comes. So does a mail server in use: one comes every so often."""
-    held, over = [], threading.Event()
 
-    def traffic():
-        while not over.wait(0.5):
-            with socket.socket(socket.AF_UNIX) as s:
-                s.connect(path)
-    for i in range(200):
-        s = socket.socket(socket.AF_UNIX)
-        s.connect(path)
-        s.sendall(b"\0\0\0\x0dO\0\0\0\6"[:1 + i % 9])
-        held.append(s)
-    others = threading.Thread(target=traffic)
-    others.start()
+@contextlib.contextmanager
+def one_moment(pid):
+    """What is sent inside comes to the milter all at once, and finds it on one processor and without hurry: a thread that is woken
+    begins when the one that woke it has nothing more to do."""
+    pid, processors = int(pid), os.sched_getaffinity(int(pid))
+    os.kill(pid, signal.SIGSTOP)
     try:
-        octet_by_octet(path, sealed)
+        scheduled(pid, os.SCHED_BATCH, {min(processors)})
+        yield
     finally:
-        over.set()
-        others.join()
-    for s in held:
-        s.close()
+        os.kill(pid, signal.SIGCONT)
+    time.sleep(0.2)
+    scheduled(pid, os.SCHED_OTHER, processors)
+
+
+def dribble(path, sealed, pid):
+    """Two hundred connections stop in the middle of a packet; five of the same moment are a mail server's and are answered, and so
+    is one that sends an octet at a time."""
+    for _ in range(3):
+        asking, held = [], []
+        with one_moment(pid):
+            for i in range(205):
+                s = socket.socket(socket.AF_UNIX)
+                s.settimeout(5)
+                s.connect(path)
+                whole = i in (5, 10, 15, 20, 25)
+                s.sendall(negotiation()[:None if whole else 1 + i % 9])
+                (asking if whole else held).append(s)
+        for s in asking:
+            assert s.recv(5, socket.MSG_WAITALL)[4:] == b"O"
+        octet_by_octet(path, sealed)
+        for s in held + asking:
+            s.close()
 
 
 def octet_by_octet(path, sealed):
-    for patience in (5, 5, 5, 60):  # a mail server that gets no answer defers the mail, and comes again
-        try:
-            m = Milter(path, patience=patience)
-            break
-        except TimeoutError:
-            if patience == 60:
-                raise
-    m.s.settimeout(60)
+    m = Milter(path, patience=5)
     whole = m.s.sendall
 
     class Slow:

@@ -101,7 +101,7 @@ else
   skip "miltertest" "it is not installed"
 fi
 ok "packets that make no sense, in the middle of a message" client odd_packets "$T/sealed"
-ok "one octet at a time, beside two hundred halves of packets" client dribble "$T/sealed"
+ok "one octet at a time, beside two hundred halves of packets" client dribble "$T/sealed" "$milter_pid"
 ok "a message larger than max_message" client too_large
 ok "a message of 40 MB is sealed" seal list@example.com "$T/large" 20000000
 if [ "$(id -u)" = 0 ]; then
@@ -138,6 +138,7 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); os.chmod(sys.argv[1], 0o
 silent_pid=$pid
 wait_for 5 test -S "$T/recryptd.sock"
 ok "recryptd hangs: 451 in time" client slow
+ok "to twenty of one moment as well" client slow_crowd "$milter_pid" 20
 kill "$silent_pid"; rm -f "$T/recryptd.sock"
 ok "recryptd comes back" recryptd_start
 ok "and mail goes through again" client grants "$T/sealed" bob@example.com
