@@ -22,11 +22,13 @@ dist_man_MANS += doc/recrypt-milter.8
 EXTRA_DIST += contrib/recrypt-milter.conf contrib/systemd/recrypt-milter.service
 if HAVE_CUNIT
 MILTER_WORLD = test/unit/milter-world.h test/unit/milter-world.c test/unit/milter-mail.h test/unit/milter-mail.c
-check_PROGRAMS += test/unit/test-milter test/unit/test-milter-route
+check_PROGRAMS += test/unit/test-milter test/unit/test-milter-route test/unit/test-milter-wake
 test_unit_test_milter_SOURCES = test/unit/test-milter.c $(MILTER_WORLD) $(MILTER_CORE)
 test_unit_test_milter_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_milter_route_SOURCES = test/unit/test-milter-route.c $(MILTER_WORLD) $(MILTER_CORE)
 test_unit_test_milter_route_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
+test_unit_test_milter_wake_SOURCES = test/unit/test-milter-wake.c milter/wake.h milter/wake.c
+test_unit_test_milter_wake_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 endif
 dist_noinst_SCRIPTS += test/integration/milter.sh
 EXTRA_DIST += test/integration/milter-client.py test/integration/milter.lua
