@@ -143,5 +143,12 @@ kill "$silent_pid"; rm -f "$T/recryptd.sock"
 ok "recryptd comes back" recryptd_start
 ok "and mail goes through again" client grants "$T/sealed" bob@example.com
 ok "SIGTERM: status 0" milter_stop
+tcp=$(free_port)
+config
+start tcp "$milter" -f -c "$T/milter.conf" -p "inet:$tcp@127.0.0.1"
+ok "it can be a port" wait_for 10 python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])))' "$tcp"
+sleep 1
+ok "and is one for its own connections as well" not grep -q 'for one another' "$T/tcp.log"
+kill -9 "$pid"; wait "$pid" 2>/dev/null
 ok "without a word of memory or threads" not grep -qi 'sanitizer\|leak' "$T/milter.log"
 tap_done
