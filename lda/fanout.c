@@ -13,7 +13,7 @@
 #include "common/rclient.h"
 #include "inject.h"
 #include "message.h"
-#include "remote.h"
+#include "smtp.h"
 
 /* So many members deferred one after the other: it is the server, not they. */
 enum { DEFERRED_IN_A_ROW = 100, PIECES = 4, PAUSE_MS = 100 };
@@ -40,26 +40,6 @@ struct fanout {
 
 /* ---- the message ---- */
 
-/* Doubles dots at the beginning of lines. *start: whether data begins a line; afterwards whether what follows does. */
-static int stuff(struct span data, int *start, struct buf *out)
-{
-    const unsigned char *p = data.data, *end = p + data.len;
-    int r = 0;
-
-    while (r == 0 && p < end) {
-        const unsigned char *nl = memchr(p, '\n', (size_t)(end - p));
-        size_t n = nl ? (size_t)(nl - p) + 1 : (size_t)(end - p);
-
-        if (*start && *p == '.')
-            r = buf_append(out, ".", 1);
-        if (r == 0)
-            r = buf_append(out, p, n);
-        *start = nl != NULL;
-        p += n;
-    }
-    return r;
-}
-
 /* Fields that an earlier delivery agent or list put on, and that would tell a member the address this is run for. */
 static int left_out(const struct fanout *f, const struct mime_field *field)
 {
@@ -84,14 +64,14 @@ static int build_frame(struct fanout *f, struct span header)
     int r, start = 1;
 
     while ((r = mime_field_next(header, &at, &field, &f->e)) == 1)
-        if (!left_out(f, &field) && stuff(field.whole, &start, &f->head) < 0)
+        if (!left_out(f, &field) && smtp_stuff(field.whole, &start, &f->head) < 0)
             return err_set(&f->e, ERR_SYSTEM, "out of memory");
     if (r < 0)
         return r;
-    if (stuff((struct span){rest, (size_t)(f->m.part1.data - rest)}, &start, &f->head) < 0)
+    if (smtp_stuff((struct span){rest, (size_t)(f->m.part1.data - rest)}, &start, &f->head) < 0)
         return err_set(&f->e, ERR_SYSTEM, "out of memory");
     start = 0;
-    if (stuff((struct span){after, (size_t)(end - after)}, &start, &f->tail) < 0)
+    if (smtp_stuff((struct span){after, (size_t)(end - after)}, &start, &f->tail) < 0)
         return err_set(&f->e, ERR_SYSTEM, "out of memory");
     return 0;
 }
@@ -199,7 +179,7 @@ static int write_part1(struct fanout *f, const struct fanout_member *m)
     buf_reset(&f->part1);
     if ((r = jwe_set_grants(f->m.jwe, f->to_index, &m->grant, 1, &f->e)) == 0 &&
         (r = mailcrypt_part1(&f->m, &plain, &f->e)) == 0 &&
-        stuff((struct span){plain.data, plain.len}, &start, &f->part1) < 0)
+        smtp_stuff((struct span){plain.data, plain.len}, &start, &f->part1) < 0)
         r = err_set(&f->e, ERR_SYSTEM, "out of memory");
     buf_free(&plain);
     return r;

@@ -1,7 +1,6 @@
 /* inject.h - hands copies of a message to the mail server's re-injection port: SMTP with pipelining (RFC 2920), one
- * message under way at a time, the next one's envelope sent along with it.
- *
- * libetpan's client waits for every answer; over 10,000 copies that is most of the time.
+ * message under way at a time, the next one's envelope sent along with it: over 10,000 copies, waiting for every answer
+ * would be most of the time.
  */
 #ifndef RECRYPT_LDA_INJECT_H
 #define RECRYPT_LDA_INJECT_H
@@ -24,7 +23,7 @@ struct inject_envelope {
 
 struct inject; /* one connection */
 
-/* Connects and greets. timeout: seconds for an answer; ten times as long after a message. ERR_RETRY. */
+/* Connects and greets. timeout: as smtp_open (smtp.h) says. ERR_RETRY. */
 int inject_open(const char *address, int timeout, struct inject **out, struct err *e);
 
 /* Sends one copy. The pieces, laid end to end, have CRLF line ends, doubled dots, and an end of line at their end.

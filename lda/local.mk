@@ -3,6 +3,7 @@ LDA_SOURCES = \
 	lda/deliver.h lda/deliver.c \
 	lda/fanout.h lda/fanout.c \
 	lda/inject.h lda/inject.c \
+	lda/smtp.h lda/smtp.c \
 	lda/smtp-reply.h lda/smtp-reply.c \
 	lda/grants.h lda/grants.c \
 	lda/lmtp.h lda/lmtp.c \
@@ -15,13 +16,16 @@ LDA_SOURCES = \
 	lda/verdict.h lda/verdict.c
 noinst_LIBRARIES += liblda.a
 liblda_a_SOURCES = $(LDA_SOURCES)
-LDA_LIBS = liblda.a $(BASE_LIBS) $(ETPAN_LIBS) $(SYSTEMD_LIBS)
+LDA_LIBS = liblda.a $(BASE_LIBS) $(SYSTEMD_LIBS)
 sbin_PROGRAMS += recrypt-lda
 recrypt_lda_SOURCES = lda/main.c
 recrypt_lda_LDADD = $(LDA_LIBS)
 if HAVE_CUNIT
-check_PROGRAMS += test/unit/test-lda-inject
-test_unit_test_lda_inject_SOURCES = test/unit/test-lda-inject.c
+SMTP_SERVER = test/unit/smtp-server.h test/unit/smtp-server.c
+check_PROGRAMS += test/unit/test-lda-inject test/unit/test-lda-remote
+test_unit_test_lda_remote_SOURCES = test/unit/test-lda-remote.c $(SMTP_SERVER)
+test_unit_test_lda_remote_LDADD = $(UNIT_LIBS) $(LDA_LIBS)
+test_unit_test_lda_inject_SOURCES = test/unit/test-lda-inject.c $(SMTP_SERVER)
 test_unit_test_lda_inject_LDADD = $(UNIT_LIBS) $(LDA_LIBS)
 check_PROGRAMS += test/unit/test-lda-template test/unit/test-lda-message test/unit/test-lda-lmtp \
 	test/unit/test-lda-grants test/unit/test-lda-seal test/unit/test-lda-settings

@@ -1,14 +1,10 @@
 #include "lda/inject.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "common/buf.h"
-#include "common/conf.h"
+#include "smtp-server.h"
 #include "unit.h"
 
 /* ---- replies ---- */
@@ -84,21 +80,7 @@ static void test_reply_limits(void)
 
 /* ---- a server ---- */
 
-/* What it does is told by the recipient's local part: none 550, temp 450, data: refused and 354 all the same, late: 451
- * to the message, big: 552 to the message, gone: hangs up after the message, bye: 421. */
-static struct {
-    char path[64];
-    int listening, pipelining;
-    pthread_t thread;
-    struct buf got; /* "recipient:message" of each that was taken */
-    size_t data_for_nobody;
-} server;
-
-static void say(int fd, const char *text)
-{
-    if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0)
-        return;
-}
+static struct smtp_server server;
 
 static int to(const char *rcpt, const char *what)
 {
@@ -114,89 +96,40 @@ static const char *rcpt_answer(const char *rcpt)
     return to(rcpt, "bye") ? "421 4.3.2 going\r\n" : "250 ok\r\n";
 }
 
-/* The message up to its dot, dots taken off. 0 when the client left before. */
-static int read_message(FILE *in, struct buf *out)
+/* What it does is told by the recipient's local part: none 550, temp 450, data: refused and 354 all the same, late: 451
+ * to the message, big: 552 to the message, gone: hangs up after the message, bye: 421. */
+static const char *step_by_recipient(enum smtp_step step, const char *rcpt)
 {
-    char line[2000];
-
-    while (fgets(line, sizeof line, in)) {
-        if (!strcmp(line, ".\r\n"))
-            return 1;
-        buf_puts(out, line[0] == '.' ? line + 1 : line);
+    switch (step) {
+    case STEP_GREETING:
+        return "220 hello\r\n";
+    case STEP_RCPT:
+        return rcpt_answer(rcpt);
+    case STEP_DATA:
+        return rcpt_answer(rcpt)[0] == '2' || to(rcpt, "data") ? "354 go\r\n" : "554 5.5.1 nobody\r\n";
+    case STEP_MESSAGE:
+        return to(rcpt, "gone")   ? NULL
+               : to(rcpt, "late") ? "451 later\r\n"
+               : to(rcpt, "big")  ? "552 big\r\n"
+               : to(rcpt, "data") ? "554 no\r\n"
+                                  : "250 ok\r\n";
+    default:
+        return "250 ok\r\n";
     }
-    return 0;
 }
 
-static void session(int fd)
+static const char *pipelining(enum smtp_step step, const char *rcpt)
 {
-    FILE *in = fdopen(dup(fd), "r");
-    char line[2000], rcpt[400] = "";
-    int open = 0, taken = 0;
-
-    say(fd, "220 hello\r\n");
-    while (fgets(line, sizeof line, in)) {
-        if (to(line, "EHLO")) {
-            say(fd, server.pipelining ? "250-me\r\n250-PIPELINING\r\n250 8BITMIME\r\n" : "250 me\r\n");
-        } else if (to(line, "MAIL")) {
-            say(fd, open ? "503 nested\r\n" : "250 ok\r\n");
-            open = 1;
-            taken = 0;
-        } else if (to(line, "RSET")) {
-            say(fd, "250 ok\r\n");
-            open = 0;
-        } else if (sscanf(line, "RCPT TO:<%399[^>]>", rcpt) == 1) {
-            say(fd, rcpt_answer(rcpt));
-            taken = rcpt_answer(rcpt)[0] == '2';
-        } else if (to(line, "DATA")) {
-            struct buf text = BUF_INIT;
-
-            if (!taken && !to(rcpt, "data")) {
-                say(fd, "554 5.5.1 nobody\r\n");
-                continue;
-            }
-            say(fd, "354 go\r\n");
-            if (!read_message(in, &text) || to(rcpt, "gone")) {
-                buf_free(&text);
-                break;
-            }
-            open = 0;
-            server.data_for_nobody += !taken && text.len == 0;
-            say(fd, to(rcpt, "late")  ? "451 later\r\n"
-                    : to(rcpt, "big") ? "552 big\r\n"
-                    : taken           ? "250 ok\r\n"
-                                      : "554 no\r\n");
-            if (taken && !to(rcpt, "late") && !to(rcpt, "big"))
-                buf_printf(&server.got, "%.*s:%s", (int)strcspn(rcpt, "@"), rcpt, buf_str(&text));
-            buf_free(&text);
-        } else {
-            break;
-        }
-    }
-    fclose(in);
+    return step == STEP_EHLO ? "250-me\r\n250-PIPELINING\r\n250 8BITMIME\r\n" : step_by_recipient(step, rcpt);
 }
 
-static void *serve(void *arg)
-{
-    int fd = accept(server.listening, NULL, NULL);
-
-    if (fd >= 0) {
-        session(fd);
-        close(fd);
-    }
-    return arg;
-}
-
-static struct inject *begin(int pipelining)
+static struct inject *begin(int with_pipelining)
 {
     struct inject *in = NULL;
     struct err e = {0};
 
-    buf_reset(&server.got);
-    server.data_for_nobody = 0;
-    server.pipelining = pipelining;
-    snprintf(server.path, sizeof server.path, "/tmp/recrypt-inject.%d", (int)getpid());
-    CU_ASSERT_EQUAL_FATAL(conf_listen(server.path, 0600, &server.listening, &e), 0);
-    CU_ASSERT_EQUAL_FATAL(pthread_create(&server.thread, NULL, serve, NULL), 0);
+    server.answer = with_pipelining ? pipelining : step_by_recipient;
+    CU_ASSERT_EQUAL_FATAL(smtp_server_start(&server), 0);
     if (inject_open(server.path, 5, &in, &e))
         printf("# %s\n", e.text);
     CU_ASSERT_PTR_NOT_NULL_FATAL(in);
@@ -206,9 +139,7 @@ static struct inject *begin(int pipelining)
 static void end(struct inject **in)
 {
     inject_close(in);
-    pthread_join(server.thread, NULL);
-    close(server.listening);
-    unlink(server.path);
+    smtp_server_stop(&server);
 }
 
 static const struct span text[] = {{(const unsigned char *)"a\r\n", 3}, {(const unsigned char *)"..b\r\n", 5}};
@@ -223,7 +154,7 @@ static int copy(struct inject *in, const char *rcpt, const char *next, enum inje
 }
 
 /* Everybody gets what is hers, whoever is refused in between. */
-static void all_kinds(int pipelining)
+static void all_kinds(int with_pipelining)
 {
     static const struct {
         const char *to;
@@ -232,7 +163,7 @@ static void all_kinds(int pipelining)
                  {"b@x", INJECT_TAKEN},      {"late@x", INJECT_DEFERRED}, {"c@x", INJECT_TAKEN},
                  {"data@x", INJECT_REFUSED}, {"d@x", INJECT_TAKEN}};
     const size_t n = sizeof cases / sizeof *cases;
-    struct inject *in = begin(pipelining);
+    struct inject *in = begin(with_pipelining);
 
     for (size_t i = 0; i < n; i++) {
         enum inject_outcome outcome;
@@ -241,12 +172,12 @@ static void all_kinds(int pipelining)
         if (outcome != cases[i].outcome)
             printf("# %s: %d\n", cases[i].to, outcome);
         CU_ASSERT_EQUAL(outcome, cases[i].outcome);
-        if (!pipelining)
+        if (!with_pipelining)
             CU_ASSERT_EQUAL(inject_ahead(in), 0);
     }
     end(&in);
-    CU_ASSERT_STRING_EQUAL(buf_str(&server.got), "a:a\r\n.b\r\nb:a\r\n.b\r\nc:a\r\n.b\r\nd:a\r\n.b\r\n");
-    CU_ASSERT_EQUAL(server.data_for_nobody, (size_t)(pipelining ? 1 : 0));
+    CU_ASSERT_STRING_EQUAL(buf_str(&server.taken), "a:a\r\n.b\r\nb:a\r\n.b\r\nc:a\r\n.b\r\nd:a\r\n.b\r\n");
+    CU_ASSERT_EQUAL(server.data_for_nobody, with_pipelining ? 1 : 0);
 }
 
 static void test_pipelining(void)
@@ -273,7 +204,7 @@ static void test_lost(void)
         CU_ASSERT_NOT_EQUAL(outcome, INJECT_TAKEN);
         CU_ASSERT_EQUAL(copy(in, "b@x", NULL, &outcome), ERR_RETRY);
         end(&in);
-        CU_ASSERT_STRING_EQUAL(buf_str(&server.got), "a:a\r\n.b\r\n");
+        CU_ASSERT_STRING_EQUAL(buf_str(&server.taken), "a:a\r\n.b\r\n");
     }
 }
 
@@ -291,7 +222,7 @@ static void test_addresses(void)
     CU_ASSERT_EQUAL(copy(in, "b\n@x", NULL, &outcome), ERR_SYNTAX);
     CU_ASSERT_EQUAL(copy(in, "c@x", NULL, &outcome), 0);
     end(&in);
-    CU_ASSERT_STRING_EQUAL(buf_str(&server.got), "a:a\r\n.b\r\nc:a\r\n.b\r\n");
+    CU_ASSERT_STRING_EQUAL(buf_str(&server.taken), "a:a\r\n.b\r\nc:a\r\n.b\r\n");
 }
 
 static void test_nobody_there(void)
@@ -315,6 +246,6 @@ int main(void)
     };
     int status = unit_main("lda-inject", tests, sizeof tests / sizeof *tests);
 
-    buf_free(&server.got);
+    smtp_server_clear(&server);
     return status;
 }
