@@ -88,6 +88,15 @@ read_and_deleted() {
   same "$(subjects)" "Forged Stitched The Lindwurm matter "
 }
 ok "isync: what was read or deleted does not come again" read_and_deleted
+held() { # another run's lock is waited for; one that stays is told
+  local r
+  (exec 9>"$T/open/.recrypt-lock"; flock 9; sleep 1) & sleep 0.3
+  status 65 sync || return
+  (exec 9>"$T/open/.recrypt-lock"; flock 9; exec sleep 30) & r=$!
+  sleep 0.3; status 75 sync >"$T/said" 2>&1 && grep "another one is at work" "$T/said"
+  r="$? $r"; kill "${r#* }"
+  return "${r% *}"
+}
 for i in $(seq 30); do letter "Many" "Message-ID: <$i@example.com>\r\n${text}$i\r\n" >"$T/letter"; as alice seal --offline --to $list "$T/letter" >"$T/many.$i" || break; done
 drop bob "$T"/many.*
 killed() {
@@ -103,5 +112,6 @@ killed() {
   n=$(cat "$T/open/INBOX"/new/* | sed -n 's/\r$//; s/^Message-ID: //p' | sort | uniq -c | awk '$1 == 1' | wc -l)
   same "$n" 30 && same "$(subjects | grep -o Many | wc -l)" 30
 }
+ok "isync: another run is waited for, not for ever" held
 ok "isync: killed at any moment and run again: each message once" killed
 tap_done

@@ -139,11 +139,11 @@ local_start() {
   as games "$recrypt" personal games@$host --token "$(world_invite $com games@$host)" || return
   as alice "$recrypt" add $list games@$host
 }
-local_files() { find "$T/$com/local" -type f | wc -l; }
+local_files() { find "$T/$com/local" -path '*/new/*' -type f | wc -l; } # what is in tmp/ is not delivered yet
 local_reads() {
   sealed "To a system user" 50000
-  submit $com dave@example.net $list "$sealed" && world_wait 10 test -d "$T/$com/local/games/Maildir/new" && sleep 0.5 || return
-  same "$(local_files)" 1 && cp "$T"/$com/local/games/Maildir/new/* "$T/home/games/got.eml" && same "$(grants_in "$T/home/games/got.eml")" 0 || return
+  submit $com dave@example.net $list "$sealed" && world_wait 30 eval '[ "$(local_files)" = 1 ]' || return
+  cp "$T"/$com/local/games/Maildir/new/* "$T/home/games/got.eml" && same "$(grants_in "$T/home/games/got.eml")" 0 || return
   same "$(stat -c %U "$T"/$com/local/games/Maildir/new/*)" games || return
   as games "$recrypt" open "$T/home/games/got.eml" >"$T/home/games/opened.eml" && cmp "$T/home/games/opened.eml" "$letter"
 }
