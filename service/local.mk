@@ -39,7 +39,8 @@ test_unit_test_auth_LDFLAGS = -Wl,--wrap=jwk_from_json -Wl,--wrap=EVP_DigestVeri
 # These drive the built recryptd over its sockets.
 check_PROGRAMS += test/unit/test-recryptd-device
 test_unit_test_recryptd_device_SOURCES = $(RECRYPTD_WORLD) \
-	test/unit/recryptd-device.h test/unit/recryptd-device.c test/unit/recryptd-device-mail.c test/unit/recryptd-device-park.c \
+	test/unit/recryptd-device.h test/unit/recryptd-device.c test/unit/recryptd-device-mail.c \
+	test/unit/recryptd-device-park.c test/unit/recryptd-device-elsewhere.c \
 	test/unit/test-recryptd-device.c
 test_unit_test_recryptd_device_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)
 test_unit_test_recryptd_SOURCES = \

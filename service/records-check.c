@@ -142,7 +142,15 @@ static void check_key(struct check *c, const struct account *a, const char *keyi
     key_clear(&k);
 }
 
-static void check_roster(struct check *c, const struct account *a)
+/* A person whose devices are all gone may take a new key without a roster: the one that is kept names the former. */
+static int roster_fits(const struct account *a, const struct members *members, const struct roster *ro)
+{
+    int alone = a->kind == PROFILE_PERSON && !members_present(members);
+
+    return !strcmp(ro->group, a->address) && ro->serial == a->serial && (alone || !strcmp(ro->keyid, a->current));
+}
+
+static void check_roster(struct check *c, const struct account *a, const struct members *members)
 {
     struct account owner = {0};
     struct signer s = {0};
@@ -153,7 +161,7 @@ static void check_roster(struct check *c, const struct account *a)
 
     rc = rc ? rc : signer_get(c->r, a->signer, &s, &e);
     rc = rc ? rc : roster_read(text.data, text.len, s.key, &ro, &e);
-    if (!rc && (strcmp(ro.group, a->address) || ro.serial != a->serial || strcmp(ro.keyid, a->current)))
+    if (!rc && !roster_fits(a, members, &ro))
         rc = err_set(&e, ERR_SYNTAX, "list, serial or key is not the account's");
     rc = rc ? rc : account_get(c->r, a->owner, &owner, &e);
     if (rc) {
@@ -243,10 +251,10 @@ static void check_account(struct check *c, const char *address)
     }
     if (a.kind == PROFILE_PERSON)
         check_signer(c, a.signer, address, NULL);
-    if (a.kind == PROFILE_LIST || a.serial)
-        check_roster(c, &a);
     if (members_get(c->r, address, &members, &e))
         fault(c, &e);
+    if (a.kind == PROFILE_LIST || a.serial)
+        check_roster(c, &a, &members);
     c->records += members.count;
     for (size_t i = 0; i < members.count; i++) {
         const struct member *m = &members.list[i];

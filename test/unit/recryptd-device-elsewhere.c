@@ -1,0 +1,154 @@
+/* Devices of a member whose account is another service's: Statement; and an account whose devices are gone
+ * (recryptd-device.h). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "recryptd-device.h"
+
+static struct who zoe; /* on the list, and of another service */
+static struct gadget pad;
+
+/* A device's own statement, as its person's service has it: by signs it. */
+static void make_statement(const struct who *group, const struct profile *member, const struct jwk *by,
+                           struct entry *out)
+{
+    struct buf text = BUF_INIT;
+    struct jwk *service = NULL;
+    struct err e = {0};
+
+    CU_ASSERT_EQUAL_FATAL(jwk_generate("X25519", &service, NULL), 0);
+    if (entry_make(group->key, member, 1, 1, by, service, &text, &e))
+        printf("# %s\n", e.text);
+    CU_ASSERT_FATAL(text.len > 0);
+    CU_ASSERT_EQUAL_FATAL(entry_read(text.data, text.len, service, by, out, &e), 0);
+    buf_free(&text);
+    jwk_free(&service);
+}
+
+static void ask_statement(const char *keyid, const char *device, struct answer *out)
+{
+    CU_ASSERT_EQUAL(world_call(&w, NULL, "Statement", J("{'GroupKeyID':'%s','Device':'%s'}", keyid, device), NULL, out),
+                    0);
+}
+
+/* The refusal has one text. */
+static int refused(const char *keyid, const char *device)
+{
+    struct answer a;
+    int status;
+
+    ask_statement(keyid, device, &a);
+    status = (int)a.status;
+    if (status == 404)
+        CU_ASSERT_STRING_EQUAL(a.text, "no statement");
+    CU_ASSERT_FALSE(sjson_has(a.body, "Statement"));
+    answer_clear(&a);
+    return status;
+}
+
+/* Is she given her statement of the list, and nothing else? */
+static int given(const char *keyid, const char *device)
+{
+    struct share_lock lock;
+    struct answer a;
+    const char *text;
+    int yes;
+
+    ask_statement(keyid, device, &a);
+    yes = a.status == 201 && !sjson_string(a.body, "Statement", &text, NULL) &&
+          !share_lock_read(text, keyid, list.sign, &lock, NULL);
+    if (yes) {
+        CU_ASSERT_STRING_EQUAL(lock.member, zoe.address);
+        CU_ASSERT_STRING_EQUAL(lock.member_keyid, zoe.profile.keyid);
+        CU_ASSERT_FALSE(sjson_has(a.body, "Grant"));
+        share_lock_clear(&lock);
+    }
+    answer_clear(&a);
+    return yes;
+}
+
+void test_statement(void)
+{
+    const char *keyid = list.profile.keyid;
+    struct profile device, other;
+    struct entry en = {0}, wrong = {0};
+
+    who_make(&zoe, "zoe@example.org", "X25519");
+    gadget_make(&pad, &zoe, "pad", "P-256");
+    device = device_profile(&pad.is);
+    make_statement(&zoe, &device, zoe.sign, &en);
+    CU_ASSERT_EQUAL(refused(keyid, en.statement), 404); /* nobody here has that signature key */
+    CU_ASSERT_EQUAL(list_add(&list, &zoe), 201);
+    CU_ASSERT_EQUAL(given(keyid, en.statement), 1);
+    CU_ASSERT_EQUAL(refused(bob.profile.keyid, en.statement), 404); /* a person's key */
+    CU_ASSERT_EQUAL(refused("x@example.com.mm--mmmmm-mmmmm-mmmmm-mmmmm-mmmmm-mmmmm", en.statement), 404);
+    CU_ASSERT_EQUAL(refused(keyid, "x"), 400);
+    CU_ASSERT_EQUAL(refused(keyid, buf_str(&zoe.text)), 400); /* a profile */
+    en.statement[strlen(en.statement) - 3] ^= 1;
+    CU_ASSERT_EQUAL(refused(keyid, en.statement), 404);
+    entry_clear(&en);
+    make_statement(&zoe, &device, carol.sign, &wrong); /* who is known here signs in her name */
+    CU_ASSERT_EQUAL(refused(keyid, wrong.statement), 404);
+    entry_clear(&wrong);
+    make_statement(&zoe, &carol.profile, zoe.sign, &wrong); /* no device */
+    CU_ASSERT_EQUAL(refused(keyid, wrong.statement), 400);
+    entry_clear(&wrong);
+    other = device;
+    strcpy(other.account, "bob+pad@example.com"); /* somebody else's device, by her word */
+    make_statement(&zoe, &other, zoe.sign, &wrong);
+    CU_ASSERT_EQUAL(refused(keyid, wrong.statement), 400);
+    entry_clear(&wrong);
+    make_statement(&bob, &other, zoe.sign, &wrong); /* bob is on the list, and did not sign it */
+    CU_ASSERT_EQUAL(refused(keyid, wrong.statement), 404);
+    entry_clear(&wrong);
+    /* she is removed */
+    make_statement(&zoe, &device, zoe.sign, &en);
+    CU_ASSERT_EQUAL(given(keyid, en.statement), 1);
+    CU_ASSERT_EQUAL(list_remove(&list, &zoe), 201);
+    CU_ASSERT_EQUAL(refused(keyid, en.statement), 404);
+    entry_clear(&en);
+    gadget_clear(&pad);
+    who_clear(&zoe);
+}
+
+/* Her last device is gone, and then she takes a new key without a roster: --check has nothing against that, as the
+ * roster that is kept names nobody. */
+void test_no_devices_left(void)
+{
+    struct roster bobs = devices;
+    const struct who *key;
+    struct buf text = BUF_INIT, out = BUF_INIT;
+    struct who erin, next;
+
+    who_make(&erin, "erin@example.com", "X25519");
+    key = &erin;
+    CU_ASSERT_EQUAL(set_person(&erin), 201);
+    gadget_make(&pad, &erin, "pad", "X25519");
+    CU_ASSERT_EQUAL(join("erin@example.com", buf_str(&pad.request)), 201);
+    begin_roster(&devices, &erin);
+    CU_ASSERT_EQUAL(put_device(&pad), 0);
+    CU_ASSERT_EQUAL(let_in_by(&erin, &pad, &key, 1, 1), 201);
+    CU_ASSERT_EQUAL(drop_device(&pad), 0);
+    sign_devices(&erin, 2, &text);
+    CU_ASSERT_EQUAL(
+        world_status(&w, erin.sign, "Delete",
+                     J("{'Group':'erin@example.com','Member':'%s','Roster':'%s'}", pad.is.member, buf_str(&text))),
+        201);
+    who_make(&next, "erin@example.com", "X25519");
+    jwk_free(&next.sign);
+    next.sign = erin.sign;
+    who_sign(&next, NULL, 2);
+    CU_ASSERT_EQUAL(set_person(&next), 202);
+    CU_ASSERT_EQUAL(world_stop(&w), 0);
+    CU_ASSERT_EQUAL(world_run(&w, &out, "--check", NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    next.sign = NULL;
+    who_clear(&next);
+    who_clear(&erin);
+    gadget_clear(&pad);
+    roster_clear(&devices);
+    devices = bobs;
+    buf_free(&text);
+    buf_free(&out);
+}
