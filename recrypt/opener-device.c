@@ -1,9 +1,12 @@
 /* A list's mail on a device: the member is the device's person, her half is a JWE to a key of hers, and the device has
  * a share of that key. Two grants open the message, and the half is forgotten again: a device that was removed has
  * nothing. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/conf.h"
+#include "known.h"
 #include "opener-private.h"
 #include "shares.h"
 
@@ -103,6 +106,107 @@ static int ask_second(struct search *s, const struct reader *reader, struct gran
     return r;
 }
 
+/* ---- a list elsewhere: its service gives the statement to whoever shows that she is a device of the member's. It
+ * opens with the second grant alone, which the person's own service makes, and the message has the first. ---- */
+
+static int try_statement(struct search *s, const struct reader *reader, const struct buf *statement)
+{
+    struct granted g;
+    int r;
+
+    memset(&g, 0, sizeof g);
+    snprintf(g.keyid, sizeof g.keyid, "%s", s->to.kid);
+    g.in_message = 1;
+    if (!(g.grant.dk = strdup(buf_str(statement))))
+        return err_errno(s->e, "out of memory");
+    r = ask_second(s, reader, &g);
+    granted_clear(&g);
+    return r;
+}
+
+/* What says that this is a device of its person's: its own statement, which comes with every grant of her key. 1 =
+ * there it is. */
+static int own_statement(struct search *s, const struct reader *reader, struct buf *out)
+{
+    const struct own_device *d = reader->device;
+    struct jwe_options opt = {0};
+    struct buf ciphertext = BUF_INIT;
+    struct jwe_recipient to;
+    struct jwe *j = NULL;
+    struct granted g;
+    struct profile p;
+    int r;
+
+    memset(&g, 0, sizeof g);
+    if ((r = known_load(s->t->home, d->is.account, &p, s->e)) < 0)
+        return r == ERR_ABSENT ? 0 : r;
+    if ((r = jwe_encrypt((const struct jwk *const[]){p.key}, 1, &opt, "", 0, &j, &ciphertext, s->e)) == 0 &&
+        (r = jwe_recipient(j, 0, &to, s->e)) == 0)
+        r = search_ask(s, reader, d->is.account, &to, d->is.key_udf, &g);
+    if (r == 1 && (!g.grant.dk || buf_puts(out, g.grant.dk) < 0))
+        r = g.grant.dk ? err_errno(s->e, "out of memory") : 0;
+    granted_clear(&g);
+    jwe_free(&j);
+    buf_free(&ciphertext);
+    profile_clear(&p);
+    return r;
+}
+
+static int fetch_statement(struct search *s, const struct reader *reader, struct buf *out)
+{
+    struct buf own = BUF_INIT;
+    int r = own_statement(s, reader, &own);
+
+    if (r == 1 && (r = services_statement(s->t->services, s->to.kid, buf_str(&own), out, s->e)) < 0 &&
+        !err_temporary(r)) {
+        s->denied = s->denied_device = 1;
+        r = 0;
+    } else if (r == 0 && out->len) {
+        r = 1;
+    }
+    buf_free(&own);
+    return r;
+}
+
+/* It is kept, since it opens nothing by itself. */
+static void keep_statement(struct search *s, const char *member, const struct buf *statement)
+{
+    char path[PATH_MAX];
+
+    if (home_path(s->t->home, 1, path, s->e, "shares", ".jws", s->account, s->udf, member) < 0 ||
+        file_write(path, statement->data, statement->len, 0600, s->e) < 0)
+        tool_note("%s; what the service of %s gave this device is asked for again next time", s->e->text, s->account);
+}
+
+static int ask_elsewhere(struct search *s, const struct reader *reader)
+{
+    const char *member = reader->device->is.account;
+    struct buf kept = BUF_INIT, fresh = BUF_INIT;
+    struct web *theirs, *ours;
+    char path[PATH_MAX];
+    int r;
+
+    if ((r = services_for(s->t->services, s->account, &theirs, s->e)) < 0 ||
+        (r = services_for(s->t->services, member, &ours, s->e)) < 0 || theirs == ours)
+        return r;
+    if (jwe_grants(s->j, s->i) == 0) {
+        s->not_in_message = 1;
+        return 0;
+    }
+    if ((r = home_path(s->t->home, 0, path, s->e, "shares", ".jws", s->account, s->udf, member)) < 0)
+        return r;
+    if ((r = file_read(path, HOME_FILE_MAX, &kept, s->e)) == 0)
+        r = try_statement(s, reader, &kept);
+    else if (r == ERR_ABSENT)
+        r = 0;
+    if (r == 0 && (r = fetch_statement(s, reader, &fresh)) == 1 &&
+        (r = strcmp(buf_str(&kept), buf_str(&fresh)) != 0 ? try_statement(s, reader, &fresh) : 0) == 1)
+        keep_statement(s, member, &fresh);
+    buf_free(&kept);
+    buf_free(&fresh);
+    return r;
+}
+
 static int ask_for_chain(struct search *s, const struct reader *reader)
 {
     const struct own_device *d = reader->device;
@@ -118,7 +222,7 @@ static int ask_for_chain(struct search *s, const struct reader *reader)
             r = ask_second(s, reader, &g);
         granted_clear(&g);
     }
-    return r;
+    return r ? r : ask_elsewhere(s, reader);
 }
 
 int search_chain(struct search *s, const struct reader *reader)

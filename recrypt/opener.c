@@ -350,8 +350,7 @@ static int failure(const struct search *s, struct err *e)
     if (s->denied_device)
         return err_set(e, ERR_DENIED,
                        "no grant: this device may not read this (%s). It was not accepted yet, was parked or removed, "
-                       "or its person is no member; recrypt device connect shows how it stands. Of a list of another "
-                       "domain, open one message where the account's own key is, first",
+                       "or its person is no member; recrypt device connect shows how it stands",
                        s->account);
     if (s->denied)
         return err_set(e, ERR_DENIED,

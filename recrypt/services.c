@@ -66,6 +66,8 @@ static int find(struct services *s, const char *address, struct service **out, s
             free(one);
             goto out;
         }
+        if (!is_only && !home_has_service(s->home, address_domain(address)))
+            web_guessed(one->web);
         one->next = s->first;
         s->first = one;
     }
@@ -215,6 +217,27 @@ int services_granted(struct services *s, const char *at, const char *keyid, cons
 out:
     json_object_put(body);
     json_object_put(epk);
+    json_object_put(reply);
+    return r;
+}
+
+int services_statement(struct services *s, const char *keyid, const char *device, struct buf *out, struct err *e)
+{
+    struct json_object *body = json_object_new_object(), *reply = NULL;
+    char account[ADDRESS_SIZE];
+    const char *text;
+    struct web *w;
+    int r;
+
+    if ((r = account_of(keyid, account, e)) < 0 || (r = services_for(s, account, &w, e)) < 0)
+        goto out;
+    if (sjson_set_string(body, "GroupKeyID", keyid) < 0 || sjson_set_string(body, "Device", device) < 0)
+        r = err_errno(e, "out of memory");
+    else if ((r = web_call(w, "Statement", body, NULL, &reply, e)) == 0 &&
+             (r = sjson_string(reply, "Statement", &text, e)) == 0 && buf_puts(out, text) < 0)
+        r = err_errno(e, "out of memory");
+out:
+    json_object_put(body);
     json_object_put(reply);
     return r;
 }

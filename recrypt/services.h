@@ -39,4 +39,8 @@ int services_has(struct services *s, const struct profile *p, struct err *e);
 int services_granted(struct services *s, const char *at, const char *keyid, const struct jwe_recipient *to,
                      const char *member_udf, const struct jwk *signer, struct granted *out, struct err *e);
 
+/* Statement: what the service of keyid's domain has for a device's person, appended as it came; device is the device's
+ * own statement, by which it asks. ERR_ABSENT; ERR_RETRY. */
+int services_statement(struct services *s, const char *keyid, const char *device, struct buf *out, struct err *e);
+
 #endif

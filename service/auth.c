@@ -58,6 +58,25 @@ void auth_result_clear(struct auth_result *r)
     signer_clear(&r->signer);
 }
 
+/* Which of algs the protected header names. */
+static int read_alg(const struct jws *j, int *out, struct err *e)
+{
+    const char *alg;
+    int rc = sjson_string(j->header, "alg", &alg, e);
+
+    for (*out = 0; !rc && *out < ALGS; ++*out)
+        if (!strcmp(alg, algs[*out]))
+            return 0;
+    return rc ? rc : err_set(e, ERR_UNSUPPORTED, "alg: \"%s\" is neither EdDSA nor ES256", alg);
+}
+
+static int read_kid(const struct jws *j, const char **out, struct err *e)
+{
+    int rc = sjson_string(j->header, "kid", out, e);
+
+    return rc || (**out && strlen(*out) < JWK_UDF_SIZE) ? rc : err_set(e, ERR_SYNTAX, "kid: not a fingerprint");
+}
+
 struct header {
     const char *kid, *nonce, *url;
     int64_t iat;
@@ -66,17 +85,12 @@ struct header {
 
 static int read_header(const struct jws *j, struct header *h, struct err *e)
 {
-    const char *alg;
-    int rc = sjson_string(j->header, "alg", &alg, e);
+    int rc = read_alg(j, &h->alg, e);
 
-    rc = rc ? rc : sjson_string(j->header, "kid", &h->kid, e);
+    rc = rc ? rc : read_kid(j, &h->kid, e);
     rc = rc ? rc : sjson_string(j->header, "nonce", &h->nonce, e);
     rc = rc ? rc : sjson_string(j->header, "url", &h->url, e);
-    rc = rc ? rc : sjson_int(j->header, "iat", &h->iat, e);
-    for (h->alg = 0; !rc && h->alg < ALGS; h->alg++)
-        if (!strcmp(alg, algs[h->alg]))
-            return *h->kid && strlen(h->kid) < JWK_UDF_SIZE ? 0 : err_set(e, ERR_SYNTAX, "kid: not a fingerprint");
-    return rc ? rc : err_set(e, ERR_UNSUPPORTED, "alg: \"%s\" is neither EdDSA nor ES256", alg);
+    return rc ? rc : sjson_int(j->header, "iat", &h->iat, e);
 }
 
 /* {"SetRequest":{"Person":{"Profile":...}}}: the key that it brings, when that is the one that signed. */
@@ -103,7 +117,8 @@ static int key_of_registration(struct json_object *payload, const char *kid, str
 }
 
 /* Verifies under the signer's key; an unknown signer costs what a known one does, with a key that signed nothing: two
- * records decoded, one signature verified, what may be a registration looked into. Her lists are read once it is she. */
+ * records decoded, one signature verified, what may be a registration looked into. Her lists are read once it is she.
+ */
 static int verify(struct auth *a, struct records *r, const struct jws *j, const struct header *h,
                   struct auth_result *out, struct err *e)
 {
@@ -168,6 +183,31 @@ int auth_verify(struct auth *a, struct records *r, struct nonces *n, const char 
     rc = rc ? rc : nonces_use(n, h.nonce, now, e);
     if (!rc && !out->payload)
         rc = sjson_parse(j.payload.data, j.payload.len, &limits, &out->payload, e);
+out:
+    jws_clear(&j);
+    return rc;
+}
+
+int auth_signer_of(struct auth *a, struct records *r, const char *text, struct signer *out, char udf[JWK_UDF_SIZE],
+                   struct err *e)
+{
+    struct jws j = {0};
+    const char *kid;
+    int alg, known, rc = jws_parse(text, strlen(text), &j, e);
+
+    memset(out, 0, sizeof *out);
+    if (rc)
+        return rc;
+    rc = read_alg(&j, &alg, e);
+    rc = rc ? rc : read_kid(&j, &kid, e);
+    if (rc)
+        goto out;
+    memcpy(udf, kid, strlen(kid) + 1);
+    rc = signer_get_key(r, kid, out, e);
+    known = !rc;
+    if (rc == ERR_ABSENT)
+        rc = signer_decode(a->stand_in[alg].data, a->stand_in[alg].len, out, e);
+    rc = rc ? rc : known;
 out:
     jws_clear(&j);
     return rc;

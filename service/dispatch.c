@@ -22,6 +22,7 @@ static const struct entry_point {
     {"Get", SIGNED, get_handle},
     {"Select", SIGNED, select_handle},
     {"RecryptData", SIGNED, recrypt_data_handle},
+    {"Statement", OPEN, statement_handle},
     {"Join", OPEN, join_handle},
     {"Leave", SIGNED, leave_handle},
     {"Resolve", MILTER | DELIVERY | OWN, resolve_handle},

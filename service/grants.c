@@ -101,13 +101,29 @@ int grants_stand_in(struct grants *g, const char **out, struct err *e)
     return rc;
 }
 
-static int make(struct entry_tagger *t, const struct suite_key *r, const unsigned char tagkey[32], const struct epk *epk,
-                struct grant *out, struct err *e)
+static int make(struct entry_tagger *t, const struct suite_key *r, const unsigned char tagkey[32],
+                const struct epk *epk, struct grant *out, struct err *e)
 {
     int rc = suite_agree(r, epk->peer, out->value, e);
 
     out->value_len = suite_value_len(epk->suite);
     return rc ? rc : entry_tagger_tag(t, tagkey, epk->raw, epk->len, out->tag, e);
+}
+
+/* A member's entry of that suite. Another's, a revoked one, none at all: what is not there to be decoded is made up for
+ * with the stand-in, in other. 1 = en, 0 = other. */
+static int find_entry(struct grants *g, struct records *r, const char *keyid, const struct suite *suite,
+                      const char *member, struct entry_record *en, struct entry_record *other, struct err *e)
+{
+    const struct buf *nobody = NULL;
+    int rc = stand_in(g, r, suite, &nobody, e);
+
+    rc = rc ? rc : entry_get(r, keyid, member, en, e);
+    if (rc && rc != ERR_ABSENT)
+        return rc;
+    if (!rc && en->active && suite_key_suite(en->r) == suite)
+        return 1;
+    return entry_decode(r, stand_in_key, stand_in_member, nobody->data, nobody->len, other, e);
 }
 
 int grant_one(struct grants *g, struct records *r, const char *keyid, const char *member, const char *key_udf,
@@ -117,25 +133,14 @@ int grant_one(struct grants *g, struct records *r, const char *keyid, const char
     struct entry_tagger *tagger = NULL;
     struct grant grant = {0};
     const struct entry_record *use;
-    const struct buf *nobody = NULL;
-    int rc, usable;
+    int rc = find_entry(g, r, keyid, epk->suite, member, &en, &other, e);
 
     *out = NULL;
-    rc = stand_in(g, r, epk->suite, &nobody, e);
-    if (rc)
-        return rc;
-    rc = entry_get(r, keyid, member, &en, e);
-    if (rc && rc != ERR_ABSENT)
+    if (rc < 0)
         goto out;
-    /* Another's entry, a revoked one, none at all, and one that is refused for other reasons: all do the rest of the
-     * work. What is not there to be decoded is made up for with the stand-in. */
-    usable = !rc && en.active && suite_key_suite(en.r) == epk->suite;
-    allowed =
-        allowed && usable && (!key_udf || !strcmp(key_udf, en.key_udf)) && (!signer || !strcmp(signer, en.signer));
-    rc = usable ? 0 : entry_decode(r, stand_in_key, stand_in_member, nobody->data, nobody->len, &other, e);
-    if (rc)
-        goto out;
-    use = usable ? &en : &other;
+    use = rc ? &en : &other;
+    /* One that is refused for other reasons does the rest of the work, too. */
+    allowed = allowed && rc && (!key_udf || !strcmp(key_udf, en.key_udf)) && (!signer || !strcmp(signer, en.signer));
     rc = entry_tagger_new(&tagger, e);
     rc = rc ? rc : make(tagger, use->r, use->tagkey, epk, &grant, e);
     grant.dk = use->statement;
@@ -149,6 +154,25 @@ int grant_one(struct grants *g, struct records *r, const char *keyid, const char
 out:
     entry_tagger_free(&tagger);
     secret_wipe(&grant, sizeof grant);
+    entry_record_clear(&en);
+    entry_record_clear(&other);
+    return rc;
+}
+
+int grants_statement(struct grants *g, struct records *r, const char *keyid, const struct suite *suite,
+                     const char *member, const char *signer, int allowed, char **out, struct err *e)
+{
+    struct entry_record en = {0}, other = {0};
+    int rc = find_entry(g, r, keyid, suite, member, &en, &other, e);
+
+    *out = NULL;
+    if (rc == 1 && allowed && !strcmp(signer, en.signer)) {
+        *out = en.statement;
+        en.statement = NULL;
+        rc = 0;
+    } else if (rc >= 0) {
+        rc = err_set(e, ERR_ABSENT, "no statement");
+    }
     entry_record_clear(&en);
     entry_record_clear(&other);
     return rc;
@@ -246,7 +270,8 @@ int grants_all(const struct hot_key *k, const struct epk *epk, struct json_objec
     for (; !rc && made < n; made++) {
         struct grant g = {0};
 
-        rc = made < k->count ? make(tagger, k->entries[made].r, k->entries[made].tagkey, epk, &g, e) : dummy(epk, &g, e);
+        rc =
+            made < k->count ? make(tagger, k->entries[made].r, k->entries[made].tagkey, epk, &g, e) : dummy(epk, &g, e);
         rc = rc ? rc : grant_to_json(&g, &list[made], e);
         secret_wipe(&g, sizeof g);
     }

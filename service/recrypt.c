@@ -1,5 +1,6 @@
-/* RecryptData: a member's own request, and one of her devices. */
+/* RecryptData: a member's own request, and one of her devices. Statement: a device's of a member elsewhere. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "chain.h"
@@ -143,5 +144,83 @@ int recrypt_data_handle(struct service *s, struct request *rq, struct json_objec
         while (rc == ERR_ABSENT && (d = chain_device(rq->caller->record, a.key_udf, &at)));
 out:
     ask_clear(&a);
+    return rc ? rc : STATUS_OK;
+}
+
+/* ---- a device whose person is a member here and has her account elsewhere ---- */
+
+/* Whose device it says it is: a member of its person's group under her address with an extension. */
+static int claimed_person(const struct statement_claim *claim, char person[ADDRESS_SIZE], struct err *e)
+{
+    char account[ADDRESS_SIZE], udf[64];
+    const char *ext;
+    size_t len;
+    int rc = keyid_parse(claim->keyid, account, udf, e);
+
+    address_split(claim->member, person, &ext, &len);
+    return rc || (ext && !strcmp(account, person)) ? rc : err_set(e, ERR_SYNTAX, "Device: not a device's statement");
+}
+
+/* Is the text signed with the key that it names, which somebody here has? 1, 0. */
+static int verify_claim(struct service *s, const char *text, const struct statement_claim *claim,
+                        char signer[JWK_UDF_SIZE], struct err *e)
+{
+    struct share_lock lock;
+    struct signer sg = {0};
+    int known = auth_signer_of(s->auth, &s->records, text, &sg, signer, e), rc = known;
+
+    if (known >= 0) {
+        rc = share_lock_read(text, claim->keyid, sg.key, &lock, e);
+        if (!rc)
+            share_lock_clear(&lock);
+        rc = rc == ERR_SYSTEM ? rc : !rc && known;
+    }
+    signer_clear(&sg);
+    return rc;
+}
+
+/* What of the key is public; *suite is some suite when it is not known. 1 = a list's here. */
+static int find_list(struct service *s, const char *keyid, const struct suite **suite, struct account *a, struct err *e)
+{
+    struct key_record k = {0};
+    int rc = key_get(&s->records, keyid, &k, e);
+
+    *suite = suite_at(0);
+    rc = rc ? rc : account_get(&s->records, k.account, a, e);
+    if (!rc)
+        *suite = jwk_suite(k.key);
+    rc = rc ? rc : service_not_quarantined(s, a, e);
+    key_clear(&k);
+    return rc == ERR_ABSENT ? 0 : rc ? rc : a->kind == PROFILE_LIST;
+}
+
+int statement_handle(struct service *s, struct request *rq, struct json_object *reply, struct err *e)
+{
+    char keyid[KEYID_SIZE], person[ADDRESS_SIZE], signer[JWK_UDF_SIZE];
+    struct statement_claim claim = {.dk = NULL};
+    const struct suite *suite;
+    struct account list = {0};
+    char *statement = NULL;
+    const char *text;
+    int known = 0, allowed = 0, rc = request_keyid(rq, keyid, e);
+
+    rc = rc ? rc : sjson_string(rq->body, "Device", &text, e);
+    rc = rc ? rc : statement_claim(text, strlen(text), &claim, e);
+    rc = rc ? rc : claimed_person(&claim, person, e);
+    if (!rc && (known = find_list(s, keyid, &suite, &list, e)) < 0)
+        rc = known;
+    if (!rc && (allowed = verify_claim(s, text, &claim, signer, e)) < 0)
+        rc = allowed;
+    rc = rc ? rc
+            : grants_statement(s->grants, &s->records, keyid, suite, person, signer, known && allowed, &statement, e);
+    rc = rc ? rc : quota_take(s->quota, list.address, person, s->settings->quota, rq->now, e);
+    if (!rc) {
+        snprintf(rq->detail, sizeof rq->detail, "statement:%s", person);
+        rq->granted = 1;
+        rc = sjson_set_string(reply, "Statement", statement) ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
+    }
+    free(statement);
+    statement_claim_clear(&claim);
+    account_clear(&list);
     return rc ? rc : STATUS_OK;
 }

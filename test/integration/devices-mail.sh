@@ -90,7 +90,11 @@ as adam "$recrypt" rekey $elsewhere >/dev/null 2>&1
 ok "new mail of the list elsewhere, under a new key" far
 ok "arrives" arrives $bob 5
 fetch $bob 5
-ok "first where the key is: says the phone" says "where the account's own key is, first" as phone "$recrypt" open "$T/mail.5.bob"
+statements() { grep -c ' Statement .* 201 ' "$T/example.net/log/access.log"; }
+ok "the phone is the first to read it" reads phone "$T/mail.5.bob" "$T/home/dave/far.eml" "signed by dave@example.net"
+ok "the list's service gave it Bob's statement" same "$(statements)" 1
+ok "the phone again" reads phone "$T/mail.5.bob" "$T/home/dave/far.eml"
+ok "which has kept that" same "$(statements)" 1
 ok "every device reads it" everywhere 5 "$T/home/dave/far.eml" "signed by dave@example.net"
 ok "no device keeps a share of a list" same "$(find "$T/home/phone/shares" "$T/home/tablet/shares" -name '*.json' | grep -v "/$bob/")" ""
 

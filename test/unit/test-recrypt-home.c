@@ -109,8 +109,26 @@ static void test_account(void)
 
     CU_ASSERT_EQUAL(home_account(h, NULL, account, &e), ERR_ABSENT);
     CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "recrypt personal"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "recrypt device connect"));
+    CU_ASSERT_EQUAL(home_reader(h, account, &e), ERR_ABSENT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "recrypt device connect"));
+    /* a machine that is only a device reads, and does nothing else */
+    CU_ASSERT_EQUAL(home_path(h, 1, path, &e, "devices", NULL, "eve@example.com", "request.jws", NULL), 0);
+    write_file(path, "x", 0600);
+    CU_ASSERT_EQUAL(home_account(h, NULL, account, &e), ERR_ABSENT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "only a device of eve@example.com"));
+    CU_ASSERT_EQUAL(home_no_account(h, "eve@example.com", &e), ERR_ABSENT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "only a device of eve@example.com"));
+    CU_ASSERT_EQUAL(home_no_account(h, "eva@example.com", &e), ERR_ABSENT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "recrypt personal eva@example.com"));
+    CU_ASSERT_EQUAL(home_reader(h, account, &e), 0);
+    CU_ASSERT_STRING_EQUAL(account, "eve@example.com");
+    CU_ASSERT_EQUAL(home_path(h, 1, path, &e, "devices", NULL, "ann@example.com", "request.jws", NULL), 0);
+    CU_ASSERT_EQUAL(home_reader(h, account, &e), ERR_USAGE);
     CU_ASSERT_EQUAL(home_path(h, 1, path, &e, "persons", NULL, "ann/o@example.com", "profile.jws", NULL), 0);
     CU_ASSERT_EQUAL(home_account(h, NULL, account, &e), 0);
+    CU_ASSERT_STRING_EQUAL(account, "ann/o@example.com");
+    CU_ASSERT_EQUAL(home_reader(h, account, &e), 0);
     CU_ASSERT_STRING_EQUAL(account, "ann/o@example.com");
     CU_ASSERT_EQUAL(home_path(h, 1, path, &e, "persons", NULL, "bob@example.com", "profile.jws", NULL), 0);
     CU_ASSERT_EQUAL(home_account(h, NULL, account, &e), ERR_USAGE);

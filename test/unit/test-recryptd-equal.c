@@ -394,6 +394,43 @@ static void ask_local(struct asker *a, int round)
     sealed_clear(&m);
 }
 
+/* Another one of base64url. */
+static void spoil_char(char *c)
+{
+    *c = *c == 'A' ? 'B' : 'A';
+}
+
+/* A device of hers asks for her statement of the list, as if her account were elsewhere. */
+static void ask_statement(struct asker *a, int round)
+{
+    struct profile p = phone.profile;
+    struct buf text = BUF_INIT;
+    struct jwk *service = NULL;
+    char udf[JWK_UDF_SIZE];
+    struct answer out;
+    struct entry en;
+
+    snprintf(p.account, sizeof p.account, "%.*s+phone@example.com", (int)strcspn(a->who->address, "@"), a->who->address);
+    CU_ASSERT_EQUAL_FATAL(jwk_public_copy(phone.profile.key, &p.key, NULL), 0);
+    CU_ASSERT(!jwk_udf(p.key, udf) && !keyid_make(p.account, udf, p.keyid, NULL) && !jwk_set_kid(p.key, p.keyid));
+    CU_ASSERT_EQUAL_FATAL(jwk_generate("X25519", &service, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(entry_make(a->who->key, &p, 1, 1, a->who->sign, service, &text, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(entry_read(text.data, text.len, service, a->who->sign, &en, NULL), 0);
+    if (a->forged)
+        spoil_char(&en.statement[strlen(en.statement) - 3]);
+    CU_ASSERT_EQUAL(world_call(&w, NULL, "Statement", J("{'GroupKeyID':'%s','Device':'%s'}", a->keyid, en.statement), NULL,
+                               &out),
+                    0);
+    a->n[round] = newest_count();
+    CU_ASSERT_EQUAL(out.status, a->gets ? 201 : 404);
+    a->size = strlen(json_object_to_json_string_ext(out.all, JSON_C_TO_STRING_PLAIN)) + strlen(out.nonce);
+    answer_clear(&out);
+    entry_clear(&en);
+    buf_free(&text);
+    jwk_free(&service);
+    jwk_free(&p.key);
+}
+
 /* The medians of those of one group who get nothing are within the bound of each other; whoever gets a grant differs from
  * them by writing it down, and no more. */
 static void compare_group(const struct asker *a, size_t n, int group, double bound)
@@ -493,6 +530,16 @@ static void test_work(void)
         {.name = "for a member, of no list", .who = &m[0], .keyid = none, .group = 1},
         {.name = "for a stranger, of no list", .who = &stranger, .keyid = none, .group = 1},
     };
+    /* 0: signed by who has that signature key, as she knows; 1: not, or by nobody known. */
+    struct asker statements[] = {
+        {.name = "a statement, for a member's device", .who = &m[0], .keyid = key1, .gets = 1},
+        {.name = "another list's member's", .who = &other, .keyid = key1},
+        {.name = "a removed member's", .who = &gone, .keyid = key1},
+        {.name = "a stranger's", .who = &stranger, .keyid = key1},
+        {.name = "forged, a member's", .who = &m[0], .keyid = key1, .forged = 1, .group = 1},
+        {.name = "forged, a stranger's", .who = &stranger, .keyid = key1, .forged = 1, .group = 1},
+        {.name = "somebody unknown's", .who = &nobody, .keyid = key1, .group = 1},
+    };
     struct answer a;
 
 #ifdef __SANITIZE_ADDRESS__
@@ -510,6 +557,7 @@ static void test_work(void)
     measure(web, sizeof web / sizeof *web, ask_web, 0.012);
     CU_ASSERT_EQUAL(web[0].size, web[1].size);
     measure(forged, sizeof forged / sizeof *forged, ask_set, 0.025);
+    measure(statements, sizeof statements / sizeof *statements, ask_statement, 0.035);
     CU_ASSERT_EQUAL_FATAL(frame_client_new(w.socket, 30000, &delivery, NULL), 0);
     measure(local, sizeof local / sizeof *local, ask_local, 0.035);
     frame_client_free(&delivery);
