@@ -36,6 +36,28 @@ static const struct {
     [OPT_INTO] = {"into", "MAILDIR", "put the messages into this Maildir, whatever recrypt.conf says"},
 };
 
+/* What an option means to one command, where that is something else. */
+static const struct {
+    const char *command;
+    int option;
+    const char *help;
+} special[] = {
+    {"rekey", OPT_PASSPHRASE, "keep the new key under a passphrase, if the old one is not under one"},
+    {"device connect", OPT_PASSPHRASE, "keep this device's keys under a passphrase"},
+    {"device list", OPT_CONFIRM, "tell the service that your newest list of devices is the true one"},
+    {"device remove", OPT_REKEY, "also give yourself a new key, and retire the old one"},
+    {"device park", OPT_TO, "who keeps the device's way back"},
+    {"device park", OPT_OUT, "write the message for whoever that is to FILE (default: standard output)"},
+};
+
+static const char *help_of(const struct command *c, int option)
+{
+    for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+        if (special[i].option == option && strcmp(special[i].command, c->name) == 0)
+            return special[i].help;
+    return options[option].help;
+}
+
 enum { OPTION_VERSION = 1000 };
 
 /* The command that the words name, of which it takes *used. */
@@ -217,6 +239,6 @@ void args_help(const struct command *commands, const struct command *c, const ch
             continue;
         snprintf(left, sizeof left, "--%s%s%s", options[i].name, options[i].arg ? " " : "",
                  options[i].arg ? options[i].arg : "");
-        fprintf(to, "  %-22s %s\n", left, options[i].help);
+        fprintf(to, "  %-22s %s\n", left, help_of(c, i));
     }
 }

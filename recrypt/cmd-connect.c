@@ -193,6 +193,7 @@ int command_device_connect(struct tool *t, struct err *e)
                        "the key of %s itself is on this machine: it reads everything already, and accepts devices "
                        "(recrypt device pending)",
                        account);
+    t->again = "run the same command again";
     if ((r = known_fetch(t->home, t->services, account, 0, &p, NULL, e)) < 0)
         return r;
     if (p.kind != PROFILE_PERSON) {
@@ -205,8 +206,7 @@ int command_device_connect(struct tool *t, struct err *e)
         tell_connected(&d);
     else if (r == ERR_DENIED)
         r = ask(t, &d, e);
-    if (err_temporary(r))
-        tool_note("this device's keys are kept; run the same command again");
+    t->again = "this device's keys are kept; run the same command again";
 out:
     devices_close(&d);
     profile_clear(&p);

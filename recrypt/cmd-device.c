@@ -10,28 +10,6 @@
 
 enum { PENDING_MAX = 1024, CODE_LEAST = 5, CODE_WHOLE = 20 };
 
-static int only_device(void *arg, const char *name, struct err *e)
-{
-    (void)e;
-    snprintf(arg, HOME_NAME_SIZE, "%s", name);
-    return 1;
-}
-
-/* Why there is no account: on a device, because it is one. */
-static int no_account(struct tool *t, int r, struct err *e)
-{
-    char name[HOME_NAME_SIZE];
-
-    if (r == ERR_ABSENT && home_each(t->home, "devices", NULL, "", only_device, name, NULL) == 1)
-        err_set(e, ERR_ABSENT, "this machine is only a device of %s; do that where the account's own key is", name);
-    return r;
-}
-
-int device_open_account(struct tool *t, int allow_stale, struct list *l, struct err *e)
-{
-    return no_account(t, list_open_account(t, NULL, allow_stale, l, e), e);
-}
-
 struct pending {
     struct device *at;
     size_t count;
@@ -161,7 +139,7 @@ static int open_person(struct tool *t, struct person *p, struct err *e)
     memset(p, 0, sizeof *p);
     if ((r = home_account(t->home, t->args->value[OPT_ACCOUNT], account, e)) == 0)
         r = person_open(t->home, account, p, e);
-    return no_account(t, r, e);
+    return r;
 }
 
 int command_device_pending(struct tool *t, struct err *e)
@@ -241,7 +219,7 @@ int command_device_accept(struct tool *t, struct err *e)
     struct list l;
     int r;
 
-    if ((r = device_open_account(t, 0, &l, e)) < 0)
+    if ((r = list_open_account(t, NULL, 0, &l, e)) < 0)
         return r;
     if ((r = fetch_pending(t, &l.owner, &pending, e)) == 0) {
         r = pending_find(&pending, word, &d, e);
@@ -253,8 +231,7 @@ int command_device_accept(struct tool *t, struct err *e)
     }
     if (r == 0)
         deposit_send(t, l.address, 0);
-    if (err_temporary(r))
-        tool_note("run the same command again");
+    t->again = "run the same command again";
     pending_clear(&pending);
     list_close(&l);
     return r;
@@ -320,7 +297,7 @@ int command_device_list(struct tool *t, struct err *e)
     struct list l;
     int r;
 
-    if ((r = device_open_account(t, 1, &l, e)) < 0)
+    if ((r = list_open_account(t, NULL, 1, &l, e)) < 0)
         return r;
     if (args_given(t->args, OPT_CONFIRM) && (r = list_confirm(t, &l, e)) == 0)
         deposit_send(t, l.address, 1);
@@ -351,7 +328,7 @@ int command_device_remove(struct tool *t, struct err *e)
     char member[ADDRESS_SIZE];
     struct list l;
 
-    if ((r = device_open_account(t, 0, &l, e)) < 0)
+    if ((r = list_open_account(t, NULL, 0, &l, e)) < 0)
         return r;
     if (device_member(l.address, name, member, e) < 0 || !roster_find(&l.roster, member)) {
         if (rekey && l.adopted)

@@ -97,8 +97,8 @@ int command_newgroup(struct tool *t, struct err *e)
     printf("%s\nTell senders: recrypt key %s, then recrypt seal --to %s < message | sendmail %s\n", p.keyid, address,
            address, address);
 out:
-    if (err_temporary(r) && p.key)
-        tool_note("the list's key is kept; run the same command again");
+    if (p.key)
+        t->again = "the list's key is kept; run the same command again";
     json_object_put(checked);
     person_close(&owner);
     profile_clear(&p);

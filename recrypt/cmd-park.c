@@ -226,7 +226,7 @@ int command_device_park(struct tool *t, struct err *e)
         return err_set(e, ERR_USAGE, "park needs --to ADDRESS, once: who keeps the device's way back");
     if (out && !args_given(t->args, OPT_FORCE) && access(out, F_OK) == 0)
         return err_set(e, ERR_EXISTS, "%s is there already; nothing was changed", out);
-    if ((r = device_open_account(t, 0, &l, e)) < 0)
+    if ((r = list_open_account(t, NULL, 0, &l, e)) < 0)
         return r;
     if ((r = known_fetch(t->home, t->services, t->args->to[0], 0, &to, NULL, e)) == 0) {
         if (strcmp(to.account, l.address) == 0)
@@ -234,8 +234,7 @@ int command_device_park(struct tool *t, struct err *e)
         else
             r = park(t, &l, &to, e);
     }
-    if (err_temporary(r))
-        tool_note("run the same command again");
+    t->again = "run the same command again";
     profile_clear(&to);
     list_close(&l);
     return r;
@@ -377,8 +376,7 @@ int command_device_unpark(struct tool *t, struct err *e)
     if (r == 0)
         printf("unparked: this device reads the mail of %s as %s\n", d.is.account, d.is.name);
 out:
-    if (err_temporary(r))
-        tool_note("run the same command again");
+    t->again = "run the same command again";
     devices_close(&d);
     buf_free(&sealed);
     buf_free(&text);

@@ -102,8 +102,8 @@ int command_personal(struct tool *t, struct err *e)
         goto out;
     printf("%s\nsigner %s\n", p.keyid, udf);
 out:
-    if (err_temporary(r) && p.key)
-        tool_note("your keys are kept; run the same command again");
+    if (p.key)
+        t->again = "your keys are kept; run the same command again";
     profile_clear(&p);
     buf_free(&text);
     return r;

@@ -63,11 +63,12 @@ static int find_section(const struct home *h, const char *word, struct home_imap
 
     if (!word && home_imap(h, NULL, s) == 0)
         return tool_address(s->account, account, e);
-    if ((r = word ? tool_address(word, account, e) : home_account(h, NULL, account, e)) < 0)
+    if ((r = word ? tool_address(word, account, e) : home_reader(h, account, e)) < 0)
         return r;
     if (home_imap(h, account, s) < 0)
-        return err_set(e, ERR_USAGE, "recrypt.conf does not say where %s has its mail; write: imap \"%s\" { url = "
-                       "\"imaps://HOST\" }", account, account);
+        return err_set(e, ERR_USAGE,
+                       "%s/recrypt.conf does not say where %s has its mail; write there: imap \"%s\" { url = "
+                       "\"imaps://HOST\" maildir = \"~/Mail/%s\" }", home_dir(h), account, account, account);
     return 0;
 }
 

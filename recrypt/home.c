@@ -101,6 +101,11 @@ void home_close(struct home **h)
     *h = NULL;
 }
 
+const char *home_dir(const struct home *h)
+{
+    return h->dir;
+}
+
 int home_lock(struct home *h, struct err *e)
 {
     char path[PATH_MAX];
@@ -241,27 +246,65 @@ static int see_person(void *arg, const char *name, struct err *e)
     return 0;
 }
 
-int home_account(const struct home *h, const char *wanted, char out[ADDRESS_SIZE], struct err *e)
+/* The only one of that kind, "persons" or "devices". ERR_ABSENT: none, without a text; ERR_USAGE: several. */
+static int only_one(const struct home *h, const char *kind, char out[ADDRESS_SIZE], struct err *e)
 {
     struct only o = {"", 0};
+    int r = home_each(h, kind, NULL, "", see_person, &o, e);
+
+    if (r < 0 || o.count == 0)
+        return r < 0 ? r : ERR_ABSENT;
+    if (o.count > 1)
+        return err_set(e, ERR_USAGE, "you have several accounts here; say which: %s, or account = in %s/recrypt.conf",
+                       strcmp(kind, "persons") == 0 ? "--account ADDRESS" : "its address", h->dir);
+    if (!strchr(o.name, '@')) /* the fingerprint of a very long address */
+        return err_set(e, ERR_USAGE, "say which account you mean: --account ADDRESS");
+    return address_canonical(o.name, strlen(o.name), out, e);
+}
+
+int home_no_account(const struct home *h, const char *account, struct err *e)
+{
+    char path[PATH_MAX];
+
+    if (home_path(h, 0, path, NULL, "devices", "/request.jws", account, NULL, NULL) == 0 && access(path, F_OK) == 0)
+        return err_set(e, ERR_ABSENT, "this machine is only a device of %s; do that where the account's own key is",
+                       account);
+    if (home_path(h, 0, path, NULL, "persons", "/sign.jwk", account, NULL, NULL) == 0 && access(path, F_OK) == 0)
+        return err_set(e, ERR_ABSENT, "%s is not registered yet; finish it: recrypt personal %s", account, account);
+    return err_set(e, ERR_ABSENT, "you have no account %s here; make it: recrypt personal %s", account, account);
+}
+
+int home_account(const struct home *h, const char *wanted, char out[ADDRESS_SIZE], struct err *e)
+{
     int r;
 
     if (!wanted && h->conf)
         wanted = cfg_getstr(h->conf, "account");
     if (wanted && *wanted)
         return address_canonical(wanted, strlen(wanted), out, e);
-    if ((r = home_each(h, "persons", NULL, "", see_person, &o, e)) < 0)
+    if ((r = only_one(h, "persons", out, e)) != ERR_ABSENT)
         return r;
-    if (o.count == 0)
-        return err_set(e, ERR_ABSENT, "you have no account here yet; make one: recrypt personal YOUR-ADDRESS");
-    if (o.count > 1)
-        return err_set(e, ERR_USAGE,
-                       "you have several accounts here; say which: --account ADDRESS, or account = in %s/"
-                       "recrypt.conf",
-                       h->dir);
-    if (!strchr(o.name, '@')) /* the fingerprint of a very long address */
-        return err_set(e, ERR_USAGE, "say which account you mean: --account ADDRESS");
-    return address_canonical(o.name, strlen(o.name), out, e);
+    if (only_one(h, "devices", out, NULL) == 0)
+        return home_no_account(h, out, e);
+    return err_set(e, ERR_ABSENT,
+                   "you have no account here yet; make one: recrypt personal YOUR-ADDRESS; or, when its key is on "
+                   "another machine of yours: recrypt device connect YOUR-ADDRESS");
+}
+
+int home_reader(const struct home *h, char out[ADDRESS_SIZE], struct err *e)
+{
+    int r = home_account(h, NULL, out, e), device;
+
+    if (r != ERR_ABSENT || (device = only_one(h, "devices", out, e)) == ERR_ABSENT)
+        return r;
+    return device;
+}
+
+int home_has_service(const struct home *h, const char *domain)
+{
+    cfg_t *section = h->conf ? cfg_gettsec(h->conf, "service", domain) : NULL;
+
+    return section && cfg_getstr(section, "url");
 }
 
 int home_service(const struct home *h, const char *domain, struct buf *url, const char **ca, struct err *e)

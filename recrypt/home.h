@@ -31,6 +31,8 @@ struct home; /* one open home */
 int home_open(struct home **out, struct err *e);
 void home_close(struct home **h);
 
+const char *home_dir(const struct home *h);
+
 /* Waits until no other command changes this home; held until home_unlock or home_close. */
 int home_lock(struct home *h, struct err *e);
 void home_unlock(struct home *h);
@@ -50,12 +52,18 @@ int home_each(const struct home *h, const char *kind, const char *a, const char 
               struct err *e);
 
 /* The account that acts: wanted (canonical form is made) when not NULL, else recrypt.conf's "account", else the only
- * person here. ERR_USAGE when there are several, ERR_ABSENT when there is none. */
+ * person here. ERR_USAGE when there are several, ERR_ABSENT when there is none; the text says how to get one, or that
+ * this machine is only a device. */
 int home_account(const struct home *h, const char *wanted, char out[ADDRESS_SIZE], struct err *e);
+/* Why account is none of this home's, always ERR_ABSENT: the text is one of those. */
+int home_no_account(const struct home *h, const char *account, struct err *e);
+/* The same for reading: also the only account that this machine is a device of. */
+int home_reader(const struct home *h, char out[ADDRESS_SIZE], struct err *e);
 
 /* The service of a domain: recrypt.conf's section, else https://DOMAIN and the well-known path. *ca is owned by h, NULL
  * = the system's certificates. url is appended. */
 int home_service(const struct home *h, const char *domain, struct buf *url, const char **ca, struct err *e);
+int home_has_service(const struct home *h, const char *domain); /* does recrypt.conf say? */
 
 /* recrypt.conf's section "imap" for an account; NULL: the only such section. As it is written there, owned by h; what is not
  * there is NULL or the default. ERR_ABSENT. */

@@ -42,8 +42,6 @@ int list_open(struct tool *t, const char *word, int allow_stale, struct list *ou
 /* The same for an account of one's own (NULL: the one that acts) and its devices; before the first of them the roster
  * is empty, with serial 0. */
 int list_open_account(struct tool *t, const char *account, int allow_stale, struct list *out, struct err *e);
-/* With a text that helps on a machine that is only a device of the account (cmd-device.c). */
-int device_open_account(struct tool *t, int allow_stale, struct list *out, struct err *e);
 void list_close(struct list *l);
 
 /* What the service says of the account's device of that name, which proves nothing. NULL = none. */

@@ -68,11 +68,7 @@ int tool_address(const char *word, char out[ADDRESS_SIZE], struct err *e)
 {
     int r = address_canonical(word, strlen(word), out, e);
 
-    if (r < 0) {
-        err_prefix(e, "%s is no mail address", word);
-        return e ? (e->code = ERR_USAGE) : ERR_USAGE;
-    }
-    return 0;
+    return r < 0 && e ? (e->code = ERR_USAGE) : r < 0 ? ERR_USAGE : 0;
 }
 
 /* --service is for the domain that the command is about; others that come in, of members and signers, keep theirs. */
@@ -88,22 +84,23 @@ static const char *service_domain(const struct args *args, char address[ADDRESS_
     return address_domain(address);
 }
 
-static int run(const struct args *args, struct err *e)
+static int run(const struct args *args, const char **again, struct err *e)
 {
-    struct tool t = {args, NULL, NULL};
+    struct tool t = {args, NULL, NULL, NULL};
     char address[ADDRESS_SIZE];
     int r;
 
     if ((r = home_open(&t.home, e)) == 0 &&
         (r = services_new(t.home, args->value[OPT_SERVICE], service_domain(args, address), &t.services, e)) == 0)
         r = args->command->run(&t, e);
+    *again = err_temporary(r) ? t.again : NULL;
     services_free(&t.services);
     home_close(&t.home);
     return r;
 }
 
 /* What was printed must have got there before success is claimed. */
-static int finish(int r, struct err *e)
+static int finish(int r, const char *again, struct err *e)
 {
     if (fflush(stdout) != 0 || ferror(stdout)) {
         if (r == 0)
@@ -111,6 +108,8 @@ static int finish(int r, struct err *e)
     }
     if (r < 0)
         tool_note("%s", e->text);
+    if (again)
+        tool_note("%s", again);
     return err_sysexit(r);
 }
 
@@ -119,6 +118,7 @@ int main(int argc, char **argv)
     struct rlimit no_core = {0, 0};
     struct args args;
     struct err e = {0, ""};
+    const char *again = NULL;
     int r;
 
     /* Private keys do not go into a core file; files are the user's alone; a closed pipe is an error, not a death. */
@@ -126,13 +126,13 @@ int main(int argc, char **argv)
     umask(077);
     signal(SIGPIPE, SIG_IGN);
     if ((r = program_start(&e)) < 0 || (r = args_parse(tool_commands, argc, argv, &args, &e)) < 0)
-        return finish(r, &e);
+        return finish(r, NULL, &e);
     if (args.version)
         printf("recrypt (%s) %s\n", PACKAGE_NAME, PACKAGE_VERSION);
     else if (args.help)
         args_help(tool_commands, args.command, args.group, stdout);
     else
-        r = run(&args, &e);
+        r = run(&args, &again, &e);
     args_clear(&args);
-    return finish(r, &e);
+    return finish(r, again, &e);
 }

@@ -29,11 +29,11 @@ int person_open(struct home *h, const char *account, struct person *out, struct 
     memset(out, 0, sizeof *out);
     snprintf(out->account, sizeof out->account, "%s", account);
     if (!person_exists(h, account))
-        return err_set(e, ERR_ABSENT, "you have no account %s here; make it: recrypt personal %s", account, account);
+        return home_no_account(h, account, e);
     if ((r = home_path(h, 0, path, e, "persons", "/profile.jws", account, NULL, NULL)) < 0)
         return r;
     if ((r = file_read(path, HOME_FILE_MAX, &text, e)) == ERR_ABSENT)
-        r = err_set(e, ERR_ABSENT, "%s is not registered yet; finish it: recrypt personal %s", account, account);
+        r = home_no_account(h, account, e);
     else if (r == 0 && (r = profile_read(text.data, text.len, &out->profile, e)) < 0)
         err_prefix(e, "%s", path);
     buf_free(&text);

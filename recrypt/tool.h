@@ -10,6 +10,7 @@ struct tool {
     const struct args *args;
     struct home *home;
     struct services *services;
+    const char *again; /* what to do when a command ends with an error that may pass; said behind that */
 };
 
 /* A word of the command line as a canonical address, with an error that names it. */

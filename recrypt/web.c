@@ -18,6 +18,7 @@ struct web {
     CURL *curl;
     struct buf url;
     char *ca;
+    int guessed;
     char nonce[NONCE_SIZE];
     char curl_error[CURL_ERROR_SIZE];
     struct buf reply;
@@ -185,6 +186,11 @@ void web_free(struct web **w)
     *w = NULL;
 }
 
+void web_guessed(struct web *w)
+{
+    w->guessed = 1;
+}
+
 const char *web_where(const struct web *w)
 {
     return buf_str(&w->url);
@@ -237,6 +243,7 @@ static int set_options(struct web *w, const struct buf *request, struct curl_sli
 static int post(struct web *w, const char *name, const struct buf *request, int is_signed, struct json_object **reply,
                 struct err *e)
 {
+    const char *guess = w->guessed ? " (the default, as recrypt.conf names no service for that domain)" : "";
     struct curl_slist *headers = NULL, *more;
     CURLcode done;
     int r;
@@ -252,11 +259,12 @@ static int post(struct web *w, const char *name, const struct buf *request, int 
     }
     done = curl_easy_perform(w->curl);
     if (done != CURLE_OK) {
-        r = err_set(e, ERR_RETRY, "%s: %s", web_where(w), w->curl_error[0] ? w->curl_error : curl_easy_strerror(done));
+        r = err_set(e, ERR_RETRY, "%s%s: %s", web_where(w), guess,
+                    w->curl_error[0] ? w->curl_error : curl_easy_strerror(done));
         goto out;
     }
     if ((r = web_reply(name, w->reply.data, w->reply.len, reply, e)) == ERR_RETRY)
-        err_prefix(e, "%s", web_where(w));
+        err_prefix(e, "%s%s", web_where(w), guess);
 out:
     curl_slist_free_all(headers);
     return r;

@@ -27,6 +27,7 @@ struct web; /* one service: its URL, connection and newest nonce; one thread */
 int web_new(const char *url, const char *ca, struct web **out, struct err *e);
 void web_free(struct web **w);
 const char *web_where(const struct web *w); /* the URL, for messages */
+void web_guessed(struct web *w);            /* nobody said that the service is there: a failure to reach it says so */
 
 /* Sends {"<name>Request": body} (borrowed), signed when signer is not NULL, and waits for {"<name>Response": ...}.
  * *reply belongs to the caller. Redirects are not followed. ERR_RETRY: not reached, slow, busy, or no answer of ours;

@@ -191,6 +191,12 @@ ok "in the clear to another machine" refused 64 "without TLS" 'url = "imap://192
 ok "no url" refused 64 "url is missing"
 plain_account
 ok "another mailbox needs a place" says "--into" fetch --mailbox Archive
+unset_up() { # a home without anything, and one that is only a device
+  mkdir -m 700 "$T/new" "$T/dev" "$T/dev/devices" "$T/dev/devices/bob@example.com" && : >"$T/dev/devices/bob@example.com/request.jws" || return
+  says "recrypt device connect" as new fetch && says "recrypt personal" as new fetch && status 66 as new fetch &&
+    says "$T/dev/recrypt.conf does not say where bob@example.com has its mail" as dev fetch && status 64 as dev fetch
+}
+ok "no account and no configuration: what to do" unset_up
 ok "no such account" says 'imap "dave@example.com"' fetch dave@example.com
 ok "an unknown word in the section" refused 64 "no such option" "$clear" 'colour = "red"'
 ok "no such mailbox" eval 'plain_account; status 66 fetch --mailbox Nowhere --into "$T/nowhere"'
