@@ -52,6 +52,26 @@ ok "grants for the tablet" xrecrypt grants "$front" "$tablet" 1=$bob 2=$list+cha
 own=$(as bob key $bob 2>/dev/null | sed -n 's/.*\.mm--\(.*\)$/\1/p' | head -n 1 | tr a-z A-Z)
 ok "the account's own key, whose name everybody knows, is no device" xrecrypt grants "$front" "$own" 1=none 2=none 3=none 4=none 5=none 6=none
 
+# ---- recrypt fetch on the telephone ----
+(umask 077; echo secret >"$T/password")
+cp "$T/phone/recrypt.conf" "$T/phone.conf"
+fetch_from() { # PORT MAILDIR
+  { cat "$T/phone.conf"; printf 'imap "%s" {\n  url = "imap://127.0.0.1:%s"\n  password_file = "%s"\n  maildir = "%s"\n}\n' $bob "$1" "$T/password" "$T/$2"; } >"$T/phone/recrypt.conf"
+}
+brought() { # MAILDIR N: as it was written, once
+  grep -lr "^Message-ID: <$2@example.net>" "$T/$1/new" "$T/$1/cur" >"$T/name" && [ "$(wc -l <"$T/name")" = 1 ] &&
+    grep -q "Text $2" "$(cat "$T/name")"
+}
+asked() { cat "$T"/*/access.log | grep -c "RecryptData \($bob\|$list\)"; }
+# Two runs: what can be opened is, the rest is kept, nothing comes twice.
+fetches() { # PORT MAILDIR
+  local i
+  fetch_from "$@"
+  for i in 1 2; do status 77 as phone fetch || return; done
+  for i in 1 2 4; do brought "$2" $i || { echo "message $i"; return 1; }; done
+  same "$(ls "$T/$2/new" | wc -l) $(grep -l '^X-Recrypt-Status: encrypted' "$T/$2/new"/* | wc -l)" "6 3"
+}
+
 # ---- before Cyrus ----
 CYRUS=${RECRYPT_CYRUS:-$SRC/build/cyrus}
 if "$SRC/contrib/cyrus/unpack.sh" "$CYRUS" >"$T/.out" 2>&1; then
@@ -59,6 +79,10 @@ if "$SRC/contrib/cyrus/unpack.sh" "$CYRUS" >"$T/.out" 2>&1; then
   ok "Cyrus, another filter" eval 'imap_cyrus && imap_filter cyrus-filter "$cyrus" "$server_port" "recryptd = \"unix:$T/example.com/recryptd.sock\""'
   ok "the same messages" xrecrypt fill "$cyrus" - "$T/out/1" "$T/out/2" "$T/out/3" "$T/out/4" "$T/out/5" "$T/out/6"
   ok "the same grants" xrecrypt grants "$cyrus" "$phone" 1=$bob 2=$list+chain 3=$far+far+chain 4=none 5=none 6=none
+  ok "recrypt fetch, straight from Cyrus" fetches "$server_port" cyrus.straight
+  before=$(asked)
+  ok "recrypt fetch through the filter" fetches "$cyrus" cyrus.filter
+  ok "no grant by another way" same "$(asked)" "$before"
   ok "sets" xrecrypt sets "$cyrus" "$phone"
   ok "among other commands, while messages come and go" xrecrypt busy "$cyrus" "$phone" 10
   server_port=$dovecot_port
@@ -89,17 +113,11 @@ service_start example.com
 ok "and is back" xrecrypt grants "$front" "$phone" 1=$bob 2=$list+chain 3=$far+far+chain 4=none 5=none 6=none
 
 # ---- the telephone reads it, and asks for no grant of these but by IMAP (3 has none in it: no mail server took it apart) ----
-(umask 077; echo secret >"$T/password")
-printf 'imap "%s" {\n  url = "imap://127.0.0.1:%s"\n  password_file = "%s"\n  maildir = "%s"\n}\n' $bob "$front" "$T/password" "$T/inbox" >>"$T/phone/recrypt.conf"
-brought() { # N: as it was written
-  grep -lr "^Message-ID: <$1@example.net>" "$T/inbox/new" "$T/inbox/cur" >"$T/name" && [ "$(wc -l <"$T/name")" = 1 ] &&
-    grep -q "Text $1" "$(cat "$T/name")"
-}
-asked() { cat "$T"/*/access.log | grep -c "RecryptData \($bob\|$list\)"; }
+fetch_from "$front" inbox
 before=$(asked)
 as phone fetch >"$T/fetch" 2>&1
 sed 's/^/# /' "$T/fetch"
-for i in 1 2 4; do ok "recrypt fetch on the telephone: message $i" brought $i; done
+for i in 1 2 4; do ok "recrypt fetch on the telephone: message $i" brought inbox $i; done
 ok "no grant by another way" same "$(asked)" "$before"
 
 # ---- a device that is parked, one that is removed ----
