@@ -87,37 +87,6 @@ out:
     return r;
 }
 
-/* The device with a request that can be sent: the one there is, unless it says something else or is too old. */
-static int ready(struct tool *t, const char *account, const struct profile *p, struct own_device *out, struct err *e)
-{
-    const char *name = t->args->value[OPT_NAME];
-    struct device d;
-    int r;
-
-    memset(&d, 0, sizeof d);
-    memset(out, 0, sizeof *out);
-    snprintf(d.account, sizeof d.account, "%s", account);
-    if ((r = jwk_udf(p->signer, d.owner)) < 0)
-        return err_set(e, r, "fingerprint of a key failed");
-    if (name && strlen(name) >= sizeof d.name)
-        return err_set(e, ERR_USAGE, "a device's name has at most %d characters", DEVICE_NAME_SIZE - 1);
-    host_name(d.name);
-    if ((r = devices_open(t->home, account, out, e)) == 0) {
-        snprintf(d.name, sizeof d.name, "%s", name ? name : out->is.name);
-        if (strcmp(d.name, out->is.name) == 0 && strcmp(d.owner, out->is.owner) == 0 &&
-            time(NULL) - out->is.issued < REQUEST_AGE)
-            return 0;
-        devices_close(out);
-    } else if (r != ERR_ABSENT) {
-        return r;
-    } else if (name) {
-        snprintf(d.name, sizeof d.name, "%s", name);
-    }
-    if ((r = make_request(t, &d, e)) == 0)
-        r = devices_open(t->home, account, out, e);
-    return r;
-}
-
 static int join(struct tool *t, const struct own_device *d, struct err *e)
 {
     struct json_object *body = json_object_new_object(), *reply = NULL;
@@ -136,6 +105,55 @@ static int join(struct tool *t, const struct own_device *d, struct err *e)
                 d->is.account, d->is.name);
     json_object_put(body);
     json_object_put(reply);
+    return r;
+}
+
+/* A device that was let in, or is parked, is so under the name in its request: that is not to be lost. */
+static int may_rename(struct tool *t, const struct own_device *d, struct err *e)
+{
+    int r = devices_prove(t, d->is.account, e);
+
+    if (r == 0)
+        return err_set(e, ERR_EXISTS,
+                       "this device is connected as %s; for another name, where the key of %s is, first: recrypt device "
+                       "remove %s",
+                       d->is.name, d->is.account, d->is.name);
+    return r == ERR_DENIED || r == ERR_KEY ? join(t, d, e) : r;
+}
+
+/* The device with a request that can be sent: the one there is, unless it says something else or is too old. */
+static int ready(struct tool *t, const char *account, const struct profile *p, struct own_device *out, struct err *e)
+{
+    const char *name = t->args->value[OPT_NAME];
+    struct device d;
+    int r;
+
+    memset(&d, 0, sizeof d);
+    memset(out, 0, sizeof *out);
+    snprintf(d.account, sizeof d.account, "%s", account);
+    if ((r = jwk_udf(p->signer, d.owner)) < 0)
+        return err_set(e, r, "fingerprint of a key failed");
+    if (name && strlen(name) >= sizeof d.name)
+        return err_set(e, ERR_USAGE, "a device's name has at most %d characters", DEVICE_NAME_SIZE - 1);
+    host_name(d.name);
+    if ((r = devices_open(t->home, account, out, e)) == 0) {
+        snprintf(d.name, sizeof d.name, "%s", name ? name : out->is.name);
+        if (strcmp(d.name, out->is.name) != 0 && strcmp(d.owner, out->is.owner) == 0 &&
+            (r = may_rename(t, out, e)) < 0) {
+            devices_close(out);
+            return r;
+        }
+        if (strcmp(d.name, out->is.name) == 0 && strcmp(d.owner, out->is.owner) == 0 &&
+            time(NULL) - out->is.issued < REQUEST_AGE)
+            return 0;
+        devices_close(out);
+    } else if (r != ERR_ABSENT) {
+        return r;
+    } else if (name) {
+        snprintf(d.name, sizeof d.name, "%s", name);
+    }
+    if ((r = make_request(t, &d, e)) == 0)
+        r = devices_open(t->home, account, out, e);
     return r;
 }
 

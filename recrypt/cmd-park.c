@@ -17,6 +17,8 @@
 
 #define BOUNDARY "recovery-of-a-device"
 
+enum { UNSIGNED_MAX = 60 << 10 };
+
 /* The recovery with an entry for each key, under the serial that the roster has now; to the device's key. */
 static int make_recovery(struct tool *t, const struct list *l, const struct device *d, struct recovery *rec,
                          struct buf *out, struct err *e)
@@ -280,7 +282,9 @@ static int read_recovery(const char *path, struct buf *out, struct err *e)
     else if ((r = mime_walk((struct span){text.data, text.len}, see_part, out, e)) == 1)
         r = 0;
     else
-        r = err_set(e, ERR_SYNTAX, "%s is not what device park made: no recovery of a device is in it", path);
+        r = err_set(e, ERR_SYNTAX, "%s is not what device park made: no recovery of a device is in it; a sealed message is opened first, by "
+                    "whom it was sent to (recrypt open)",
+                    path);
     while (out->len && isspace(out->data[out->len - 1]))
         out->len--;
 out:
@@ -339,8 +343,10 @@ out:
     return r;
 }
 
+/* Of an account with many keys it is longer than what the service takes from somebody unknown: then it is signed. */
 static int join_again(struct tool *t, const struct own_device *d, const struct buf *text, struct err *e)
 {
+    const struct jwk *signer = text->len > UNSIGNED_MAX ? d->sign : NULL;
     struct json_object *body = json_object_new_object(), *reply = NULL;
     struct web *w;
     int r;
@@ -348,7 +354,7 @@ static int join_again(struct tool *t, const struct own_device *d, const struct b
     if (sjson_set_string(body, "Account", d->is.account) < 0 || sjson_set_string(body, "Recovery", buf_str(text)) < 0)
         r = err_errno(e, "out of memory");
     else if ((r = services_for(t->services, d->is.account, &w, e)) == 0)
-        r = web_call(w, "Join", body, NULL, &reply, e);
+        r = web_call(w, "Join", body, signer, &reply, e);
     json_object_put(body);
     json_object_put(reply);
     return r;

@@ -1,8 +1,10 @@
 #include "fetch.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "devices.h"
 #include "fetch-private.h"
@@ -48,6 +50,8 @@ static int look_around(struct fetch *f, struct err *e)
     int r;
 
     snprintf(f->root, sizeof f->root, "%.*s", slash == f->c->maildir ? 1 : (int)(slash - f->c->maildir), f->c->maildir);
+    if (access(f->root, F_OK) < 0 && errno == ENOENT)
+        return err_set(e, ERR_ABSENT, "%s is not there; make it, or choose another place for the Maildir", f->root);
     if ((r = maildir_make(f->root, f->c->maildir, &maildir_private, e)) < 0 ||
         (r = fetch_state_open(f->c->maildir, f->c->account, f->c->mailbox, &f->state, e)) < 0 ||
         (r = maildir_each(f->c->maildir, see, f, e)) < 0)

@@ -73,6 +73,8 @@ ok "accept again" says "accepted phone ($code)" device bob accept "$code"
 ok "and again, by its name" device bob accept phone
 ok "one device, and nobody twice" same "$(names)" "phone active "
 ok "the phone says that it is connected" says "connected: this device reads the mail of $bob as phone" device phone connect $bob
+ok "under another name it is not asked for again: it would be lost" status 73 device phone connect $bob --name other
+ok "it says how to go on" says "recrypt device remove phone" device phone connect $bob --name other
 ok "it reads what was sent before it was there" opens phone "$T/own.eml"
 signer=$(as dave fingerprint | sed -n 's/^ *signer *//p')
 ok "and is told who signed" same "$(cat "$T/verdict")" "signed by dave@example.net ($signer)"
@@ -305,6 +307,7 @@ ok "it is parked" same "$(names)" "phone parked watch active "
 for f in own fourth list2; do ok "it does not read $f.eml" refused phone "$T/$f.eml"; done
 ok "the others do" opens watch "$T/list2.eml"
 ok "it cannot connect" says "recrypt device unpark" device phone connect $bob
+ok "nor under another name" says "recrypt device unpark" device phone connect $bob --name other
 ok "the third party opens the message" as alice open --out "$T/opened.eml" "$T/parked.eml"
 ok "Bob himself cannot" status 77 as phone open "$T/parked.eml"
 python3 - "$T" <<'PY'
@@ -322,6 +325,7 @@ sed 's/\.\(....\)/.AAAA/4' "$T/recovery-phone.jwe" >"$T/bad.jwe"
 ok "damaged" status 65 device phone unpark "$T/bad.jwe"
 ok "something else" status 65 device phone unpark "$T/letter.eml"
 ok "no such file" status 66 device phone unpark "$T/nosuch"
+ok "the message, still sealed" says "is opened first" device phone unpark "$T/parked.eml"
 ok "no private key of a machine is in what was handed over" apart opened.eml recovery-phone.jwe
 lose example.com JoinRequest answer
 ok "unpark: the answer is lost" status 75 device phone unpark "$T/recovery-phone.jwe"

@@ -66,12 +66,12 @@ CONF
   service_folder "$T/$1/state"
   service_file "$T/$1/access.log"
   start "door-$1" python3 "$T/door.py" "$(cat "$T/$1/port.door")" "$(cat "$T/$1/port.web")" "$T/$1/lose"
+  wait_for 10 listens "$(cat "$T/$1/port.door")" || { echo "Bail out! the door of $1 does not open"; cat "$T/door-$1.log"; exit 1; }
 }
 service_start() {
   start "recryptd-$1" "$BUILD/recryptd" -f -c "$T/$1/recryptd.conf"
   echo "$pid" >"$T/$1/pid"
   wait_for 10 listens "$(cat "$T/$1/port.web")" || { echo "Bail out! recryptd of $1 does not start"; cat "$T/recryptd-$1.log"; exit 1; }
-  wait_for 10 listens "$(cat "$T/$1/port.door")" || { echo "Bail out! the door of $1 does not open"; cat "$T/door-$1.log"; exit 1; }
 }
 service_stop() { kill "$(cat "$T/$1/pid")"; tap_gone "$(cat "$T/$1/pid")"; }
 lose() { echo "$2 $3" >"$T/$1/lose"; } # DOMAIN NAME request|answer|redirect|flood|swap
