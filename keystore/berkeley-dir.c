@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 /* Nobody but the owner: the private halves in the store are encrypted, the membership is not. */
@@ -43,7 +45,8 @@ static int take_lock(struct berkeley_dir *d, const char *path, struct err *e)
         return err_set(e, ERR_EXISTS, "%s: the keystore is in use by process %s", path, *pid ? pid : "(unknown)");
     }
     n = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (ftruncate(d->lock, 0) < 0 || pwrite(d->lock, pid, (size_t)n, 0) != n)
+    /* In this order: on a full disk what is given back is gone. */
+    if (pwrite(d->lock, pid, (size_t)n, 0) != n || ftruncate(d->lock, n) < 0)
         return err_errno(e, "%s/lock", path);
     return 0;
 }
@@ -204,27 +207,40 @@ int berkeley_dir_make(const char *path, struct err *e)
     return r;
 }
 
-static int wipe_file(int dir, const char *name)
+/* Zeros over a run of octets. */
+static int wipe_run(int fd, off_t at, off_t end)
 {
     static const char zeros[65536];
+    ssize_t n;
+
+    for (; at < end; at += n)
+        if ((n = pwrite(fd, zeros, end - at < (off_t)sizeof zeros ? (size_t)(end - at) : sizeof zeros, at)) <= 0)
+            return -1;
+    return 0;
+}
+
+/* Not the holes, which a log file has at its end: nothing is in them, and a full disk has no room for them. */
+static int wipe_data(int fd)
+{
+    off_t at = 0, end;
+
+    while ((at = lseek(fd, at, SEEK_DATA)) >= 0) {
+        if ((end = lseek(fd, at, SEEK_HOLE)) < 0 || wipe_run(fd, at, end) < 0)
+            return -1;
+        at = end;
+    }
+    return errno == ENXIO ? fdatasync(fd) : -1;
+}
+
+static int wipe_file(int dir, const char *name)
+{
     struct stat st;
-    off_t at = 0;
-    ssize_t n = 0;
     int fd, r = -1;
 
     if ((fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
         return -1;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        while (at < st.st_size) {
-            size_t len = st.st_size - at < (off_t)sizeof zeros ? (size_t)(st.st_size - at) : sizeof zeros;
-
-            if ((n = pwrite(fd, zeros, len, at)) <= 0)
-                break;
-            at += n;
-        }
-        if (at >= st.st_size && fdatasync(fd) == 0)
-            r = 0;
-    }
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        r = wipe_data(fd);
     close(fd);
     return r < 0 ? -1 : unlinkat(dir, name, 0);
 }
@@ -244,4 +260,47 @@ int berkeley_dir_wipe(const char *path, struct err *e)
     if (r == 0 && rmdir(path) < 0)
         r = err_errno(e, "%s", path);
     return r;
+}
+
+static uintmax_t free_octets(const char *path)
+{
+    struct statvfs fs;
+
+    return statvfs(path, &fs) < 0 ? 0 : (uintmax_t)fs.f_bavail * fs.f_frsize;
+}
+
+int berkeley_dir_full(const char *path, struct err *e)
+{
+    return err_set(e, ERR_SYSTEM, "%s: the file system is full: no space left, %ju KB are free", path,
+                   free_octets(path) >> 10);
+}
+
+/* Of a file that was made at its full size, with a hole that is filled as it is written. */
+static uintmax_t hole(int dir, const char *name)
+{
+    struct stat st;
+
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_size <= st.st_blocks * 512)
+        return 0;
+    return (uintmax_t)(st.st_size - st.st_blocks * 512);
+}
+
+int berkeley_dir_room(const char *path, struct err *e)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    char last[NAME_MAX + 1] = "";
+    uintmax_t need, have = free_octets(path);
+
+    if (!dir)
+        return err_errno(e, "%s", path);
+    while ((entry = readdir(dir)))
+        if (strncmp(entry->d_name, "log.", 4) == 0 && strcmp(entry->d_name, last) > 0)
+            snprintf(last, sizeof last, "%s", entry->d_name);
+    need = *last ? hole(dirfd(dir), last) : 0;
+    closedir(dir);
+    if (need <= have)
+        return 0;
+    return err_set(e, ERR_SYSTEM, "%s: the file system is full: recovery needs %ju KB, %ju KB are free", path,
+                   need >> 10, have >> 10);
 }

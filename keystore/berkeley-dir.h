@@ -36,4 +36,11 @@ int berkeley_dir_make(const char *path, struct err *e);
 /* Overwrites the files of a directory of ours with zeros, removes them and it. Absent is fine. */
 int berkeley_dir_wipe(const char *path, struct err *e);
 
+/* Is there room for what recovery writes? It fills the hole that the newest log file of an environment has at its end,
+ * whatever is in the log; without room for all of it the library ends in a panic, with the disk a little fuller. 0, or
+ * ERR_SYSTEM. */
+int berkeley_dir_room(const char *env, struct err *e);
+/* ERR_SYSTEM, and which file system is full. */
+int berkeley_dir_full(const char *path, struct err *e);
+
 #endif

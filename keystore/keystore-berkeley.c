@@ -26,9 +26,11 @@ static const char *const files[KEYSTORE_TABLES] = {"meta.db",    "accounts.db", 
                                                    "devices.db"};
 
 struct environment {
+    const char *home; /* the directory; not ours */
     DB_ENV *env;
     DB *db[KEYSTORE_TABLES];
     int broken;
+    int cause;         /* of the library's panic: an error number, 0 = none yet */
     char message[256]; /* the library's last word */
 };
 
@@ -50,20 +52,29 @@ static void on_event(DB_ENV *env, u_int32_t event, void *info)
 {
     struct environment *v = env->app_private;
 
-    (void)info;
-    if (event == DB_EVENT_PANIC)
-        v->broken = 1;
+    if (event != DB_EVENT_PANIC)
+        return;
+    v->broken = 1;
+    if (info && !v->cause)
+        v->cause = *(const int *)info;
 }
 
 /* A full disk leaves the store as it is. After any other disk error, and after what the library calls a panic, nothing
- * that was read or cached can be relied on. */
+ * that was read or cached can be relied on. A panic is named by what it came from: the words after it are of its
+ * consequences. */
 static int failed(struct environment *v, int ret, const char *what, struct err *e)
 {
+    int reason = ret == DB_RUNRECOVERY && v->cause ? v->cause : ret;
+    const char *more = reason == ret ? v->message : "";
+
     if (ret == DB_NOTFOUND)
         return err_set(e, ERR_ABSENT, "no such record");
     if (ret == DB_RUNRECOVERY || ret == DB_PAGE_NOTFOUND || ret == EIO)
         v->broken = 1;
-    err_set(e, ERR_SYSTEM, "keystore: %s: %s%s%s", what, db_strerror(ret), *v->message ? ": " : "", v->message);
+    if (reason == ENOSPC || reason == EDQUOT)
+        berkeley_dir_full(v->home, e);
+    else
+        err_set(e, ERR_SYSTEM, "%s: %s: %s%s%s", v->home, what, db_strerror(reason), *more ? ": " : "", more);
     v->message[0] = 0;
     return ERR_SYSTEM;
 }
@@ -112,6 +123,9 @@ static int environment_open(struct environment *v, const char *home, int create,
     int ret;
 
     memset(v, 0, sizeof *v);
+    v->home = home;
+    if (berkeley_dir_room(home, e) < 0)
+        return ERR_SYSTEM;
     if ((ret = db_env_create(&env, 0)) != 0)
         return failed(v, ret, "environment", e);
     v->env = env;
@@ -130,7 +144,7 @@ static int environment_open(struct environment *v, const char *home, int create,
 out:
     if (ret == 0)
         return 0;
-    failed(v, ret, home, e);
+    failed(v, ret, "open", e);
     environment_close(v);
     return ERR_SYSTEM;
 }
@@ -444,6 +458,8 @@ static int berkeley_scrub(void *state, struct err *e)
     environment_close(&fresh);
     if (r == 0 && fresh.broken)
         r = err_set(e, ERR_SYSTEM, "keystore: scrub: %s", fresh.message);
+    if (r == 0)
+        r = berkeley_dir_room(b->dir.env_new, e);
     if (r < 0 || usable(b, e) < 0) {
         berkeley_dir_wipe(b->dir.env_new, NULL);
         return ERR_SYSTEM;

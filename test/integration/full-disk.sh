@@ -103,12 +103,29 @@ tiny_full() { # persons register until one is refused; recryptd goes on
   echo "refused after $tiny_count with $status"; cat "$T/out"
   [ $status = 75 ] && [ "$tiny_count" -gt 50 ] && known p0 && known "p$((tiny_count - 1))" && not known "p$tiny_count" && kill -0 "$pid"
 }
-tiny_killed() { # killed there, it does not start as long as its recovery has no room: a temporary error, no crash
+tiny_refused() { status 75 "$@" >"$T/refused" 2>&1 && says "$tiny/state/keystore/env: the file system is full" cat "$T/refused"; }
+tiny_killed() { # killed there, it does not start as long as its recovery has no room: a temporary error that names the disk
   kill -9 "$pid"; wait "$pid" 2>/dev/null
-  status 75 "$BUILD/recryptd" -f -c "$tiny.conf"
+  ls -ls "$tiny/state/keystore/env" >"$T/before" && tiny_refused "$BUILD/recryptd" -f -c "$tiny.conf" &&
+    tiny_refused "$BUILD/recryptd" -c "$tiny.conf" && tiny_refused "$BUILD/recryptd" -c "$tiny.conf" --check &&
+    tiny_refused "$BUILD/recrypt-keystore" check "$tiny/state/keystore" || return
+  ls -ls "$tiny/state/keystore/env" | cmp - "$T/before"
 }
-tiny_freed() { # what was acknowledged is there, nothing else, and it goes on
-  mount -o remount,size=12m "$tiny" && tiny_start && known p0 && known "p$((tiny_count - 1))" && not known "p$tiny_count" || return
+tiny_again() { # as the service manager has it: started until it ends as asked
+  local status
+  while
+    "$BUILD/recryptd" -f -c "$tiny.conf" & echo $! >"$T/again.pid"
+    wait $!; status=$?
+    echo "status $status"
+    [ $status = 75 ]
+  do sleep 0.2; done
+}
+tiny_freed() { # it starts by itself; what was acknowledged is there, nothing else, and it goes on
+  start again tiny_again
+  wait_for 10 bash -c "[ \$(grep -c 'status 75' '$T/again.log') -ge 3 ]" || return
+  mount -o remount,size=12m "$tiny" && wait_for 10 listens "$tiny_port" && kill "$(cat "$T/again.pid")" && wait "$pid" || return
+  same "$(tail -n 1 "$T/again.log")" "status 0" || return
+  tiny_start && known p0 && known "p$((tiny_count - 1))" && not known "p$tiny_count" || return
   kill "$pid"; wait "$pid"
   says "no fault" "$BUILD/recryptd" -c "$tiny.conf" --check && runuser -u daemon -- "$BUILD/recrypt-keystore" dump --table=accounts "$tiny/state/keystore" >"$T/accounts" || return
   "$python" - "$tiny_count" "$T/accounts" <<'PY' && tiny_start && person "p$tiny_count" && known "p$tiny_count"
@@ -123,5 +140,19 @@ ok "a disk of 700 KB: recryptd starts on it" tiny_up
 ok "700 KB are full: registrations are refused with try again later, the rest is served" tiny_full
 ok "killed on the full disk: a start says try again later" tiny_killed
 ok "space again: every acknowledged registration is there, no other" tiny_freed
+# ---- other reasons why the key store cannot be opened: each names the place
+nowhere() { sed "s|$tiny/state|$1|" "$tiny.conf" >"$T/nowhere.conf"; says "$2" status 75 "$BUILD/recryptd" -f -c "$T/nowhere.conf"; }
+tiny_read_only() {
+  kill "$pid"; wait "$pid"
+  mount -o remount,ro "$tiny" && says "$tiny/state/keystore/lock: Read-only file system" status 75 "$BUILD/recryptd" -f -c "$tiny.conf" &&
+    says "$tiny/state/keystore/lock: Read-only file system" status 75 "$BUILD/recrypt-keystore" check "$tiny/state/keystore" &&
+    mount -o remount,rw "$tiny" && tiny_start && known p0
+}
+tiny_nowhere() {
+  kill "$pid"; wait "$pid"
+  install -d -m 755 "$T/roots" && nowhere "$T/none/state" "$T/none/state: No such file or directory" && nowhere "$T/roots" "$T/roots/"
+}
+ok "a read-only file system: a start says so, and goes on when it can be written to" tiny_read_only
+ok "no directory, or none of its own: a start says which" tiny_nowhere
 echo "# 700 KB: ${tiny_count:-0} registrations acknowledged, and found again after recovery"
 tap_done

@@ -381,6 +381,7 @@ static void test_full_disk(void)
         return unit_skip("full disk: cannot mount a tmpfs here");
     /* Too small even for an empty store: an error, and no store. */
     CU_ASSERT_EQUAL(keystore_open("berkeley", at("full/store"), 1, 0, &ks, &e), ERR_SYSTEM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "full/store/env: the file system is full"));
     keystore_close(&ks);
     shell("rm -rf '%s' # %s", at("full/store"), "");
     for (int size = 5; size <= 9; size += 2) {
@@ -392,6 +393,95 @@ static void test_full_disk(void)
         shell("rm -rf '%s' # %s", at("full/store"), "");
     }
     CU_ASSERT_EQUAL(umount(at("full")), 0);
+}
+
+/* Opening fails and says so; nothing in the files has changed, and there are no more of them. */
+static void refused(const char *store, const char *why)
+{
+    struct err e = {0, ""};
+    char env[300];
+
+    snprintf(env, sizeof env, "%s/env", store);
+    shell("ls -ls '%s' >'%s'", at(env), at("before"));
+    CU_ASSERT_EQUAL(open_result(store, 0, &e), ERR_SYSTEM);
+    CU_ASSERT(err_temporary(e.code));
+    if (!strstr(e.text, why))
+        fprintf(stderr, "%s\n", e.text);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, why));
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, at(store)));
+    shell("ls -ls '%s' | cmp - '%s'", at(env), at("before"));
+}
+
+/* A process has the store and ends: orderly, or not. */
+static void held_and_left(const char *store, int create, const char *key, int orderly)
+{
+    pid_t pid = fork();
+    int status;
+
+    if (pid == 0) {
+        struct keystore *ks = open_store(store, create);
+        struct err e;
+
+        if (put_one(ks, KEYSTORE_ENTRIES, key, "v", 1, &e) < 0)
+            _exit(1);
+        if (orderly)
+            keystore_close(&ks);
+        _exit(0);
+    }
+    CU_ASSERT_FATAL(pid > 0 && waitpid(pid, &status, 0) == pid);
+    CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+#define FILL "dd if=/dev/zero of='%s' bs=4k 2>/dev/null; test $(df --output=avail '%s' | tail -n 1) = 0"
+
+static void start_without_room(int orderly)
+{
+    struct keystore *ks;
+
+    held_and_left("start/store", 1, "a", orderly);
+    shell(FILL, at("start/junk"), at("start"));
+    refused("start/store", "/env: the file system is full");
+    unlink(at("start/junk"));
+    ks = open_store("start/store", 0);
+    CU_ASSERT_EQUAL(has(ks, "a"), 0);
+    keystore_close(&ks);
+    /* From its first recovery on the log has its whole room; what a scrub left behind is wiped without more, too. */
+    held_and_left("start/store", 0, "b", orderly);
+    shell("mkdir '%s' && truncate -s 4M '%s'", at("start/store/env.new"), at("start/store/env.new/log.0000000001"));
+    shell(FILL, at("start/junk"), at("start"));
+    ks = open_store("start/store", 0);
+    CU_ASSERT_EQUAL(has(ks, "b"), 0);
+    keystore_close(&ks);
+    CU_ASSERT_NOT_EQUAL(access(at("start/store/env.new"), F_OK), 0);
+    shell("rm -rf '%s' '%s'", at("start/junk"), at("start/store"));
+}
+
+static void test_start_without_room(void)
+{
+    CU_ASSERT_EQUAL(mkdir(at("start"), 0700), 0);
+    if (mount("tmpfs", at("start"), "tmpfs", 0, "size=9m,mode=700") < 0)
+        return unit_skip("start without room: cannot mount a tmpfs here");
+    start_without_room(1);
+    start_without_room(0);
+    held_and_left("start/store", 1, "a", 1);
+    CU_ASSERT_EQUAL(mount("tmpfs", at("start"), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=9m,mode=700"), 0);
+    refused("start/store", "Read-only file system");
+    CU_ASSERT_EQUAL(umount(at("start")), 0);
+}
+
+/* No directory to make the store in, or none that may be written to. */
+static void test_no_directory(void)
+{
+    struct keystore *ks;
+    struct err e;
+
+    CU_ASSERT_EQUAL(keystore_open("berkeley", at("nowhere/store"), 1, 0, &ks, &e), ERR_SYSTEM);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "nowhere/store: No such file or directory"));
+    CU_ASSERT_EQUAL(mkdir(at("denied"), 0500), 0);
+    CU_ASSERT_FATAL(geteuid() != 0 || seteuid(65534) == 0);
+    CU_ASSERT_EQUAL(keystore_open("berkeley", at("denied/store"), 1, 0, &ks, &e), ERR_SYSTEM);
+    CU_ASSERT_FATAL(getuid() != 0 || seteuid(0) == 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "denied/store: Permission denied"));
 }
 
 int main(void)
@@ -406,6 +496,8 @@ int main(void)
         {"the log stays short", test_log_stays_short},
         {"an older store gets the tables it lacks", test_older},
         {"full disk", test_full_disk},
+        {"start without room", test_start_without_room},
+        {"no directory", test_no_directory},
     };
     char cmd[64];
     int r;
