@@ -4,7 +4,7 @@ libcommon_a_SOURCES = \
 	common/err.h common/err.c \
 	common/buf.h common/buf.c \
 	common/log.h common/log.c \
-	common/conf.h common/conf.c common/conf-socket.h common/conf-socket.c common/file.c \
+	common/conf.h common/conf.c common/conf-take.h common/conf-take.c common/conf-socket.h common/conf-socket.c common/file.c \
 	common/frame.h common/frame.c common/frame-client.c \
 	common/rclient.h common/rclient-private.h common/rclient.c common/rclient-fanout.c common/rclient-grants.c \
 	common/program.h common/program.c \
@@ -26,6 +26,9 @@ test_unit_test_program_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 check_PROGRAMS += test/unit/test-conf
 test_unit_test_conf_SOURCES = test/unit/test-conf.c $(STARVE)
 test_unit_test_conf_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
+check_PROGRAMS += test/unit/test-conf-take
+test_unit_test_conf_take_SOURCES = test/unit/test-conf-take.c
+test_unit_test_conf_take_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 check_PROGRAMS += test/unit/test-frame
 test_unit_test_frame_SOURCES = test/unit/test-frame.c test/unit/frame-server.h test/unit/frame-server.c
 test_unit_test_frame_LDADD = $(UNIT_LIBS) $(BASE_LIBS)

@@ -1,16 +1,12 @@
 #include "settings.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/conf.h"
-#include "common/log.h"
-#include "common/udf.h"
 #include "tls.h"
 
-enum { PEM_MAX = 1 << 20, CONNECTIONS_MAX = 200000, MESSAGES_MAX = 1000000 };
+enum { CONNECTIONS_MAX = 200000, MESSAGES_MAX = 1000000 };
 
 static void settings_free(struct settings *s)
 {
@@ -20,10 +16,7 @@ static void settings_free(struct settings *s)
         free(s->listen_tls[i]);
     free(s->user);
     free(s->recryptd);
-    free(s->tls_certificate);
-    free(s->tls_key);
-    buf_free(&s->certificate_pem);
-    buf_free(&s->key_pem);
+    conf_tls_clear(&s->tls);
     SSL_CTX_free(s->front);
     free(s->backend);
     free(s->backend_name);
@@ -46,14 +39,6 @@ void settings_release(struct settings **s)
     *s = NULL;
 }
 
-static int copy(cfg_t *cfg, const char *name, char **out, struct err *e)
-{
-    const char *text = cfg_getstr(cfg, name);
-
-    *out = strdup(text ? text : "");
-    return *out ? 0 : err_set(e, ERR_SYSTEM, "out of memory");
-}
-
 static int read_listen(cfg_t *cfg, const char *name, char **list, size_t *count, struct err *e)
 {
     unsigned n = cfg_size(cfg, name);
@@ -68,65 +53,15 @@ static int read_listen(cfg_t *cfg, const char *name, char **list, size_t *count,
     return 0;
 }
 
-/* Which of the words it is; the list ends with NULL. */
-static int choice(cfg_t *cfg, const char *name, const char *const *words, int *out, struct err *e)
-{
-    const char *text = cfg_getstr(cfg, name);
-
-    for (int i = 0; words[i]; i++)
-        if (!strcmp(text, words[i])) {
-            *out = i;
-            return 0;
-        }
-    return err_set(e, ERR_USAGE, "%s: \"%s\" is none of its values", name, text);
-}
-
-static int read_seconds(cfg_t *cfg, const char *name, int64_t low, int64_t high, int64_t *out, struct err *e)
-{
-    if (conf_seconds(cfg_getstr(cfg, name), out, e) < 0)
-        return err_prefix(e, "%s", name);
-    if (*out < low || *out > high)
-        return err_set(e, ERR_USAGE, "%s: not between %llds and %llds", name, (long long)low, (long long)high);
-    return 0;
-}
-
-static int read_range(cfg_t *cfg, const char *name, long low, long high, long *out, struct err *e)
-{
-    *out = cfg_getint(cfg, name);
-    if (*out < low || *out > high)
-        return err_set(e, ERR_USAGE, "%s: %ld is not between %ld and %ld", name, *out, low, high);
-    return 0;
-}
-
-/* Root reads the key at the start; a reload comes later, without root's rights. */
-static int keep_tls(struct settings *s, const struct settings *former, struct err *e)
-{
-    log_warn("%s: not readable any more: certificate and key stay as they are", s->tls_key);
-    if (buf_append(&s->certificate_pem, former->certificate_pem.data, former->certificate_pem.len) ||
-        buf_append(&s->key_pem, former->key_pem.data, former->key_pem.len))
-        return err_set(e, ERR_SYSTEM, "out of memory");
-    return 0;
-}
-
 static int read_front_tls(cfg_t *cfg, struct settings *s, const struct settings *former, struct err *e)
 {
-    int r = copy(cfg, "tls_certificate", &s->tls_certificate, e);
+    int r = conf_take_tls(cfg, 1, former ? &former->tls : NULL, &s->tls, e);
 
-    r = r ? r : copy(cfg, "tls_key", &s->tls_key, e);
     if (r)
         return r;
-    if (!*s->tls_certificate != !*s->tls_key)
-        return err_set(e, ERR_USAGE, "tls_certificate and tls_key: one is there without the other");
-    if (!*s->tls_key)
+    if (!*s->tls.key)
         return s->listen_tls_count ? err_set(e, ERR_USAGE, "listen_tls needs tls_certificate and tls_key") : 0;
-    if (former && former->key_pem.len && !strcmp(former->tls_key, s->tls_key) && access(s->tls_key, R_OK) < 0 &&
-        errno == EACCES)
-        r = keep_tls(s, former, e);
-    else if ((r = file_read(s->tls_certificate, PEM_MAX, &s->certificate_pem, e)) < 0)
-        err_prefix(e, "tls_certificate");
-    else if ((r = file_read(s->tls_key, PEM_MAX, &s->key_pem, e)) < 0)
-        err_prefix(e, "tls_key");
-    return r ? r : tls_front(&s->certificate_pem, &s->key_pem, &s->front, e);
+    return tls_front(&s->tls.certificate_pem, &s->tls.key_pem, &s->front, e);
 }
 
 static int all_local(const struct settings *s)
@@ -141,11 +76,11 @@ static int read_backend(cfg_t *cfg, struct settings *s, struct err *e)
 {
     static const char *const words[] = {"plain", "starttls", "tls", "", NULL};
     char host[CONF_HOST_SIZE];
-    int r = copy(cfg, "backend", &s->backend, e), kind = 0;
+    int r = conf_take_text(cfg, "backend", &s->backend, e), kind = 0;
 
-    r = r ? r : copy(cfg, "backend_name", &s->backend_name, e);
-    r = r ? r : copy(cfg, "backend_ca", &s->backend_ca, e);
-    r = r ? r : choice(cfg, "backend_tls", words, &kind, e);
+    r = r ? r : conf_take_text(cfg, "backend_name", &s->backend_name, e);
+    r = r ? r : conf_take_text(cfg, "backend_ca", &s->backend_ca, e);
+    r = r ? r : conf_take_word(cfg, "backend_tls", words, &kind, e);
     if (r)
         return r;
     if ((r = conf_resolve(s->backend, s->backends, SETTINGS_BACKENDS_MAX, &s->backend_count, host, e)) < 0)
@@ -170,26 +105,22 @@ static int read_backend(cfg_t *cfg, struct settings *s, struct err *e)
 
 static int read_user_domain(cfg_t *cfg, struct settings *s, struct err *e)
 {
-    char address[ADDRESS_SIZE], text[ADDRESS_SIZE + 2] = "x@";
     const char *domain = cfg_getstr(cfg, "user_domain");
 
-    if (*domain && (strlen(domain) >= ADDRESS_SIZE ||
-                    address_canonical(strcat(text, domain), strlen(domain) + 2, address, NULL) < 0))
-        return err_set(e, ERR_USAGE, "user_domain: \"%s\" is not a domain", domain);
-    s->user_domain = strdup(*domain ? address_domain(address) : "");
-    return s->user_domain ? 0 : err_set(e, ERR_SYSTEM, "out of memory");
+    return *domain ? conf_canonical("user_domain", domain, 1, &s->user_domain, e)
+                   : conf_take_text(cfg, "user_domain", &s->user_domain, e);
 }
 
 static int read_limits(cfg_t *cfg, struct settings *s, struct err *e)
 {
     long messages = 0;
-    int r = read_seconds(cfg, "login_timeout", 1, 3600, &s->login_timeout, e);
+    int r = conf_take_seconds(cfg, "login_timeout", 1, 3600, &s->login_timeout, e);
 
-    r = r ? r : read_seconds(cfg, "idle_timeout", 1800, 86400, &s->idle_timeout, e);
-    r = r ? r : read_seconds(cfg, "timeout", 1, 300, &s->timeout, e);
-    r = r ? r : read_range(cfg, "max_connections", 1, CONNECTIONS_MAX, &s->max_connections, e);
-    r = r ? r : read_range(cfg, "max_per_address", 0, CONNECTIONS_MAX, &s->max_per_address, e);
-    r = r ? r : read_range(cfg, "max_messages", 1, MESSAGES_MAX, &messages, e);
+    r = r ? r : conf_take_seconds(cfg, "idle_timeout", 1800, 86400, &s->idle_timeout, e);
+    r = r ? r : conf_take_seconds(cfg, "timeout", 1, 300, &s->timeout, e);
+    r = r ? r : conf_take_number(cfg, "max_connections", 1, CONNECTIONS_MAX, &s->max_connections, e);
+    r = r ? r : conf_take_number(cfg, "max_per_address", 0, CONNECTIONS_MAX, &s->max_per_address, e);
+    r = r ? r : conf_take_number(cfg, "max_messages", 1, MESSAGES_MAX, &messages, e);
     s->max_messages = (size_t)messages;
     return r;
 }
@@ -202,11 +133,11 @@ static int fill(cfg_t *cfg, struct settings *s, const struct settings *former, s
     r = r ? r : read_listen(cfg, "listen_tls", s->listen_tls, &s->listen_tls_count, e);
     if (!r && !s->listen_count && !s->listen_tls_count)
         r = err_set(e, ERR_USAGE, "listen and listen_tls are both empty");
-    r = r ? r : copy(cfg, "user", &s->user, e);
-    r = r ? r : copy(cfg, "recryptd", &s->recryptd, e);
+    r = r ? r : conf_take_text(cfg, "user", &s->user, e);
+    r = r ? r : conf_take_text(cfg, "recryptd", &s->recryptd, e);
     if (!r && !*s->recryptd)
         r = err_set(e, ERR_USAGE, "recryptd: empty");
-    r = r ? r : choice(cfg, "plaintext_login", plaintext, &n, e);
+    r = r ? r : conf_take_word(cfg, "plaintext_login", plaintext, &n, e);
     s->plaintext_login = (enum plaintext_login)n;
     s->sandbox = cfg_getbool(cfg, "sandbox") == cfg_true;
     r = r ? r : read_limits(cfg, s, e);

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "common/buf.h"
 #include "common/conf-socket.h"
+#include "common/conf-take.h"
 #include "common/err.h"
 
 #define SETTINGS_PATH SYSCONFDIR "/recrypt/recrypt-imapfilter.conf"
@@ -26,8 +26,7 @@ struct settings {
     long max_connections;
     char *recryptd;
     /* Reloaded. */
-    char *tls_certificate, *tls_key;
-    struct buf certificate_pem, key_pem;
+    struct conf_tls tls;
     SSL_CTX *front; /* NULL: no certificate */
     char *backend;
     struct conf_address backends[SETTINGS_BACKENDS_MAX];

@@ -5,12 +5,22 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/conf-take.h"
 #include "common/conf.h"
 #include "template.h"
 
 static int copy(const char *from, char **to, struct err *e)
 {
     return (*to = strdup(from)) ? 0 : err_set(e, ERR_SYSTEM, "out of memory");
+}
+
+static int read_seconds(cfg_t *cfg, const char *name, int *out, struct err *e)
+{
+    int64_t n;
+    int r = conf_take_seconds(cfg, name, 1, 3600, &n, e);
+
+    *out = (int)n;
+    return r;
 }
 
 /* "lmtp:" and "smtp:" take host:port, or anything that conf_connect takes. */
@@ -67,44 +77,20 @@ static int read_domains(cfg_t *cfg, struct settings *s, struct err *e)
     return 0;
 }
 
-static int read_mode(const char *name, const char *text, mode_t refused, mode_t *out, struct err *e)
-{
-    char *end;
-    unsigned long n = strtoul(text, &end, 8);
-
-    if (*text < '0' || *text > '7' || *end || n > 02777 || (n & refused))
-        return err_set(e, ERR_USAGE, "%s: '%s' is not a mode in octal%s", name, text,
-                       refused ? ", or lets everyone write" : "");
-    *out = (mode_t)n;
-    return 0;
-}
-
-static int read_seconds(cfg_t *cfg, const char *name, int *out, struct err *e)
-{
-    int64_t n;
-
-    if (conf_seconds(cfg_getstr(cfg, name), &n, e) < 0)
-        return err_prefix(e, "%s", name);
-    if (n < 1 || n > 3600)
-        return err_set(e, ERR_USAGE, "%s: between 1s and 1h", name);
-    *out = (int)n;
-    return 0;
-}
-
 static int read_archive(cfg_t *cfg, struct settings *s, struct err *e)
 {
     const char *group = cfg_getstr(cfg, "archive_group");
     struct group *gr;
     int r;
 
-    if ((r = copy(cfg_getstr(cfg, "archive_maildir"), &s->archive_maildir, e)) < 0)
+    if ((r = conf_take_text(cfg, "archive_maildir", &s->archive_maildir, e)) < 0)
         return r;
     if (s->archive_maildir[0] == '/' || s->archive_maildir[0] == 0)
         return err_set(e, ERR_USAGE, "archive_maildir: a path below mail_root");
     if ((r = template_check(s->archive_maildir, TEMPLATE_ADDRESS, e)) < 0)
         return err_prefix(e, "archive_maildir");
-    if ((r = read_mode("archive_dir_mode", cfg_getstr(cfg, "archive_dir_mode"), 0002, &s->archive.dir, e)) < 0 ||
-        (r = read_mode("archive_file_mode", cfg_getstr(cfg, "archive_file_mode"), 0002, &s->archive.file, e)) < 0)
+    if ((r = conf_take_mode(cfg, "archive_dir_mode", 0002, &s->archive.dir, e)) < 0 ||
+        (r = conf_take_mode(cfg, "archive_file_mode", 0002, &s->archive.file, e)) < 0)
         return r;
     s->archive.group = (gid_t)-1;
     if (!*group)
@@ -120,8 +106,8 @@ static int read_mailboxes(cfg_t *cfg, struct settings *s, struct err *e)
     size_t n;
     int r;
 
-    if ((r = copy(cfg_getstr(cfg, "mail_root"), &s->mail_root, e)) < 0 ||
-        (r = copy(cfg_getstr(cfg, "maildir"), &s->maildir, e)) < 0)
+    if ((r = conf_take_text(cfg, "mail_root", &s->mail_root, e)) < 0 ||
+        (r = conf_take_text(cfg, "maildir", &s->maildir, e)) < 0)
         return r;
     if (s->mail_root[0] != '/')
         return err_set(e, ERR_USAGE, "mail_root: an absolute path");
@@ -136,65 +122,60 @@ static int read_mailboxes(cfg_t *cfg, struct settings *s, struct err *e)
 
 static int read_lmtp(cfg_t *cfg, struct settings *s, struct err *e)
 {
-    long n = cfg_getint(cfg, "lmtp_connections");
+    long n;
     int r;
 
-    if ((r = copy(cfg_getstr(cfg, "lmtp_listen"), &s->lmtp_listen, e)) < 0 ||
-        (r = read_mode("lmtp_mode", cfg_getstr(cfg, "lmtp_mode"), 0, &s->lmtp_mode, e)) < 0 ||
-        (r = read_seconds(cfg, "lmtp_timeout", &s->lmtp_timeout, e)) < 0)
+    if ((r = conf_take_text(cfg, "lmtp_listen", &s->lmtp_listen, e)) < 0 ||
+        (r = conf_take_mode(cfg, "lmtp_mode", 0, &s->lmtp_mode, e)) < 0 ||
+        (r = read_seconds(cfg, "lmtp_timeout", &s->lmtp_timeout, e)) < 0 ||
+        (r = conf_take_number(cfg, "lmtp_connections", 1, 1000, &n, e)) < 0)
         return r;
-    if (n < 1 || n > 1000)
-        return err_set(e, ERR_USAGE, "lmtp_connections: between 1 and 1000");
     s->lmtp_connections = (int)n;
     return 0;
 }
 
 static int read_fanout(cfg_t *cfg, struct settings *s, struct err *e)
 {
-    long batch = cfg_getint(cfg, "fanout_batch");
+    long batch;
+    int r;
 
     if (read_address(cfg_getstr(cfg, "fanout_server"), &s->fanout_server, e) < 0)
         return err_prefix(e, "fanout_server");
-    if (batch < 1 || batch > SETTINGS_BATCH_MAX)
-        return err_set(e, ERR_USAGE, "fanout_batch: between 1 and %d", (int)SETTINGS_BATCH_MAX);
+    if ((r = conf_take_number(cfg, "fanout_batch", 1, SETTINGS_BATCH_MAX, &batch, e)) < 0)
+        return r;
     s->fanout_batch = (size_t)batch;
+    return 0;
+}
+
+static int read_words(cfg_t *cfg, struct settings *s, struct err *e)
+{
+    static const char *const logs[] = {"syslog", "stderr", NULL}, *const grants[] = {"on-fetch", "embed", NULL},
+                             *const fields[] = {"never", "lmtp", "always", NULL};
+    int grants_at, fields_at, r;
+
+    if ((r = conf_take_word(cfg, "log", logs, &s->log_stderr, e)) < 0 ||
+        (r = conf_take_word(cfg, "grants", grants, &grants_at, e)) < 0 ||
+        (r = conf_take_word(cfg, "delivery_fields", fields, &fields_at, e)) < 0)
+        return r;
+    s->grants = grants_at ? GRANTS_EMBED : GRANTS_ON_FETCH;
+    s->fields = (enum delivery_fields)fields_at;
     return 0;
 }
 
 static int read_rest(cfg_t *cfg, struct settings *s, struct err *e)
 {
-    const char *fields = cfg_getstr(cfg, "delivery_fields"), *log = cfg_getstr(cfg, "log");
-    const char *grants = cfg_getstr(cfg, "grants");
     int r;
 
-    if ((r = copy(cfg_getstr(cfg, "recryptd"), &s->recryptd, e)) < 0 ||
-        (r = copy(cfg_getstr(cfg, "user"), &s->user, e)) < 0 ||
-        (r = read_seconds(cfg, "timeout", &s->timeout, e)) < 0 ||
-        (r = read_route(cfg_getstr(cfg, "deliver"), &s->route, e)) < 0)
-        return r;
-    if (conf_size(cfg_getstr(cfg, "max_message"), &s->max_message, e) < 0)
-        return err_prefix(e, "max_message");
+    s->sandbox = cfg_getbool(cfg, "sandbox");
     /* Rewriting keeps a second copy, each below what a buffer may hold. */
-    if (s->max_message < 1024 || s->max_message > BUF_MAX_DEFAULT / 2)
-        return err_set(e, ERR_USAGE, "max_message: between 1k and %zuM", (BUF_MAX_DEFAULT / 2) >> 20);
+    if ((r = conf_take_text(cfg, "recryptd", &s->recryptd, e)) < 0 ||
+        (r = conf_take_text(cfg, "user", &s->user, e)) < 0 || (r = read_seconds(cfg, "timeout", &s->timeout, e)) < 0 ||
+        (r = read_route(cfg_getstr(cfg, "deliver"), &s->route, e)) < 0 ||
+        (r = conf_take_size(cfg, "max_message", 1024, BUF_MAX_DEFAULT / 2, &s->max_message, e)) < 0)
+        return r;
     if (*s->user && (r = conf_user(s->user, &s->uid, &s->gid, e)) < 0)
         return err_prefix(e, "user");
-    if (strcmp(log, "syslog") != 0 && strcmp(log, "stderr") != 0)
-        return err_set(e, ERR_USAGE, "log: \"syslog\" or \"stderr\"");
-    s->log_stderr = strcmp(log, "stderr") == 0;
-    s->sandbox = cfg_getbool(cfg, "sandbox");
-    if (strcmp(grants, "on-fetch") != 0 && strcmp(grants, "embed") != 0)
-        return err_set(e, ERR_USAGE, "grants: \"on-fetch\" or \"embed\"");
-    s->grants = strcmp(grants, "embed") == 0 ? GRANTS_EMBED : GRANTS_ON_FETCH;
-    if (strcmp(fields, "never") == 0)
-        s->fields = FIELDS_NEVER;
-    else if (strcmp(fields, "lmtp") == 0)
-        s->fields = FIELDS_LMTP;
-    else if (strcmp(fields, "always") == 0)
-        s->fields = FIELDS_ALWAYS;
-    else
-        return err_set(e, ERR_USAGE, "delivery_fields: \"never\", \"lmtp\" or \"always\"");
-    return 0;
+    return read_words(cfg, s, e);
 }
 
 int settings_load(const char *path, struct settings *out, struct err *e)

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/conf.h"
 #include "common/buf.h"
+#include "common/conf-take.h"
+#include "common/conf.h"
 #include "mta.h"
 
 enum { SUBJECT_MAX = 200 };
@@ -76,18 +77,6 @@ static int take(cfg_t *cfg, const char *name, char **out, struct err *e)
     return (*out = strdup(text)) ? 0 : err_set(e, ERR_SYSTEM, "out of memory");
 }
 
-static int take_mode(cfg_t *cfg, struct settings *s, struct err *e)
-{
-    const char *text = cfg_getstr(cfg, "socket_mode");
-    char *end;
-    unsigned long mode = strtoul(text, &end, 8);
-
-    if (!*text || *end || mode > 0777)
-        return err_set(e, ERR_USAGE, "socket_mode: \"%s\" is not an octal mode such as 0660", text);
-    s->socket_mode = (mode_t)mode;
-    return 0;
-}
-
 static int take_help(cfg_t *cfg, struct settings *s, struct err *e)
 {
     if (cfg_size(cfg, "help") > SETTINGS_HELP_LINES)
@@ -123,20 +112,13 @@ static int fill(cfg_t *cfg, struct settings *s, struct err *e)
 
     if ((r = take(cfg, "socket", &s->socket, e)) < 0 || (r = take(cfg, "socket_group", &s->socket_group, e)) < 0 ||
         (r = take(cfg, "user", &s->user, e)) < 0 || (r = take(cfg, "recryptd", &s->recryptd, e)) < 0 ||
-        (r = take_mode(cfg, s, e)) < 0 ||
-        (r = take_help(cfg, s, e)) < 0)
+        (r = conf_take_mode(cfg, "socket_mode", 07000, &s->socket_mode, e)) < 0 || (r = take_help(cfg, s, e)) < 0 ||
+        (r = conf_take_seconds(cfg, "timeout", 1, 300, &seconds, e)) < 0 ||
+        (r = conf_take_size(cfg, "max_message", 1024, BUF_MAX_DEFAULT / 2, &s->max_message, e)) < 0)
         return r;
     if (!s->socket || !s->recryptd)
         return err_set(e, ERR_USAGE, "socket and recryptd must not be empty");
-    if ((r = conf_seconds(cfg_getstr(cfg, "timeout"), &seconds, e)) < 0)
-        return err_prefix(e, "timeout");
-    if (seconds < 1 || seconds > 300)
-        return err_set(e, ERR_USAGE, "timeout: from 1s to 5m");
     s->timeout_ms = (int)seconds * 1000;
-    if ((r = conf_size(cfg_getstr(cfg, "max_message"), &s->max_message, e)) < 0)
-        return err_prefix(e, "max_message");
-    if (s->max_message < 1024 || s->max_message > BUF_MAX_DEFAULT / 2)
-        return err_set(e, ERR_USAGE, "max_message: from 1k to %zuM", (BUF_MAX_DEFAULT / 2) >> 20);
     return take_subject(cfg, s, e);
 }
 

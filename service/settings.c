@@ -11,10 +11,9 @@
 #include <unistd.h>
 
 #include "common/conf.h"
-#include "common/log.h"
 #include "common/udf.h"
 
-enum { PEM_MAX = 1 << 20, INLINE_LIMIT = 1024, LIST_LIMIT = 100000, DEVICES_LIMIT = 1024, SHARES_LIMIT = 4096 };
+enum { KEEP_LIMIT = 3650 * 86400, INLINE_LIMIT = 1024, LIST_LIMIT = 100000, DEVICES_LIMIT = 1024, SHARES_LIMIT = 4096 };
 
 static const char *const plaintext_names[] = {"reject", "encrypt", "pass"};
 
@@ -33,33 +32,6 @@ int policy_plaintext(const char *text, int pass, enum plaintext_policy *out, str
     return err_set(e, ERR_SYNTAX, "\"%s\" is none of reject, encrypt%s", text, pass ? ", pass" : "");
 }
 
-static int copy_text(cfg_t *cfg, const char *name, char **out, struct err *e)
-{
-    const char *text = cfg_getstr(cfg, name);
-
-    *out = strdup(text ? text : "");
-    return *out ? 0 : err_errno(e, "%s", name);
-}
-
-/* Canonical form of an address, or of a domain. */
-static int canonical(const char *name, const char *text, int domain, char **out, struct err *e)
-{
-    char address[ADDRESS_SIZE], with_local[ADDRESS_SIZE];
-    int rc;
-
-    if (domain) {
-        snprintf(with_local, sizeof with_local, "x@%s", text);
-        text = with_local;
-    }
-    rc = address_canonical(text, strlen(text), address, e);
-    if (rc) {
-        err_prefix(e, "%s: \"%s\"", name, text);
-        return e ? (e->code = ERR_USAGE) : ERR_USAGE;
-    }
-    *out = strdup(domain ? address_domain(address) : address);
-    return *out ? 0 : err_errno(e, "%s", name);
-}
-
 static int read_names(cfg_t *cfg, const char *name, int domain, struct names *out, struct err *e)
 {
     unsigned n = cfg_size(cfg, name);
@@ -69,7 +41,7 @@ static int read_names(cfg_t *cfg, const char *name, int domain, struct names *ou
     if (!out->list)
         return err_errno(e, "%s", name);
     for (unsigned i = 0; i < n; i++) {
-        rc = canonical(name, cfg_getnstr(cfg, name, i), domain, &out->list[i], e);
+        rc = conf_canonical(name, cfg_getnstr(cfg, name, i), domain, &out->list[i], e);
         if (rc)
             return rc;
         out->count++;
@@ -96,41 +68,12 @@ static int read_uids(cfg_t *cfg, const char *name, struct uids *out, struct err 
     return 0;
 }
 
-static int read_size(cfg_t *cfg, const char *name, size_t *out, struct err *e)
-{
-    int rc = conf_size(cfg_getstr(cfg, name), out, e);
-
-    if (rc)
-        err_prefix(e, "%s", name);
-    return rc;
-}
-
-static int read_range(cfg_t *cfg, const char *name, long low, long high, long *out, struct err *e)
-{
-    *out = cfg_getint(cfg, name);
-    if (*out < low || *out > high)
-        return err_set(e, ERR_USAGE, "%s: %ld is not between %ld and %ld", name, *out, low, high);
-    return 0;
-}
-
 static int read_plaintext(cfg_t *cfg, const char *name, int pass, enum plaintext_policy *out, struct err *e)
 {
     if (policy_plaintext(cfg_getstr(cfg, name), pass, out, e)) {
         err_prefix(e, "%s", name);
         return e ? (e->code = ERR_USAGE) : ERR_USAGE;
     }
-    return 0;
-}
-
-static int read_mode(cfg_t *cfg, mode_t *out, struct err *e)
-{
-    const char *text = cfg_getstr(cfg, "listen_local_mode");
-    char *end;
-    unsigned long mode = strtoul(text, &end, 8);
-
-    if (!*text || *end || mode > 0777)
-        return err_set(e, ERR_USAGE, "listen_local_mode: \"%s\" is not an octal mode", text);
-    *out = (mode_t)mode;
     return 0;
 }
 
@@ -198,49 +141,26 @@ static int loopback_only(const char *listen, struct err *e)
                          listen);
 }
 
-/* Root reads the key at the start; a reload comes later, without root's rights. */
-static int keep_tls(struct settings *s, const struct settings *former, struct err *e)
+static int read_tls(cfg_t *cfg, struct settings *s, const struct settings *former, struct err *e)
 {
-    log_warn("%s: not readable for the service's user: certificate and key stay as they are", s->tls_key);
-    if (buf_append(&s->tls_certificate_pem, former->tls_certificate_pem.data, former->tls_certificate_pem.len) ||
-        buf_append(&s->tls_key_pem, former->tls_key_pem.data, former->tls_key_pem.len))
-        return err_errno(e, "tls_key");
-    return 0;
-}
+    int rc = conf_take_tls(cfg, *s->listen_web != '\0', former ? &former->tls : NULL, &s->tls, e);
 
-static int read_tls(struct settings *s, const struct settings *former, struct err *e)
-{
-    int rc;
-
-    if (!*s->tls_certificate != !*s->tls_key)
-        return err_set(e, ERR_USAGE, "tls_certificate and tls_key: one is there without the other");
-    if (!*s->listen_web)
-        return 0;
+    if (rc || !*s->listen_web)
+        return rc;
     if (!*s->url)
         return err_set(e, ERR_USAGE, "listen_web needs url: what clients ask for");
-    if (!*s->tls_certificate)
-        return loopback_only(s->listen_web, e);
-    if (former && former->tls_key_pem.len && !strcmp(former->tls_key, s->tls_key) && access(s->tls_key, R_OK) &&
-        errno == EACCES)
-        return keep_tls(s, former, e);
-    rc = file_read(s->tls_certificate, PEM_MAX, &s->tls_certificate_pem, e);
-    if (rc)
-        return err_prefix(e, "tls_certificate");
-    rc = file_read(s->tls_key, PEM_MAX, &s->tls_key_pem, e);
-    return rc ? err_prefix(e, "tls_key") : 0;
+    return *s->tls.certificate ? 0 : loopback_only(s->listen_web, e);
 }
 
 static int read_paths(cfg_t *cfg, struct settings *s, struct err *e)
 {
-    int rc = copy_text(cfg, "listen_local", &s->listen_local, e);
+    int rc = conf_take_text(cfg, "listen_local", &s->listen_local, e);
 
-    rc = rc ? rc : copy_text(cfg, "listen_web", &s->listen_web, e);
-    rc = rc ? rc : copy_text(cfg, "tls_certificate", &s->tls_certificate, e);
-    rc = rc ? rc : copy_text(cfg, "tls_key", &s->tls_key, e);
-    rc = rc ? rc : copy_text(cfg, "state_directory", &s->state_directory, e);
-    rc = rc ? rc : copy_text(cfg, "keystore_type", &s->keystore_type, e);
-    rc = rc ? rc : copy_text(cfg, "keystore_location", &s->keystore_location, e);
-    rc = rc ? rc : copy_text(cfg, "access_log", &s->access_log, e);
+    rc = rc ? rc : conf_take_text(cfg, "listen_web", &s->listen_web, e);
+    rc = rc ? rc : conf_take_text(cfg, "state_directory", &s->state_directory, e);
+    rc = rc ? rc : conf_take_text(cfg, "keystore_type", &s->keystore_type, e);
+    rc = rc ? rc : conf_take_text(cfg, "keystore_location", &s->keystore_location, e);
+    rc = rc ? rc : conf_take_text(cfg, "access_log", &s->access_log, e);
     if (!rc && !*s->keystore_location) {
         free(s->keystore_location);
         if (asprintf(&s->keystore_location, "%s/keystore", s->state_directory) < 0) {
@@ -261,10 +181,10 @@ static int read_paths(cfg_t *cfg, struct settings *s, struct err *e)
 static int read_device_limits(cfg_t *cfg, struct settings *s, struct err *e)
 {
     long devices = 0, requests = 0, shares = 0;
-    int rc = read_range(cfg, "devices_max", 0, DEVICES_LIMIT, &devices, e);
+    int rc = conf_take_number(cfg, "devices_max", 0, DEVICES_LIMIT, &devices, e);
 
-    rc = rc ? rc : read_range(cfg, "device_requests", 0, DEVICES_LIMIT, &requests, e);
-    rc = rc ? rc : read_range(cfg, "shares_max", 0, SHARES_LIMIT, &shares, e);
+    rc = rc ? rc : conf_take_number(cfg, "device_requests", 0, DEVICES_LIMIT, &requests, e);
+    rc = rc ? rc : conf_take_number(cfg, "shares_max", 0, SHARES_LIMIT, &shares, e);
     s->devices_max = (size_t)devices;
     s->device_requests = (size_t)requests;
     s->shares_max = (size_t)shares;
@@ -274,25 +194,17 @@ static int read_device_limits(cfg_t *cfg, struct settings *s, struct err *e)
 static int read_limits(cfg_t *cfg, struct settings *s, struct err *e)
 {
     long inline_max = 0, list_max = 0, quota = 0, connections = 0, clients = 0, entries = 0;
-    int rc = read_range(cfg, "inline_max", 1, INLINE_LIMIT, &inline_max, e);
+    int rc = conf_take_number(cfg, "inline_max", 1, INLINE_LIMIT, &inline_max, e);
 
-    rc = rc ? rc : read_range(cfg, "list_max", 1, LIST_LIMIT, &list_max, e);
-    rc = rc ? rc : read_range(cfg, "quota", 0, 100000000, &quota, e);
-    rc = rc ? rc : read_range(cfg, "max_connections", 1, 100000, &connections, e);
-    rc = rc ? rc : read_range(cfg, "max_clients", 1, 100000, &clients, e);
-    rc = rc ? rc : read_range(cfg, "cache_entries", 0, 10000000, &entries, e);
-    rc = rc ? rc : read_size(cfg, "max_body", &s->max_body, e);
-    rc = rc ? rc : read_size(cfg, "list_max_size", &s->list_policy.max_size, e);
-    if (!rc && (s->max_body < 65536 || s->max_body > (64u << 20)))
-        rc = err_set(e, ERR_USAGE, "max_body: not between 64k and 64M");
-    if (!rc && conf_seconds(cfg_getstr(cfg, "timeout"), &s->timeout, e))
-        rc = err_prefix(e, "timeout");
-    if (!rc && (s->timeout < 1 || s->timeout > 3600))
-        rc = err_set(e, ERR_USAGE, "timeout: not between 1s and 1h");
-    if (!rc && conf_seconds(cfg_getstr(cfg, "fanout_keep"), &s->fanout_keep, e))
-        rc = err_prefix(e, "fanout_keep");
-    if (!rc && s->fanout_keep < 3600)
-        rc = err_set(e, ERR_USAGE, "fanout_keep: less than 1h");
+    rc = rc ? rc : conf_take_number(cfg, "list_max", 1, LIST_LIMIT, &list_max, e);
+    rc = rc ? rc : conf_take_number(cfg, "quota", 0, 100000000, &quota, e);
+    rc = rc ? rc : conf_take_number(cfg, "max_connections", 1, 100000, &connections, e);
+    rc = rc ? rc : conf_take_number(cfg, "max_clients", 1, 100000, &clients, e);
+    rc = rc ? rc : conf_take_number(cfg, "cache_entries", 0, 10000000, &entries, e);
+    rc = rc ? rc : conf_take_size(cfg, "max_body", 64 << 10, 64 << 20, &s->max_body, e);
+    rc = rc ? rc : conf_take_size(cfg, "list_max_size", 0, SIZE_MAX, &s->list_policy.max_size, e);
+    rc = rc ? rc : conf_take_seconds(cfg, "timeout", 1, 3600, &s->timeout, e);
+    rc = rc ? rc : conf_take_seconds(cfg, "fanout_keep", 3600, KEEP_LIMIT, &s->fanout_keep, e);
     s->inline_max = (size_t)inline_max;
     s->list_max = (size_t)list_max;
     s->quota = quota;
@@ -308,14 +220,14 @@ static int read_user_domain(cfg_t *cfg, struct settings *s, struct err *e)
     const char *text = cfg_getstr(cfg, "user_domain");
 
     if (*text)
-        return canonical("user_domain", text, 1, &s->user_domain, e);
-    s->user_domain = strdup("");
-    return s->user_domain ? 0 : err_errno(e, "user_domain");
+        return conf_canonical("user_domain", text, 1, &s->user_domain, e);
+    return conf_take_text(cfg, "user_domain", &s->user_domain, e);
 }
 
 static int read_people(cfg_t *cfg, struct settings *s, struct err *e)
 {
-    const char *registration = cfg_getstr(cfg, "registration"), *user = cfg_getstr(cfg, "user");
+    static const char *const registration[] = {"token", "open", NULL};
+    const char *user = cfg_getstr(cfg, "user");
     int rc = read_names(cfg, "domains", 1, &s->domains, e);
 
     rc = rc ? rc : read_names(cfg, "administrators", 0, &s->administrators, e);
@@ -332,10 +244,7 @@ static int read_people(cfg_t *cfg, struct settings *s, struct err *e)
             return err_prefix(e, "user");
         s->has_user = 1;
     }
-    s->registration_open = !strcmp(registration, "open");
-    if (!s->registration_open && strcmp(registration, "token"))
-        return err_set(e, ERR_USAGE, "registration: \"%s\" is neither token nor open", registration);
-    return 0;
+    return conf_take_word(cfg, "registration", registration, &s->registration_open, e);
 }
 
 static int fill(cfg_t *cfg, struct settings *s, const struct settings *former, struct err *e)
@@ -344,7 +253,7 @@ static int fill(cfg_t *cfg, struct settings *s, const struct settings *former, s
 
     rc = rc ? rc : read_paths(cfg, s, e);
     rc = rc ? rc : read_url(cfg, &s->url, e);
-    rc = rc ? rc : read_mode(cfg, &s->listen_local_mode, e);
+    rc = rc ? rc : conf_take_mode(cfg, "listen_local_mode", 07000, &s->listen_local_mode, e);
     rc = rc ? rc : read_limits(cfg, s, e);
     rc = rc ? rc : read_device_limits(cfg, s, e);
     rc = rc ? rc : read_plaintext(cfg, "list_plaintext", 0, &s->list_policy.plaintext, e);
@@ -352,7 +261,7 @@ static int fill(cfg_t *cfg, struct settings *s, const struct settings *former, s
     s->list_policy.archive = cfg_getbool(cfg, "list_archive") == cfg_true;
     if (!rc && !*s->listen_local)
         rc = err_set(e, ERR_USAGE, "listen_local: empty");
-    return rc ? rc : read_tls(s, former, e);
+    return rc ? rc : read_tls(cfg, s, former, e);
 }
 
 int settings_load(const char *path, const struct settings *former, struct settings **out, struct err *e)
@@ -439,10 +348,7 @@ void settings_free(struct settings **sp)
     free(s->url);
     free(s->listen_local);
     free(s->listen_web);
-    free(s->tls_certificate);
-    free(s->tls_key);
-    buf_free(&s->tls_certificate_pem);
-    buf_free(&s->tls_key_pem);
+    conf_tls_clear(&s->tls);
     free(s->state_directory);
     free(s->keystore_type);
     free(s->keystore_location);

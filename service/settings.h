@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "common/buf.h"
+#include "common/conf-take.h"
 #include "common/err.h"
 #include "common/rclient.h"
 
@@ -35,8 +35,7 @@ struct settings {
     char *listen_local;
     mode_t listen_local_mode;
     char *listen_web; /* "host:port", "" = none */
-    char *tls_certificate, *tls_key;
-    struct buf tls_certificate_pem, tls_key_pem; /* empty = plain HTTP */
+    struct conf_tls tls; /* without a certificate plain HTTP */
     char *state_directory;
     char *keystore_type, *keystore_location;
     int has_user;

@@ -219,12 +219,12 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 static struct MHD_Daemon *start(struct web *w, const struct settings *s)
 {
     struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, s->tls_certificate_pem.data},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, s->tls_key_pem.data},
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, s->tls.certificate_pem.data},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, s->tls.key_pem.data},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t) "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
         {MHD_OPTION_END, 0, NULL},
     };
-    int secure = s->tls_certificate_pem.len > 0;
+    int secure = s->tls.certificate_pem.len > 0;
 
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0),
                             0, NULL, NULL, on_request, w, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
@@ -293,7 +293,7 @@ int web_new(struct service *s, struct event_base *base, int fd, struct web **out
     rc = listener_new(base, fd, &use, w, &w->listener, e);
     if (!rc && (!w->timer || !w->daemon))
         rc = err_set(e, ERR_USAGE, "listen_web: the web server does not start%s",
-                     s->settings->tls_certificate_pem.len ? " (certificate and key?)" : "");
+                     s->settings->tls.certificate_pem.len ? " (certificate and key?)" : "");
     rc = rc ? rc : attach(w, s->settings, e);
     if (rc)
         web_free(&w);
@@ -310,7 +310,7 @@ int web_reload(struct web *w, const struct settings *old, const struct settings 
 {
     struct MHD_Daemon *fresh;
 
-    if (same(&old->tls_certificate_pem, &now->tls_certificate_pem) && same(&old->tls_key_pem, &now->tls_key_pem))
+    if (same(&old->tls.certificate_pem, &now->tls.certificate_pem) && same(&old->tls.key_pem, &now->tls.key_pem))
         return 0;
     fresh = start(w, now);
     if (!fresh)
