@@ -7,6 +7,7 @@ libcommon_a_SOURCES = \
 	common/conf.h common/conf.c common/conf-take.h common/conf-take.c common/conf-socket.h common/conf-socket.c common/file.c \
 	common/frame.h common/frame.c common/frame-client.c \
 	common/rclient.h common/rclient-private.h common/rclient.c common/rclient-fanout.c common/rclient-grants.c \
+	common/listener.h common/listener.c common/manager.h common/manager.c \
 	common/program.h common/program.c \
 	common/sandbox.h common/sandbox.c
 if HAVE_SECCOMP
@@ -29,6 +30,9 @@ test_unit_test_conf_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 check_PROGRAMS += test/unit/test-conf-take
 test_unit_test_conf_take_SOURCES = test/unit/test-conf-take.c
 test_unit_test_conf_take_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
+check_PROGRAMS += test/unit/test-listener
+test_unit_test_listener_SOURCES = test/unit/test-listener.c
+test_unit_test_listener_LDADD = $(UNIT_LIBS) $(BASE_LIBS) $(EVENT_LIBS)
 check_PROGRAMS += test/unit/test-frame
 test_unit_test_frame_SOURCES = test/unit/test-frame.c test/unit/frame-server.h test/unit/frame-server.c
 test_unit_test_frame_LDADD = $(UNIT_LIBS) $(BASE_LIBS)

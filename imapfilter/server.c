@@ -1,50 +1,35 @@
 #include "server.h"
 
-#include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <openssl/rand.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/conf.h"
+#include "common/listener.h"
 #include "common/log.h"
+#include "common/manager.h"
 #include "common/program.h"
 #include "common/sandbox.h"
 #include "session.h"
 
-#ifdef HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
-
-enum { ACCEPT_BATCH = 32, OTHER_FILES = 64, SIGNALS = 3 };
+enum { OTHER_FILES = 64, SIGNALS = 3 };
 
 struct server;
-struct listener {
+struct front {
     struct server *server;
-    struct event *event;
+    struct listener *listener;
     int tls;
 };
 
 struct server {
     struct filter filter;
-    struct listener listeners[2 * SETTINGS_LISTEN_MAX];
-    size_t listener_count;
-    struct event *signals[SIGNALS], *pause;
+    struct front fronts[2 * SETTINGS_LISTEN_MAX];
+    struct event *signals[SIGNALS];
     const char *config;
     int stop;
 };
-
-static void tell_manager(const char *state)
-{
-#ifdef HAVE_SYSTEMD
-    sd_notify(0, state);
-#else
-    (void)state;
-#endif
-}
 
 /* ---- start ---- */
 
@@ -61,8 +46,6 @@ static int listen_on(char *const *addresses, size_t n, int tls, struct listeners
         }
         out->tls[out->count] = tls;
         out->fd[out->count++] = fd;
-        if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
-            r = err_errno(e, "listen");
     }
     return r;
 }
@@ -81,7 +64,8 @@ int server_listen(const struct settings *s, struct listeners *out, struct err *e
 void server_unlisten(struct listeners *l)
 {
     for (size_t i = 0; i < l->count; i++)
-        close(l->fd[i]);
+        if (l->fd[i] >= 0)
+            close(l->fd[i]);
     l->count = 0;
 }
 
@@ -98,48 +82,11 @@ void server_raise_limit(struct settings *s)
 
 /* ---- events ---- */
 
-static void accepting(struct server *sv, int on)
+static void take(void *arg, int fd, const struct sockaddr *from, socklen_t from_len)
 {
-    for (size_t i = 0; i < sv->listener_count; i++) {
-        if (on)
-            event_add(sv->listeners[i].event, NULL);
-        else
-            event_del(sv->listeners[i].event);
-    }
-}
+    struct front *f = arg;
 
-static void on_pause_over(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    accepting(arg, 1);
-}
-
-static void on_accept(evutil_socket_t listening, short what, void *arg)
-{
-    static const struct timeval second = {1, 0};
-    struct listener *l = arg;
-
-    (void)what;
-    for (int i = 0; i < ACCEPT_BATCH; i++) {
-        struct sockaddr_storage peer;
-        socklen_t len = sizeof peer;
-        int fd;
-
-        memset(&peer, 0, sizeof peer);
-        fd = accept4(listening, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0) {
-            session_new(&l->server->filter, fd, (const struct sockaddr *)&peer, len, l->tls);
-            continue;
-        }
-        if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
-            return;
-        /* Out of files or memory: whoever comes waits in the kernel's queue. */
-        log_error("accept: %s", strerror(errno));
-        accepting(l->server, 0);
-        evtimer_add(l->server->pause, &second);
-        return;
-    }
+    session_new(&f->server->filter, fd, from, from_len, f->tls);
 }
 
 static void reload(struct server *sv)
@@ -175,31 +122,26 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 
 /* ---- run ---- */
 
-static int start_events(struct server *sv, const struct listeners *l, struct err *e)
+static int start_events(struct server *sv, struct listeners *l, struct err *e)
 {
+    static const struct listener_use use = {"listen", NULL, take};
     static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    int r = 0;
 
     for (int i = 0; i < SIGNALS; i++) {
         sv->signals[i] = evsignal_new(sv->filter.base, numbers[i], on_signal, sv);
         if (!sv->signals[i] || event_add(sv->signals[i], NULL) < 0)
             return err_set(e, ERR_SYSTEM, "cannot catch signals");
     }
-    sv->pause = evtimer_new(sv->filter.base, on_pause_over, sv);
-    if (!sv->pause)
-        return err_set(e, ERR_SYSTEM, "no timer");
-    for (size_t i = 0; i < l->count; i++) {
-        struct listener *one = &sv->listeners[sv->listener_count];
+    for (size_t i = 0; i < l->count && r == 0; i++) {
+        struct front *f = &sv->fronts[i];
 
-        one->server = sv;
-        one->tls = l->tls[i];
-        one->event = event_new(sv->filter.base, l->fd[i], EV_READ | EV_PERSIST, on_accept, one);
-        if (!one->event)
-            return err_set(e, ERR_SYSTEM, "no event");
-        sv->listener_count++;
-        if (event_add(one->event, NULL) < 0)
-            return err_set(e, ERR_SYSTEM, "no event");
+        f->server = sv;
+        f->tls = l->tls[i];
+        r = listener_new(sv->filter.base, l->fd[i], &use, f, &f->listener, e);
+        l->fd[i] = -1;
     }
-    return 0;
+    return r;
 }
 
 static int open_filter(struct filter *f, struct err *e)
@@ -218,8 +160,8 @@ static void shut(struct server *sv, struct listeners *l)
     struct filter *f = &sv->filter;
     struct session *s, *next;
 
-    for (size_t i = 0; i < sv->listener_count; i++)
-        event_free(sv->listeners[i].event);
+    for (size_t i = 0; i < l->count; i++)
+        listener_free(&sv->fronts[i].listener);
     server_unlisten(l);
     for (s = LIST_FIRST(&f->sessions); s; s = next) {
         next = LIST_NEXT(s, link);
@@ -229,8 +171,6 @@ static void shut(struct server *sv, struct listeners *l)
     for (int i = 0; i < SIGNALS; i++)
         if (sv->signals[i])
             event_free(sv->signals[i]);
-    if (sv->pause)
-        event_free(sv->pause);
     link_free(&f->recryptd);
     peers_free(&f->peers);
     if (f->base)
@@ -257,11 +197,11 @@ int server_run(struct settings *settings, const char *config, struct listeners *
     if (r == 0 && settings->sandbox)
         r = sandbox_imapfilter(e);
     if (r == 0) {
-        tell_manager("READY=1");
+        manager_tell("READY=1");
         log_info("serving");
         if (event_base_dispatch(sv->filter.base) < 0 && !sv->stop)
             r = err_set(e, ERR_SYSTEM, "the event loop failed");
-        tell_manager("STOPPING=1");
+        manager_tell("STOPPING=1");
         if (r == 0)
             log_info("stopped");
     }

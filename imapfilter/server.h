@@ -5,7 +5,7 @@
 #include "settings.h"
 
 struct listeners {
-    int fd[2 * SETTINGS_LISTEN_MAX];
+    int fd[2 * SETTINGS_LISTEN_MAX]; /* -1 = another has it */
     int tls[2 * SETTINGS_LISTEN_MAX];
     size_t count;
 };

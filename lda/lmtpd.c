@@ -18,6 +18,7 @@
 #include "common/conf.h"
 #include "common/frame.h"
 #include "common/log.h"
+#include "common/manager.h"
 #include "deliver.h"
 #include "lmtp.h"
 
@@ -256,9 +257,7 @@ int lmtpd_serve(const struct settings *s, int fd, const char *path, struct err *
     if ((r = prepare_signals(&waiting, e)) < 0)
         goto out;
     prepare_openssl();
-#ifdef HAVE_SYSTEMD
-    sd_notify(0, "READY=1");
-#endif
+    manager_tell("READY=1");
     log_info("started");
     while (!stopping) {
         int full = c.count >= s->lmtp_connections;

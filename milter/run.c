@@ -8,12 +8,10 @@
 #include <signal.h>
 #include <sysexits.h>
 #include <unistd.h>
-#ifdef HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
 
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/manager.h"
 #include "settings.h"
 #include "wake.h"
 
@@ -37,15 +35,6 @@ static void *filter(void *status)
     while (write(events[1], &(char){EVENT_END}, 1) < 0 && (errno == EINTR || errno == EAGAIN))
         usleep(1000);
     return NULL;
-}
-
-static void tell_manager(const char *state)
-{
-#ifdef HAVE_SYSTEMD
-    sd_notify(0, state);
-#else
-    (void)state;
-#endif
 }
 
 static void reload(const char *config)
@@ -131,7 +120,7 @@ int milter_run(const char *config, struct wake *w)
         return EX_OSERR;
     }
     log_info("started");
-    tell_manager("READY=1");
+    manager_tell("READY=1");
     while ((n = next_event(w, stopping, &event)) >= 0) {
         if (n == 0) {
             if (stopping)
@@ -145,7 +134,7 @@ int milter_run(const char *config, struct wake *w)
             stop();
         }
     }
-    tell_manager("STOPPING=1");
+    manager_tell("STOPPING=1");
     pthread_join(thread, NULL);
     wake_close(w);
     settings_replace(NULL);

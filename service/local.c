@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "common/frame.h"
+#include "common/listener.h"
 #include "common/log.h"
 #include "common/sjson.h"
-#include "listener.h"
 
 /* A client that does not take its reply for so long is gone. An idle one may stay: a milter keeps its connection. */
 enum { WRITE_SECONDS = 60, PARTIAL_SECONDS = 30 };

@@ -15,7 +15,6 @@ libservice_a_SOURCES = \
 	service/service.h service/dispatch.c service/request.c service/hello.c service/person.c service/list.c \
 	service/change.h service/change.c service/members.c service/grant.c service/recrypt.c service/resolve.c \
 	service/jobs.h service/jobs.c service/fanout.c \
-	service/listener.h service/listener.c \
 	service/devices.h service/devices-store.c service/devices.c \
 	service/chain.h service/chain.c service/hot.h service/hot.c service/mailbox.c \
 	service/local.h service/local.c \

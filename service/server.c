@@ -12,6 +12,7 @@
 
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/manager.h"
 #include "common/sandbox.h"
 #include "descriptors.h"
 #include "local.h"
@@ -35,19 +36,6 @@ struct server {
     struct web *web;
     int local_fd, web_fd, stop;
 };
-
-static void notify(const char *state)
-{
-#ifdef HAVE_SYSTEMD
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    sd_notifyf(0, "%s\nMONOTONIC_USEC=%llu", state,
-               (unsigned long long)now.tv_sec * 1000000u + (unsigned long long)now.tv_nsec / 1000u);
-#else
-    (void)state;
-#endif
-}
 
 /* ---- start ---- */
 
@@ -120,7 +108,7 @@ static void reload(struct server *sv)
     struct err e;
     const char *fixed;
 
-    notify("RELOADING=1");
+    manager_tell("RELOADING=1");
     if (settings_load(sv->config_path, sv->settings, &fresh, &e)) {
         log_error("reload: %s; the former configuration stays in force", e.text);
         goto out;
@@ -142,7 +130,7 @@ static void reload(struct server *sv)
 out:
     if (audit_reopen(sv->service.audit, sv->settings->access_log, &e))
         log_error("reload: %s; the former log stays in use", e.text);
-    notify("READY=1");
+    manager_tell("READY=1");
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
@@ -162,7 +150,7 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     (void)arg;
-    sd_notify(0, "WATCHDOG=1");
+    manager_tell("WATCHDOG=1");
 }
 #endif
 
@@ -279,10 +267,10 @@ int server_run(struct settings *settings, const char *config_path, void (*ready)
         rc = sandbox_recryptd(e);
     if (!rc) {
         ready(arg);
-        notify("READY=1");
+        manager_tell("READY=1");
         log_info("serving %s%s%s", settings->listen_local, *settings->listen_web ? " and " : "", settings->listen_web);
         rc = loop(&sv, e);
-        notify("STOPPING=1");
+        manager_tell("STOPPING=1");
         on_scrub(-1, 0, &sv);
         if (!rc)
             log_info("stopped");

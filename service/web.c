@@ -10,9 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/listener.h"
 #include "common/log.h"
 #include "common/sjson.h"
-#include "listener.h"
 
 enum {
     OPEN_BODY_MAX = 64 << 10, /* a request without signature */

@@ -9,11 +9,11 @@
 #include <event2/event.h>
 #include <sys/socket.h>
 
-#include "common/err.h"
+#include "err.h"
 
 struct listener_use {
     const char *name; /* for the log */
-    /* True: one more may be taken now. */
+    /* True: one more may be taken now. NULL: always. */
     int (*room)(void *arg);
     /* A connection, non-blocking and close-on-exec; fd is the callee's. */
     void (*take)(void *arg, int fd, const struct sockaddr *from, socklen_t from_len);

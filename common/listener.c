@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/log.h"
+#include "log.h"
 
 enum { BATCH = 16, AGAIN_MS = 200, SAY_SECONDS = 60 };
 
@@ -34,11 +34,16 @@ static void wait_for_means(struct listener *l, int error)
         event_del(l->readable);
 }
 
+static int room(struct listener *l)
+{
+    return !l->use->room || l->use->room(l->arg);
+}
+
 void listener_watch(struct listener *l)
 {
     if (evtimer_pending(l->again, NULL))
         return;
-    if (!l->use->room(l->arg))
+    if (!room(l))
         event_del(l->readable);
     else if (event_add(l->readable, NULL))
         wait_for_means(l, errno);
@@ -49,7 +54,7 @@ static void on_readable(evutil_socket_t listening, short what, void *arg)
     struct listener *l = arg;
 
     (void)what;
-    for (int i = 0; i < BATCH && l->use->room(l->arg); i++) {
+    for (int i = 0; i < BATCH && room(l); i++) {
         struct sockaddr_storage from;
         socklen_t len = sizeof from;
         int fd = accept4(listening, (struct sockaddr *)&from, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
