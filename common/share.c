@@ -22,6 +22,19 @@ static int read_half(const struct buf *plain, const struct suite *s, struct shar
     return r;
 }
 
+/* The statement must be about that key of the group. st->payload is the caller's to put when this is 0. */
+static int read_entry_of(const char *statement, const char *keyid, const struct jwk *owner, struct entry_statement *st,
+                         struct err *e)
+{
+    int r = statement_read_entry(statement, owner, st, e);
+
+    if (r == 0 && strcmp(st->keyid, keyid)) {
+        r = err_set(e, ERR_KEY, "statement is for key %s, not for %s", st->keyid, keyid);
+        json_object_put(st->payload);
+    }
+    return r;
+}
+
 int share_read(const char *statement, const char *keyid, const struct jwk *owner, const struct jwk *member_private,
                struct share *out, struct err *e)
 {
@@ -31,11 +44,9 @@ int share_read(const char *statement, const char *keyid, const struct jwk *owner
     int r;
 
     memset(out, 0, sizeof *out);
-    if ((r = statement_read_entry(statement, owner, &st, e)) < 0)
+    if ((r = read_entry_of(statement, keyid, owner, &st, e)) < 0)
         return r;
-    if (strcmp(st.keyid, keyid))
-        r = err_set(e, ERR_KEY, "statement is for key %s, not for %s", st.keyid, keyid);
-    else if ((r = jwk_udf(member_private, udf)) < 0)
+    if ((r = jwk_udf(member_private, udf)) < 0)
         err_set(e, r, "fingerprint of a key failed");
     else if (strcmp(st.key_udf, udf))
         r = err_set(e, ERR_KEY, "statement is for another key than %s", udf);
@@ -62,14 +73,12 @@ int share_lock_read(const char *statement, const char *keyid, const struct jwk *
     int r;
 
     memset(out, 0, sizeof *out);
-    if ((r = statement_read_entry(statement, owner, &st, e)) < 0)
+    if ((r = read_entry_of(statement, keyid, owner, &st, e)) < 0)
         return r;
-    if (strcmp(st.keyid, keyid))
-        r = err_set(e, ERR_KEY, "statement is for key %s, not for %s", st.keyid, keyid);
-    else if ((r = jwe_parse(st.dk, strlen(st.dk), 0, &out->j, &out->ciphertext, e)) == 0 &&
-             (r = keyid_make(st.member, st.key_udf, out->member_keyid, e)) == 0 &&
-             (r = jwe_recipient(out->j, 0, &to, e)) == 0 &&
-             (jwe_recipients(out->j) != 1 || !to.kid || strcmp(to.kid, out->member_keyid)))
+    if ((r = jwe_parse(st.dk, strlen(st.dk), 0, &out->j, &out->ciphertext, e)) == 0 &&
+        (r = keyid_make(st.member, st.key_udf, out->member_keyid, e)) == 0 &&
+        (r = jwe_recipient(out->j, 0, &to, e)) == 0 &&
+        (jwe_recipients(out->j) != 1 || !to.kid || strcmp(to.kid, out->member_keyid)))
         r = err_set(e, ERR_KEY, "statement holds a half for another key than %s", out->member_keyid);
     if (r == 0) {
         memcpy(out->keyid, st.keyid, sizeof out->keyid);
