@@ -12,7 +12,8 @@ EXTRA_DIST += test/unit/jose-interop.py test/fuzz/fuzz-sjson.c test/fuzz/fuzz-jw
 
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-b64 test/unit/test-sjson test/unit/test-udf test/unit/test-jwk test/unit/test-jws \
-	test/unit/test-jwe test/unit/test-jwe-passphrase test/unit/test-jwe-vectors test/unit/test-jose-interop test/unit/test-equal-open
+	test/unit/test-jwe test/unit/test-jwe-parse test/unit/test-jwe-passphrase test/unit/test-jwe-vectors test/unit/test-jose-interop \
+	test/unit/test-equal-open
 JOSE_VECTORS = test/unit/vectors.h test/unit/vectors.c
 test_unit_test_b64_SOURCES = test/unit/test-b64.c
 test_unit_test_b64_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
@@ -24,7 +25,9 @@ test_unit_test_jwk_SOURCES = test/unit/test-jwk.c $(JOSE_VECTORS)
 test_unit_test_jwk_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_jws_SOURCES = test/unit/test-jws.c $(JOSE_VECTORS)
 test_unit_test_jws_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
-test_unit_test_jwe_SOURCES = test/unit/test-jwe.c
+test_unit_test_jwe_SOURCES = test/unit/test-jwe.c $(STATEMENTS)
+test_unit_test_jwe_parse_SOURCES = test/unit/test-jwe-parse.c $(STATEMENTS)
+test_unit_test_jwe_parse_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_jwe_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_jwe_passphrase_SOURCES = test/unit/test-jwe-passphrase.c
 test_unit_test_jwe_passphrase_LDADD = $(UNIT_LIBS) $(BASE_LIBS)

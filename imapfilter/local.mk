@@ -28,8 +28,11 @@ dist_man_MANS += doc/recrypt-imapfilter.8
 EXTRA_DIST += contrib/imapfilter.conf contrib/systemd/recrypt-imapfilter.service
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-imap
-test_unit_test_imap_SOURCES = test/unit/test-imap.c
+test_unit_test_imap_SOURCES = test/unit/test-imap.c test/unit/imap-span.h
 test_unit_test_imap_LDADD = $(UNIT_LIBS) libimap.a $(BASE_LIBS)
+check_PROGRAMS += test/unit/test-imap-who
+test_unit_test_imap_who_SOURCES = test/unit/test-imap-who.c test/unit/imap-span.h
+test_unit_test_imap_who_LDADD = $(UNIT_LIBS) libimap.a $(BASE_LIBS)
 IMAPFILTER_WORLD = test/unit/imapfilter-world.h test/unit/imapfilter-world.c $(IMAPFILTER_CORE)
 check_PROGRAMS += test/unit/test-imapfilter
 test_unit_test_imapfilter_SOURCES = test/unit/test-imapfilter.c $(IMAPFILTER_WORLD)

@@ -11,8 +11,12 @@ recrypt_keystore_LDADD = $(KEYSTORE_LIBS) $(BASE_LIBS)
 dist_man_MANS += doc/recrypt-keystore.8
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-keystore
-test_unit_test_keystore_SOURCES = test/unit/test-keystore.c
+KEYSTORE_WORLD = test/unit/keystore-world.h test/unit/keystore-world.c
+test_unit_test_keystore_SOURCES = test/unit/test-keystore.c $(KEYSTORE_WORLD)
 test_unit_test_keystore_LDADD = $(UNIT_LIBS) $(KEYSTORE_LIBS) $(BASE_LIBS)
+check_PROGRAMS += test/unit/test-keystore-dump
+test_unit_test_keystore_dump_SOURCES = test/unit/test-keystore-dump.c $(KEYSTORE_WORLD)
+test_unit_test_keystore_dump_LDADD = $(UNIT_LIBS) $(KEYSTORE_LIBS) $(BASE_LIBS)
 check_PROGRAMS += test/unit/test-keystore-berkeley
 test_unit_test_keystore_berkeley_SOURCES = test/unit/test-keystore-berkeley.c
 test_unit_test_keystore_berkeley_LDADD = $(UNIT_LIBS) $(KEYSTORE_LIBS) $(BASE_LIBS)

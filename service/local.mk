@@ -29,7 +29,9 @@ dist_noinst_SCRIPTS += test/integration/recryptd.sh
 EXTRA_DIST += contrib/recryptd.conf contrib/systemd/recryptd.service \
 	test/fuzz/fuzz-service.c test/fuzz/corpus/service
 if HAVE_CUNIT
-check_PROGRAMS += test/unit/test-records test/unit/test-auth test/unit/test-recryptd
+check_PROGRAMS += test/unit/test-records test/unit/test-quota test/unit/test-auth test/unit/test-recryptd
+test_unit_test_quota_SOURCES = test/unit/test-quota.c
+test_unit_test_quota_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
 test_unit_test_records_SOURCES = test/unit/test-records.c
 test_unit_test_records_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
 test_unit_test_auth_SOURCES = test/unit/test-auth.c

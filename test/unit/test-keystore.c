@@ -1,4 +1,5 @@
-/* Every backend passes the same tests; what is about one backend's files is in test-keystore-berkeley.c. */
+/* Every backend passes the same tests; what is about one backend's files is in test-keystore-berkeley.c, dumps are in
+ * test-keystore-dump.c. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,91 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "keystore/keystore-dump.h"
+#include "keystore-world.h"
 #include "keystore/keystore.h"
 #include "unit.h"
-
-/* One row a backend: where its n-th store is, and how it is thrown away. */
-struct place {
-    const struct keystore_backend *backend;
-    const char *(*location)(int n);
-    void (*discard)(int n);
-};
-
-static char dir[] = "/tmp/recrypt-keystore-XXXXXX";
-
-static const char *berkeley_location(int n)
-{
-    static char path[2][64];
-
-    snprintf(path[n % 2], sizeof path[0], "%s/%d", dir, n);
-    return path[n % 2];
-}
-
-static void berkeley_discard(int n)
-{
-    char cmd[128];
-
-    snprintf(cmd, sizeof cmd, "rm -rf '%s'", berkeley_location(n));
-    if (system(cmd) != 0)
-        perror("rm");
-}
-
-static const struct place places[] = {{&keystore_berkeley, berkeley_location, berkeley_discard}};
-static const struct place *p = places;
-
-static struct keystore *open_at(int n, int create)
-{
-    struct keystore *ks = NULL;
-    struct err e = {0, ""};
-    int r = keystore_open(p->backend->type, p->location(n), create, 0, &ks, &e);
-
-    if (r < 0)
-        fprintf(stderr, "# %s\n", e.text);
-    CU_ASSERT_EQUAL_FATAL(r, 0);
-    return ks;
-}
-
-static int open_result(int n, int create, int read_only, struct err *e)
-{
-    struct keystore *ks = NULL;
-    int r = keystore_open(p->backend->type, p->location(n), create, read_only, &ks, e);
-
-    CU_ASSERT((r == 0) == (ks != NULL));
-    keystore_close(&ks);
-    return r;
-}
-
-static int put(struct keystore *ks, enum keystore_table t, const char *key, const char *value)
-{
-    return keystore_put(ks, t, key, strlen(key), value, strlen(value), NULL);
-}
-
-static void put_one(struct keystore *ks, enum keystore_table t, const char *key, const char *value)
-{
-    CU_ASSERT_EQUAL(keystore_begin(ks, NULL), 0);
-    CU_ASSERT_EQUAL(put(ks, t, key, value), 0);
-    CU_ASSERT_EQUAL(keystore_commit(ks, NULL), 0);
-}
-
-/* The value is this; NULL = absent. */
-static int holds(struct keystore *ks, enum keystore_table t, const char *key, const char *value)
-{
-    struct buf b = BUF_INIT;
-    int r = keystore_get(ks, t, key, strlen(key), &b, NULL), same;
-
-    same = value ? r == 0 && strcmp(buf_str(&b), value) == 0 : r == ERR_ABSENT && b.len == 0;
-    buf_free(&b);
-    return same;
-}
-
-static uint64_t generation(struct keystore *ks)
-{
-    uint64_t g = 0;
-
-    CU_ASSERT_EQUAL(keystore_generation(ks, &g, NULL), 0);
-    return g;
-}
 
 static void test_answers(void)
 {
@@ -391,142 +310,6 @@ static void test_big(void)
     p->discard(0);
 }
 
-static FILE *text_file(const char *text, size_t len)
-{
-    FILE *f = tmpfile();
-
-    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
-    CU_ASSERT_EQUAL(fwrite(text, 1, len, f), len);
-    rewind(f);
-    return f;
-}
-
-static int load_text(int n, const char *text, size_t len, struct err *e)
-{
-    FILE *f = text_file(text, len);
-    uint64_t records;
-    int r = keystore_load(p->backend->type, p->location(n), f, &records, e);
-
-    fclose(f);
-    return r;
-}
-
-/* The dump of store n, in memory. */
-static char *dump_text(int n, const char *table, size_t *len)
-{
-    struct keystore *ks;
-    struct err e;
-    uint64_t records;
-    char *text = NULL;
-    FILE *f = open_memstream(&text, len);
-
-    CU_ASSERT_EQUAL_FATAL(keystore_open(p->backend->type, p->location(n), 0, 1, &ks, &e), 0);
-    CU_ASSERT_EQUAL(keystore_dump(ks, table, f, &records, &e), 0);
-    keystore_close(&ks);
-    fclose(f);
-    return text;
-}
-
-static void fill(struct keystore *ks)
-{
-    char key[32];
-
-    CU_ASSERT_EQUAL(keystore_begin(ks, NULL), 0);
-    for (int t = 0; t < KEYSTORE_TABLES; t++)
-        for (int i = 0; i < 5; i++) {
-            snprintf(key, sizeof key, "key-%d-%d", t, i);
-            CU_ASSERT_EQUAL(keystore_put(ks, (enum keystore_table)t, key, strlen(key) + 1, "v\0\n\xff", (size_t)i, NULL), 0);
-        }
-    CU_ASSERT_EQUAL(put(ks, KEYSTORE_META, "restored", "earlier"), 0);
-    CU_ASSERT_EQUAL(keystore_commit(ks, NULL), 0);
-}
-
-static void test_dump_load(void)
-{
-    struct keystore *ks = open_at(0, 1);
-    struct buf b = BUF_INIT;
-    struct err e;
-    char *text, *again, *line, *line2;
-    size_t len, len2;
-
-    fill(ks);
-    keystore_close(&ks);
-    text = dump_text(0, NULL, &len);
-    CU_ASSERT_EQUAL_FATAL(load_text(1, text, len, &e), 0);
-    again = dump_text(1, NULL, &len2);
-    /* Equal but for the header, META's own records and the trailer. */
-    line = strstr(text, "{\"t\":\"accounts\"");
-    line2 = strstr(again, "{\"t\":\"accounts\"");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(line);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(line2);
-    *strstr(line, "{\"records\"") = *strstr(line2, "{\"records\"") = 0;
-    CU_ASSERT_STRING_EQUAL(line, line2);
-    free(again);
-    free(text);
-    ks = open_at(1, 0);
-    CU_ASSERT_EQUAL(keystore_get(ks, KEYSTORE_KEYS, "key-2-4", 8, &b, &e), 0);
-    CU_ASSERT_EQUAL(b.len, 4);
-    CU_ASSERT_EQUAL(memcmp(b.data, "v\0\n\xff", 4), 0);
-    CU_ASSERT(generation(ks) > 1);
-    buf_reset(&b);
-    CU_ASSERT_EQUAL(keystore_get(ks, KEYSTORE_META, "restored", 8, &b, &e), 0);
-    CU_ASSERT_EQUAL(b.len, 22);
-    CU_ASSERT(!holds(ks, KEYSTORE_META, "restored", "earlier"));
-    put_one(ks, KEYSTORE_KEYS, "a", "1"); /* an ordinary store from now on */
-    keystore_close(&ks);
-    text = dump_text(0, NULL, &len);
-    CU_ASSERT_EQUAL(load_text(1, text, len, &e), ERR_EXISTS);
-    CU_ASSERT_EQUAL(load_text(0, text, len, &e), ERR_EXISTS);
-    free(text);
-    buf_free(&b);
-    p->discard(0);
-    p->discard(1);
-}
-
-static void test_dump_damaged(void)
-{
-    struct keystore *ks = open_at(0, 1);
-    struct err e;
-    size_t len, at = 0;
-    char *text, *one;
-
-    fill(ks);
-    keystore_close(&ks);
-    text = dump_text(0, NULL, &len);
-    /* Cut at every line's end and inside every line: refused, and the store is of no use to anybody but a load. */
-    while (at < len) {
-        const char *nl = memchr(text + at, '\n', len - at);
-        size_t end = (size_t)(nl + 1 - text);
-
-        CU_ASSERT_EQUAL(load_text(1, text, at, &e), ERR_SYNTAX);
-        CU_ASSERT_EQUAL(load_text(1, text, (at + end) / 2, &e), ERR_SYNTAX);
-        CU_ASSERT_EQUAL(load_text(1, text, end - 1, &e), ERR_SYNTAX);
-        if (at > 0)
-            CU_ASSERT_EQUAL(open_result(1, 1, 0, &e), ERR_SYNTAX);
-        at = end;
-    }
-    /* One value changed; something added. */
-    text[len / 2] ^= 1;
-    CU_ASSERT_EQUAL(load_text(1, text, len, &e), ERR_SYNTAX);
-    text[len / 2] ^= 1;
-    one = malloc(len + 3);
-    memcpy(one, text, len);
-    memcpy(one + len, "{}\n", 3);
-    CU_ASSERT_EQUAL(load_text(1, one, len + 3, &e), ERR_SYNTAX);
-    free(one);
-    CU_ASSERT_EQUAL(load_text(1, "{}\n", 3, &e), ERR_SYNTAX);
-    CU_ASSERT_EQUAL(load_text(1, "{\"recrypt-keystore\":2}\n", 23, &e), ERR_UNSUPPORTED);
-    one = dump_text(0, "accounts", &at);
-    CU_ASSERT_EQUAL(load_text(1, one, at, &e), ERR_USAGE);
-    free(one);
-    /* After all that the right one still loads. */
-    CU_ASSERT_EQUAL(load_text(1, text, len, &e), 0);
-    CU_ASSERT_EQUAL(open_result(1, 0, 0, &e), 0);
-    free(text);
-    p->discard(0);
-    p->discard(1);
-}
-
 /* What is said about devices counts as state, but has no secret to wipe. */
 static void test_devices(void)
 {
@@ -628,18 +411,10 @@ int main(void)
         {"opened for reading", test_read_only},
         {"prefix scans in order", test_scan},
         {"big values and keys", test_big},
-        {"dump and load", test_dump_load},
-        {"damaged dumps are refused", test_dump_damaged},
         {"what is said about devices is no secret", test_devices},
         {"progress of fan-outs", test_progress},
         {"scrub keeps what is there", test_scrub},
     };
-    int r = 0;
 
-    if (!mkdtemp(dir))
-        return 99;
-    for (p = places; p < places + sizeof places / sizeof *places; p++)
-        r |= unit_main(p->backend->type, tests, sizeof tests / sizeof *tests);
-    rmdir(dir);
-    return r;
+    return keystore_tests(tests, sizeof tests / sizeof *tests);
 }

@@ -1,0 +1,76 @@
+/* Quota by member and day; what strangers may have written. */
+#include <stdio.h>
+
+#include "service/intake.h"
+#include "service/quota.h"
+#include "unit.h"
+
+static struct err e;
+
+/* How many writes for address and account, each with a key of its own, until no more is taken. */
+static int intake(struct quota *q, const char *address, const char *account)
+{
+    static int number;
+    char key[16];
+    int n = 0, rc = 0;
+
+    for (; !rc && n < 100; n += !rc) {
+        snprintf(key, sizeof key, "K%d", ++number);
+        rc = intake_take(q, address, account, key, 86400, &e);
+        CU_ASSERT(!rc || rc == ERR_RETRY);
+    }
+    return n;
+}
+
+static void test_intake(void)
+{
+    struct quota *q;
+    char account[16];
+    int total = 0;
+
+    CU_ASSERT_EQUAL_FATAL(quota_new(&q, &e), 0);
+    CU_ASSERT_EQUAL(intake(q, "192.0.2.1", "a"), 8);
+    CU_ASSERT_EQUAL(intake(q, "::ffff:192.0.2.1", "a"), 0); /* the same */
+    CU_ASSERT_EQUAL(intake(q, "192.0.2.2", "a"), 8);
+    CU_ASSERT_EQUAL(intake(q, "2001:db8::1", "a"), 8);
+    CU_ASSERT_EQUAL(intake(q, "2001:db8::ffff:0:0:1", "a"), 0); /* the same network */
+    CU_ASSERT_EQUAL(intake(q, "2001:db8:0:ff::1", "a"), 0);
+    CU_ASSERT_EQUAL(intake(q, "2001:db8:0:100::1", "a"), 8);
+    /* for whomever: the network's own limit, which those refused count against as well */
+    for (int i = 0; i < 40; i++) {
+        snprintf(account, sizeof account, "b%d", i);
+        total += intake(q, "192.0.2.3", account);
+    }
+    CU_ASSERT(total > INTAKE_NETWORK / 2 && total <= INTAKE_NETWORK);
+    CU_ASSERT_EQUAL(intake(q, "192.0.2.3", "d"), 0);
+    CU_ASSERT_EQUAL(intake(q, "127.0.0.1", "a") + intake(q, "::1", "a") + intake(q, "?", "a"), 300);
+    for (int i = 0; i < 9; i++)
+        CU_ASSERT_EQUAL(intake_take(q, "127.0.0.1", "a", "one", 86400, &e), i < 8 ? 0 : ERR_RETRY);
+    CU_ASSERT_EQUAL(intake_take(q, "127.0.0.1", "a", "one", 2 * 86400, &e), 0);
+    quota_free(&q);
+}
+
+static void test_quota(void)
+{
+    struct quota *q;
+
+    CU_ASSERT_EQUAL_FATAL(quota_new(&q, &e), 0);
+    CU_ASSERT_EQUAL(quota_take(q, "l", "a", 2, 86400, &e), 0);
+    CU_ASSERT_EQUAL(quota_take(q, "l", "a", 2, 86401, &e), 0);
+    CU_ASSERT_EQUAL(quota_take(q, "l", "a", 2, 86402, &e), ERR_RETRY);
+    CU_ASSERT_EQUAL(quota_take(q, "la", "", 2, 86402, &e), 0);
+    CU_ASSERT_EQUAL(quota_take(q, "k", "a", 2, 86402, &e), 0);
+    CU_ASSERT_EQUAL(quota_take(q, "l", "a", 0, 86402, &e), 0);
+    CU_ASSERT_EQUAL(quota_take(q, "l", "a", 2, 2 * 86400, &e), 0); /* the next day */
+    quota_free(&q);
+}
+
+int main(void)
+{
+    static const struct unit_test tests[] = {
+        {"quota by member and day", test_quota},
+        {"what strangers may have written", test_intake},
+    };
+
+    return unit_main("quota", tests, sizeof tests / sizeof *tests);
+}
