@@ -264,6 +264,34 @@ static int fill(cfg_t *cfg, struct settings *s, const struct settings *former, s
     return rc ? rc : read_tls(cfg, s, former, e);
 }
 
+static int load(const char *path, cfg_opt_t *opts, const struct settings *former, struct settings **out, struct err *e)
+{
+    struct settings *s = NULL;
+    cfg_t *cfg = NULL;
+    int rc;
+
+    *out = NULL;
+    rc = conf_load(path, opts, &cfg, e);
+    if (rc)
+        return rc;
+    s = calloc(1, sizeof *s);
+    if (!s) {
+        rc = err_errno(e, "settings");
+        goto out;
+    }
+    rc = fill(cfg, s, former, e);
+    if (rc) {
+        err_prefix(e, "%s", path);
+        goto out;
+    }
+    *out = s;
+    s = NULL;
+out:
+    settings_free(&s);
+    cfg_free(cfg);
+    return rc;
+}
+
 int settings_load(const char *path, const struct settings *former, struct settings **out, struct err *e)
 {
     char none[] = "{}";
@@ -304,30 +332,8 @@ int settings_load(const char *path, const struct settings *former, struct settin
         CFG_BOOL("sandbox", cfg_true, CFGF_NONE),
         CFG_END(),
     };
-    struct settings *s = NULL;
-    cfg_t *cfg = NULL;
-    int rc;
 
-    *out = NULL;
-    rc = conf_load(path, opts, &cfg, e);
-    if (rc)
-        return rc;
-    s = calloc(1, sizeof *s);
-    if (!s) {
-        rc = err_errno(e, "settings");
-        goto out;
-    }
-    rc = fill(cfg, s, former, e);
-    if (rc) {
-        err_prefix(e, "%s", path);
-        goto out;
-    }
-    *out = s;
-    s = NULL;
-out:
-    settings_free(&s);
-    cfg_free(cfg);
-    return rc;
+    return load(path, opts, former, out, e);
 }
 
 static void free_names(struct names *n)

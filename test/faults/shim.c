@@ -17,9 +17,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t n, size_t size);
-extern void *__libc_realloc(void *p, size_t size);
+#include "../allocations.h"
+
 extern void *__libc_memalign(size_t align, size_t size);
 
 static struct {
@@ -72,21 +71,6 @@ static int fails(void)
         callers();
     errno = ENOMEM;
     return 1;
-}
-
-void *malloc(size_t size)
-{
-    return fails() ? NULL : __libc_malloc(size);
-}
-
-void *calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __libc_calloc(n, size);
-}
-
-void *realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __libc_realloc(p, size);
 }
 
 int posix_memalign(void **out, size_t align, size_t size)

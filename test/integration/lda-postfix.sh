@@ -2,6 +2,7 @@
 # recrypt-lda under a real Postfix: pipe(8) while its processes are killed at random, LMTP, mailbox_command.
 . "$(dirname "$0")/tap.sh"
 . "$SRC/contrib/demo/world.sh"
+. "$(dirname "$0")/killer.sh"
 if [ "$(id -u)" != 0 ]; then
   skip "Postfix" "it needs root to start"
   tap_done
@@ -27,21 +28,7 @@ numbers() { grep -h '^Subject: number' "$1"/*/* | sort -t' ' -k3n | tr -d '\r' |
 queue_empty() { world_flush example.com; sleep 0.5; [ "$(world_queue example.com)" = 0 ]; }
 
 # --- pipe(8), and a killer: every delivery is killed after 0 to 59 ms, until it is told to stop.
-cat >"$T/killed-lda" <<KILLER
-#!/bin/bash
-# The process that Postfix watches is the delivery agent itself, so that it sees the signal.
-if [ -e $T/kill ]; then
-  ms=\$((RANDOM % 60))
-  (exec </dev/null >/dev/null 2>&1; sleep 0.0\$(printf %02d \$ms); [ "\$(readlink /proc/\$\$/exe)" = $BUILD/recrypt-lda ] && kill -9 \$\$ && echo >>$T/killed) &
-fi
-exec $BUILD/recrypt-lda "\$@"
-KILLER
-chmod 755 "$T/killed-lda"
-: >"$T/killed"
-chmod 666 "$T/killed"
-touch "$T/kill"
-sed -i "s|argv=$BUILD/recrypt-lda|argv=$T/killed-lda|" "$etc/master.cf"
-postfix -c "$etc" reload >/dev/null 2>&1
+killer_lda 1 example.com
 ok "forty messages are taken" submit 40 gina@example.com
 wait_for 20 sh -c "[ \$(wc -l <$T/killed) -ge 20 ]"
 for _ in 1 2 3; do sleep 1; world_flush example.com; done

@@ -4,6 +4,7 @@
 # N messages (300; with LONG=1 5,000).
 . "$(dirname "$0")/tap.sh"
 . "$SRC/contrib/demo/world.sh"
+. "$(dirname "$0")/killer.sh"
 if [ "$(id -u)" != 0 ]; then
   skip "the ledger" "Postfix needs root to start"
   tap_done
@@ -26,23 +27,7 @@ ok "with a local and a remote member" as alice add $list bob@example.com carol@e
 ok "its key is known to the sender" as dave key $list
 
 # --- killers. Every fourth delivery ends after 0 to 59 ms; a server of one of the domains ends now and then and is started again.
-cat >"$T/killed-lda" <<KILLER
-#!/bin/bash
-# The process that Postfix watches is the delivery agent itself, so that it sees the signal.
-if [ -e $T/kill ] && [ \$((RANDOM % 4)) = 0 ]; then
-  ms=\$((RANDOM % 60))
-  (exec </dev/null >/dev/null 2>&1; sleep 0.0\$(printf %02d \$ms); [ "\$(readlink /proc/\$\$/exe)" = $BUILD/recrypt-lda ] && kill -9 \$\$ && echo lda >>$T/killed) &
-fi
-exec $BUILD/recrypt-lda "\$@"
-KILLER
-chmod 755 "$T/killed-lda"
-: >"$T/killed"
-chmod 666 "$T/killed"
-touch "$T/kill"
-for d in $world_domains; do
-  sed -i "s|argv=$BUILD/recrypt-lda|argv=$T/killed-lda|" "$T/$d/postfix/etc/master.cf"
-  postfix -c "$T/$d/postfix/etc" reload >/dev/null 2>&1
-done
+killer_lda 4 $world_domains
 gone() { ! kill -0 "$1" 2>/dev/null; }
 killer() {
   local d s p

@@ -2,40 +2,8 @@
 # recrypt-milter over its Unix socket, as a mail server talks to it, with a real recryptd and lists that the tool made; the
 # protocol's octets are written by milter-client.py.
 . "$(dirname "$0")/tap.sh"
-milter=$BUILD/recrypt-milter recryptd=$BUILD/recryptd recrypt=$BUILD/recrypt/recrypt
-socket=$T/milter.sock port=$(free_port)
-export RECRYPT_HOME=$T/home
-url=http://127.0.0.1:$port/.well-known/meshrecrypt
-user=$([ "$(id -u)" != 0 ] || echo nobody)
-mkdir -p -m 700 "$RECRYPT_HOME" && service_folder "$T/state"
-cat >"$T/recryptd.conf" <<END
-domains = {"example.com", "example.net"}
-administrators = {"alice@example.com"}
-url = "$url"
-listen_web = "127.0.0.1:$port"
-listen_local = "$T/recryptd.sock"
-state_directory = "$T/state"
-registration = "open"
-list_max_size = "50M"
-milter_users = {"${user:-$(id -un)}"}
-$(service_line)
-END
-config() { # LINE...
-  { echo "socket = \"unix:$socket\""; echo "recryptd = \"unix:$T/recryptd.sock\""
-    [ -z "$user" ] || echo "user = \"$user\""
-    printf '%s\n' "$@"; } >"$T/milter.conf"
-}
+. "$(dirname "$0")/milter-service.sh"
 client() { python3 "$SRC/test/integration/milter-client.py" "$socket" "$@"; }
-milter_start() {
-  start milter "$milter" -f -c "$T/milter.conf"; milter_pid=$pid
-  wait_for 10 python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])' "$socket"
-}
-milter_stop() { kill -TERM "$milter_pid"; wait "$milter_pid"; }
-recryptd_start() {
-  start recryptd "$recryptd" -f -c "$T/recryptd.conf"; recryptd_pid=$pid
-  wait_for 10 python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])))' "$port"
-}
-as_tool() { "$recrypt" "$@" --service "$url" </dev/null; }
 # seal TO FILE SIZE: a message to a list, encrypted by the tool.
 seal() {
   { printf 'From: Dave <dave@example.com>\r\nTo: %s\r\nSubject: inside\r\nDate: Sat, 21 Nov 2026 20:00:00 +0000\r\n' "$1"
@@ -50,7 +18,7 @@ ok "--version" says "recrypt-milter " "$milter" --version
 ok "an unknown option is a usage error" status 64 "$milter" --unknown
 ok "an argument too many is a usage error" status 64 "$milter" -f something
 ok "a configuration that is not there" status 78 "$milter" -n -c "$T/none"
-config 'timeout = "never"'
+milter_config 'timeout = "never"'
 ok "-n: a bad value is named with its file" says "$T/milter.conf: timeout" "$milter" -n -c "$T/milter.conf"
 ok "-n: ends with 78" status 78 "$milter" -n -c "$T/milter.conf"
 ok "-n: the sample configuration is good" says "configuration is good" "$milter" -n -c "$SRC/contrib/recrypt-milter.conf"
@@ -59,7 +27,7 @@ if [ "$(id -u)" = 0 ]; then
   ok "root without a user is refused" status 78 "$milter" -f -c "$T/milter.conf"
 fi
 
-config 'timeout = "2s"' 'socket_mode = "0666"'
+milter_config 'timeout = "2s"' 'socket_mode = "0666"'
 python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$socket"
 ok "a stale socket is replaced" milter_start
 ok "a live one is not" status 69 "$milter" -f -c "$T/milter.conf"
@@ -69,11 +37,7 @@ ok "recryptd not there: 451" client away
 
 # Lists and a member, by the tool.
 ok "recryptd starts" recryptd_start
-for who in alice bob carol; do ok "a key for $who" as_tool personal $who@example.com; done
-for l in list door; do
-  ok "$l@ is founded" as_tool newgroup $l@example.com --account alice@example.com --plaintext "$([ $l = list ] && echo reject || echo encrypt)"
-  ok "$l@ has members" as_tool add $l@example.com bob@example.com carol@example.com --account alice@example.com
-done
+ok "people, two lists, their members" milter_people
 ok "a message is sealed" seal list@example.com "$T/sealed" 3000
 
 ok "ordinary mail is accepted at DATA" client ordinary
@@ -111,10 +75,10 @@ else
 fi
 
 # Reload.
-config 'timeout = "2s"' 'help = {"write to help@example.com"}'
+milter_config 'timeout = "2s"' 'help = {"write to help@example.com"}'
 kill -HUP "$milter_pid"; kill -HUP "$milter_pid"
 ok "SIGHUP is taken" wait_for 5 grep -q 'configuration reloaded' "$T/milter.log"
-config 'timeout = "broken"'
+milter_config 'timeout = "broken"'
 kill -HUP "$milter_pid"
 ok "SIGHUP with a broken configuration is reported" wait_for 5 grep -q 'not reloaded' "$T/milter.log"
 ok "and the milter goes on" client plaintext

@@ -5,7 +5,7 @@ libunit_a_SOURCES = test/unit/unit.h test/unit/unit.c
 # A real recryptd, and people who talk to it.
 RECRYPTD_WORLD = test/unit/recryptd-world.h test/unit/recryptd-world.c test/unit/recryptd-people.c
 # A test that wants its allocations to fail takes these among its sources.
-STARVE = test/unit/starve.h test/unit/starve.c
+STARVE = test/unit/starve.h test/unit/starve.c test/allocations.h
 UNIT_LIBS = libunit.a $(CUNIT_LIBS)
 TESTS = $(check_PROGRAMS)
 check_PROGRAMS += test/unit/test-buf test/unit/test-vectors test/unit/test-recryptd-equal

@@ -19,10 +19,7 @@ int starve_works(void)
     return 0;
 }
 #else
-/* glibc's own, under the names that are left when a program brings functions of the usual ones. */
-extern void *__libc_malloc(size_t size);
-extern void *__libc_calloc(size_t n, size_t size);
-extern void *__libc_realloc(void *p, size_t size);
+#include "../allocations.h"
 
 static _Thread_local long left;
 
@@ -50,20 +47,5 @@ static int fails(void)
         return 0;
     errno = ENOMEM;
     return 1;
-}
-
-void *malloc(size_t size)
-{
-    return fails() ? NULL : __libc_malloc(size);
-}
-
-void *calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __libc_calloc(n, size);
-}
-
-void *realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __libc_realloc(p, size);
 }
 #endif
