@@ -196,8 +196,19 @@ const char *web_where(const struct web *w)
     return buf_str(&w->url);
 }
 
+/* Requests after which a service is as before, however often they reach it. */
+static int only_reads(const char *name)
+{
+    static const char *const names[] = {"Hello", "GetKey", "Get", "Select", "RecryptData", NULL};
+
+    for (int i = 0; names[i]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return 1;
+    return 0;
+}
+
 /* Every option is set at each call: a handle that is used again must not keep the last request's body. */
-static int set_options(struct web *w, const struct buf *request, struct curl_slist *headers)
+static int set_options(struct web *w, const char *name, const struct buf *request, struct curl_slist *headers)
 {
     CURL *c = w->curl;
     int plain = strncasecmp(buf_str(&w->url), "http://", 7) == 0;
@@ -217,9 +228,10 @@ static int set_options(struct web *w, const struct buf *request, struct curl_sli
     SET(CURLOPT_PROTOCOLS, (long)(plain ? CURLPROTO_HTTP : CURLPROTO_HTTPS));
 #endif
     SET(CURLOPT_FOLLOWLOCATION, 0L);
-    /* On a connection that is used again, libcurl sends a request a second time when the answer does not come: whether
-     * a change was made must not be left to that. */
-    SET(CURLOPT_FORBID_REUSE, 1L);
+    /* On a connection that is used again, libcurl sends a request a second time when the other side has closed it:
+     * whether a change was made must not be left to that. */
+    SET(CURLOPT_MAXCONNECTS, 1L);
+    SET(CURLOPT_FRESH_CONNECT, only_reads(name) ? 0L : 1L);
     SET(CURLOPT_CONNECTTIMEOUT, (long)WEB_CONNECT_SECONDS);
     SET(CURLOPT_TIMEOUT, (long)WEB_SECONDS);
     SET(CURLOPT_MAXFILESIZE, (long)WEB_REPLY_MAX);
@@ -253,7 +265,7 @@ static int post(struct web *w, const char *name, const struct buf *request, int 
     headers =
         curl_slist_append(NULL, is_signed ? "Content-Type: application/jose+json" : "Content-Type: application/json");
     /* No "Expect: 100-continue": it costs a round trip and some servers never answer it. */
-    if (!headers || !(more = curl_slist_append(headers, "Expect:")) || set_options(w, request, more) < 0) {
+    if (!headers || !(more = curl_slist_append(headers, "Expect:")) || set_options(w, name, request, more) < 0) {
         r = err_set(e, ERR_SYSTEM, "cannot prepare a request to %s", web_where(w));
         goto out;
     }

@@ -30,9 +30,10 @@ const char *web_where(const struct web *w); /* the URL, for messages */
 void web_guessed(struct web *w);            /* nobody said that the service is there: a failure to reach it says so */
 
 /* Sends {"<name>Request": body} (borrowed), signed when signer is not NULL, and waits for {"<name>Response": ...}.
- * *reply belongs to the caller. Redirects are not followed. ERR_RETRY: not reached, slow, busy, or no answer of ours;
- * 400 ERR_SYNTAX, 401 ERR_DENIED, 404 ERR_ABSENT, 409 ERR_EXISTS with StatusDescription as text. A stale nonce is
- * answered by one repetition. */
+ * *reply belongs to the caller. Redirects are not followed. Requests that only read go over one connection as long as
+ * the service keeps it; one that changes something has a connection of its own, and is sent once. ERR_RETRY: not
+ * reached, slow, busy, or no answer of ours; 400 ERR_SYNTAX, 401 ERR_DENIED, 404 ERR_ABSENT, 409 ERR_EXISTS with
+ * StatusDescription as text. A stale nonce is answered by one repetition. */
 int web_call(struct web *w, const char *name, struct json_object *body, const struct jwk *signer,
              struct json_object **reply, struct err *e);
 

@@ -1,4 +1,12 @@
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/jws.h"
 #include "common/sjson.h"
@@ -126,6 +134,149 @@ static void test_nobody_there(void)
     json_object_put(body);
 }
 
+/* ---- connections ---- */
+
+/* A service that answers whatever it is asked, and what it was asked on how many connections. */
+static struct {
+    int listening, connections;
+    char asked[256];            /* "Hello,Get," */
+    const char *closes_after;   /* the request after whose answer it closes the connection; NULL = none */
+    const char *never_answers;  /* closes the connection instead */
+    pthread_t thread, talks[8]; /* one a connection; they take turns, since the client does one thing at a time */
+} svc;
+
+/* One request's name; 0 when the client has gone. */
+static int read_request(FILE *in, char name[32])
+{
+    char line[512], *body;
+    size_t len = 0;
+
+    while (fgets(line, sizeof line, in) && strcmp(line, "\r\n") != 0)
+        if (strncasecmp(line, "Content-Length:", 15) == 0)
+            len = strtoul(line + 15, NULL, 10);
+    if (!len || !(body = calloc(1, len + 1)))
+        return 0;
+    if (fread(body, 1, len, in) != len || sscanf(body, "{\"%31[A-Za-z]", name) != 1)
+        *name = 0;
+    free(body);
+    if (strlen(name) > 7)
+        name[strlen(name) - 7] = 0; /* "Request" */
+    return *name != 0;
+}
+
+static void *talk(void *arg)
+{
+    FILE *f = fdopen((int)(intptr_t)arg, "r+");
+    char name[32], text[128];
+
+    while (f && read_request(f, name)) {
+        snprintf(svc.asked + strlen(svc.asked), sizeof svc.asked - strlen(svc.asked), "%s,", name);
+        if (svc.never_answers && strcmp(name, svc.never_answers) == 0)
+            break;
+        snprintf(text, sizeof text, "{\"%sResponse\":{\"Status\":201,\"StatusDescription\":\"x\"}}", name);
+        fseek(f, 0, SEEK_CUR);
+        fprintf(f, "HTTP/1.1 200 OK\r\nReplay-Nonce: N%d\r\nContent-Length: %zu\r\n\r\n%s", svc.connections,
+                strlen(text), text);
+        fflush(f);
+        if (svc.closes_after && strcmp(name, svc.closes_after) == 0)
+            break;
+    }
+    if (f)
+        fclose(f);
+    return NULL;
+}
+
+static void *serve(void *arg)
+{
+    int fd;
+
+    while (svc.connections < 8 && (fd = accept(svc.listening, NULL, NULL)) >= 0)
+        if (pthread_create(&svc.talks[svc.connections], NULL, talk, (void *)(intptr_t)fd) == 0)
+            svc.connections++;
+    for (int i = 0; i < svc.connections; i++)
+        pthread_join(svc.talks[i], NULL);
+    return arg;
+}
+
+static struct web *begin(const char *closes_after, const char *never_answers)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof a;
+    struct web *w;
+    char url[64];
+
+    memset(&svc, 0, sizeof svc);
+    svc.closes_after = closes_after;
+    svc.never_answers = never_answers;
+    CU_ASSERT_FATAL((svc.listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) >= 0);
+    CU_ASSERT_FATAL(bind(svc.listening, (struct sockaddr *)&a, len) == 0 && listen(svc.listening, 5) == 0);
+    CU_ASSERT_FATAL(getsockname(svc.listening, (struct sockaddr *)&a, &len) == 0);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&svc.thread, NULL, serve, NULL), 0);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", ntohs(a.sin_port));
+    CU_ASSERT_EQUAL_FATAL(web_new(url, NULL, &w, NULL), 0);
+    return w;
+}
+
+static void end(struct web *w)
+{
+    web_free(&w);
+    shutdown(svc.listening, SHUT_RDWR);
+    pthread_join(svc.thread, NULL);
+    close(svc.listening);
+}
+
+static int ask(struct web *w, const char *name)
+{
+    struct json_object *body = json_object_new_object(), *reply;
+    int r = web_call(w, name, body, NULL, &reply, NULL);
+
+    json_object_put(body);
+    json_object_put(reply);
+    return r;
+}
+
+static void test_one_connection(void)
+{
+    static const char *const names[] = {"Hello", "GetKey", "Get", "Select", "RecryptData", "RecryptData"};
+    struct web *w = begin(NULL, NULL);
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        CU_ASSERT_EQUAL(ask(w, names[i]), 0);
+    end(w);
+    CU_ASSERT_EQUAL(svc.connections, 1);
+    CU_ASSERT_STRING_EQUAL(svc.asked, "Hello,GetKey,Get,Select,RecryptData,RecryptData,");
+}
+
+/* Connections that the service has closed: what reads is asked again, on another. */
+static void test_connection_closed(void)
+{
+    struct web *w = begin("RecryptData", NULL);
+
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(ask(w, "RecryptData"), 0);
+    end(w);
+    CU_ASSERT_EQUAL(svc.connections, 3);
+    CU_ASSERT_STRING_EQUAL(svc.asked, "RecryptData,RecryptData,RecryptData,");
+}
+
+/* What changes something is sent once, on a connection of its own: no answer is no reason to do it twice. */
+static void test_change_sent_once(void)
+{
+    static const char *const names[] = {"Set", "Delete", "Join", "Leave"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct web *w = begin(NULL, names[i]);
+        char wanted[64];
+
+        CU_ASSERT_EQUAL(ask(w, "Get"), 0);
+        CU_ASSERT_EQUAL(ask(w, names[i]), ERR_RETRY);
+        end(w);
+        snprintf(wanted, sizeof wanted, "Get,%s,", names[i]);
+        CU_ASSERT_STRING_EQUAL(svc.asked, wanted);
+        CU_ASSERT_EQUAL(svc.connections, 2);
+    }
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -133,6 +284,9 @@ int main(void)
         {"replies and their status", test_reply},
         {"a signed request says where to and when", test_signed},
         {"no service: try again later", test_nobody_there},
+        {"requests that read share a connection", test_one_connection},
+        {"a connection that the service closed", test_connection_closed},
+        {"a change is sent once", test_change_sent_once},
     };
     return unit_main("recrypt-web", tests, sizeof tests / sizeof *tests);
 }
