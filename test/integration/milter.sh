@@ -108,7 +108,7 @@ ok "recryptd comes back" recryptd_start
 ok "and mail goes through again" client grants "$T/sealed" bob@example.com
 ok "SIGTERM: status 0" milter_stop
 tcp=$(free_port)
-config
+milter_config
 start tcp "$milter" -f -c "$T/milter.conf" -p "inet:$tcp@127.0.0.1"
 ok "it can be a port" wait_for 10 python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])))' "$tcp"
 sleep 1
