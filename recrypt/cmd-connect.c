@@ -114,10 +114,11 @@ static int may_rename(struct tool *t, const struct own_device *d, struct err *e)
     int r = devices_prove(t, d->is.account, e);
 
     if (r == 0)
-        return err_set(e, ERR_EXISTS,
-                       "this device is connected as %s; for another name, where the key of %s is, first: recrypt device "
-                       "remove %s",
-                       d->is.name, d->is.account, d->is.name);
+        return err_set(
+            e, ERR_EXISTS,
+            "this device is connected as %s; for another name, where the key of %s is, first: recrypt device "
+            "remove %s",
+            d->is.name, d->is.account, d->is.name);
     return r == ERR_DENIED || r == ERR_KEY ? join(t, d, e) : r;
 }
 

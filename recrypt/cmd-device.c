@@ -137,6 +137,7 @@ static int open_person(struct tool *t, struct person *p, struct err *e)
     int r;
 
     memset(p, 0, sizeof *p);
+    t->again = "run the same command again";
     if ((r = home_account(t->home, t->args->value[OPT_ACCOUNT], account, e)) == 0)
         r = person_open(t->home, account, p, e);
     return r;
@@ -231,7 +232,6 @@ int command_device_accept(struct tool *t, struct err *e)
     }
     if (r == 0)
         deposit_send(t, l.address, 0);
-    t->again = "run the same command again";
     pending_clear(&pending);
     list_close(&l);
     return r;
@@ -345,6 +345,8 @@ int command_device_remove(struct tool *t, struct err *e)
         tool_note("from now on it gets no grant, for new or old mail; to make that so without trusting the service: "
                   "recrypt rekey --retire %s",
                   l.address);
+    if (r == 0)
+        tool_note("if somebody else may have it, change the password of your mailbox: it knows that");
     list_close(&l);
     return r;
 }

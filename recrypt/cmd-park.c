@@ -236,7 +236,6 @@ int command_device_park(struct tool *t, struct err *e)
         else
             r = park(t, &l, &to, e);
     }
-    t->again = "run the same command again";
     profile_clear(&to);
     list_close(&l);
     return r;
@@ -282,9 +281,11 @@ static int read_recovery(const char *path, struct buf *out, struct err *e)
     else if ((r = mime_walk((struct span){text.data, text.len}, see_part, out, e)) == 1)
         r = 0;
     else
-        r = err_set(e, ERR_SYNTAX, "%s is not what device park made: no recovery of a device is in it; a sealed message is opened first, by "
-                    "whom it was sent to (recrypt open)",
-                    path);
+        r = err_set(
+            e, ERR_SYNTAX,
+            "%s is not what device park made: no recovery of a device is in it; a sealed message is opened first, by "
+            "whom it was sent to (recrypt open)",
+            path);
     while (out->len && isspace(out->data[out->len - 1]))
         out->len--;
 out:

@@ -11,6 +11,8 @@ enum { AWAY_MAX = 3 }; /* each attempt may take a minute */
 
 enum outcome { PLAIN, OPENED, SHUT };
 
+#define KEPT "encrypted "
+
 int fetch_looks_sealed(struct span msg)
 {
     static const char *const types[] = {"multipart/encrypted", "application/jose+json", "application/jose"};
@@ -36,7 +38,7 @@ static int shut(struct fetch *f, const struct err *why, struct buf *status, stru
     }
     if (f->worst.code == 0 || (why->code == ERR_RETRY && f->worst.code != ERR_RETRY))
         f->worst = *why;
-    return buf_printf(status, "encrypted %s", why->text) < 0 ? err_errno(e, "out of memory") : SHUT;
+    return buf_printf(status, KEPT "%s", why->text) < 0 ? err_errno(e, "out of memory") : SHUT;
 }
 
 /* Tries to open; inside and status are appended. An enum outcome, or what must stop the run. */
@@ -56,6 +58,8 @@ static int attempt(struct fetch *f, struct span msg, const struct granted_list *
         return buf_puts(status, "opened ") < 0 || mail_verdict(&verdict, status) < 0 ? err_errno(e, "out of memory") : OPENED;
     if (r == ERR_SYSTEM)
         return err_set(e, r, "%s", why.text);
+    if (r == ERR_KEY && f->away >= AWAY_MAX)
+        err_set(&why, ERR_RETRY, "a service is away, and none was asked");
     return shut(f, &why, status, e);
 }
 
@@ -113,6 +117,18 @@ static int finish(struct fetch *f, uint32_t uid, const char *digest, const char 
     return r < 0 ? r : record(f, uid, digest, NULL, e);
 }
 
+/* A reason that is as long as it is common is told once. */
+static void tell_kept(struct fetch *f, uint32_t uid, const char *why)
+{
+    fetch_progress_clear(&f->progress);
+    if (strcmp(why, f->told) == 0) {
+        tool_note("message %u stays encrypted: the same", uid);
+        return;
+    }
+    tool_note("message %u stays encrypted: %s", uid, why);
+    snprintf(f->told, sizeof f->told, "%s", why);
+}
+
 static int bring(struct fetch *f, uint32_t uid, const char *digest, struct span msg, const struct granted_list *brought,
                  struct err *e)
 {
@@ -130,8 +146,7 @@ static int bring(struct fetch *f, uint32_t uid, const char *digest, struct span 
     if ((r = attempt(f, msg, brought, &inside, &status, e)) < 0)
         goto out;
     if (r == SHUT) {
-        fetch_progress_clear(&f->progress);
-        tool_note("message %u stays %s", uid, buf_str(&status));
+        tell_kept(f, uid, buf_str(&status) + strlen(KEPT));
         f->counts->kept++;
         if ((r = deliver(f, kept, msg, &status, 1, e)) == 0)
             r = record(f, uid, digest, kept, e);

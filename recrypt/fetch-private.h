@@ -20,6 +20,7 @@ struct fetch {
     const struct fetch_conf *c;
     struct fetch_counts *counts;
     struct err worst; /* of the messages that are not open; code 0 = none */
+    char told[ERR_TEXT_MAX]; /* why the last of them is not */
     char root[PATH_MAX];
 
     struct fetch_state *state;

@@ -233,6 +233,7 @@ static int open_as(struct tool *t, const char *account, int allow_stale, struct 
     struct buf way = BUF_INIT;
     int r;
 
+    t->again = "run the same command again";
     if ((r = home_lock(t->home, e)) < 0 || (r = person_open(t->home, account, &l->owner, e)) < 0 ||
         (r = services_for(t->services, l->address, &l->web, e)) < 0 || (r = ask(l, &reply, e)) < 0 ||
         (r = read_reply(t, l, reply, e)) < 0 || !(l->stale || l->quarantine) || allow_stale)

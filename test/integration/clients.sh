@@ -73,6 +73,11 @@ mkdir "$T/sealed"
 sync() { recrypt-mbsync -o "-q -c $T/mbsyncrc -a" "$T/sealed" "$T/open"; }
 subjects() { cat "$T/open/INBOX"/{new,cur}/* 2>/dev/null | sed -n 's/\r$//; s/^Subject: //p' | sort | tr '\n' ' '; }
 first_lines() { for f in "$T/open/INBOX"/{new,cur}/*; do [ ! -f "$f" ] || head -n 1 "$f"; done | sed 's/ [A-Z0-9-]*$//' | LC_ALL=C sort; }
+beginner() { # wrong words, no folder, and without any the folders that contrib/isync/mbsyncrc names
+  says "runs mbsync" recrypt-mbsync -x && status 64 recrypt-mbsync one 2>/dev/null && says "nowhere is not there" recrypt-mbsync "$T/nowhere" "$T/open" &&
+    status 66 recrypt-mbsync "$T/nowhere" "$T/open" 2>/dev/null && status 75 recrypt-mbsync 2>/dev/null && test -d "$T/Mail/sealed"
+}
+ok "isync: wrong words, nothing set up" beginner
 ok "isync: what is not for bob, and what can be read in two ways, is told" status 65 sync
 ok "isync: all the mail is there as it came" same "$(find "$T/sealed/INBOX" -name '*,U=*' -type f | wc -l)" 6
 ok "isync: and opened beside it" same "$(subjects)" "Forged Stitched The Lindwurm matter With a picture "

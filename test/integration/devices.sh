@@ -216,7 +216,14 @@ service_start example.com
 ok "then they come" opens phone "$T/list.eml"
 
 # ---- removal ----
-ok "the tablet is removed" says "removed tablet" device bob remove tablet
+service_stop example.com
+ok "the service is away: what to do" says "run the same command again" device bob remove tablet
+ok "so for what waits" says "run the same command again" device bob pending
+service_start example.com
+removes_tablet() {
+  device bob remove tablet >"$T/said" 2>&1 && grep -q "^removed tablet" "$T/said" && grep -q "change the password" "$T/said" || { cat "$T/said"; return 1; }
+}
+ok "the tablet is removed; what else to do is told" removes_tablet
 seal --to $bob --out "$T/second.eml"; seal --to $list --out "$T/list2.eml"
 for f in own second list list2; do ok "it does not read $f.eml" refused tablet "$T/$f.eml"; done
 ok "nor a file" status 77 as tablet decrypt "$T/mine.jcd" --out "$T/mine2.out"

@@ -144,7 +144,7 @@ sealed_away() { # the pinned key is enough to seal
   as alice seal --offline --to $list "$T/letter" >"$T/204" && drop bob "$T/204"
 }
 ok "a message arrives while the service is away" sealed_away
-ok "it is kept, with try again later" reported 75 "message 204 stays encrypted"
+ok "it is kept, with try again later" reported 75 "message 204 stays encrypted: http"
 service_start example.com
 ok "and opened by the next run" eval 'status 65 fetch; grep -q "<204@" "$inbox"/new/* && same "$(kept | grep -c "^X-Recrypt-Status")" 1'
 
