@@ -349,6 +349,17 @@ ok "parked, and then removed" sh -c "RECRYPT_HOME='$T/bob' '$recrypt' device par
 as alice open --out "$T/opened3.eml" "$T/parked3.eml" 2>/dev/null
 ok "there is no way back" status 77 device watch unpark "$T/opened3.eml"
 
+# With many keys the way back is longer than what the service takes from somebody unknown.
+many_keys() {
+  local i
+  home ines; home pad
+  as ines personal ines@example.com >/dev/null && device pad connect ines@example.com --name pad >/dev/null && device ines accept pad || return
+  for i in $(seq 24); do as ines rekey ines@example.com >/dev/null 2>&1 || return; done
+  device ines park --to alice@example.com --out "$T/many.eml" pad && as alice open --out "$T/many.open" "$T/many.eml" && device pad unpark "$T/many.open" &&
+    grep -q 'web:127.0.0.1:M.* Join ines@example.com 201 Recovery' "$T/example.com/access.log" # signed
+}
+ok "parked under many keys, and back" many_keys
+
 # ---- restored from a backup ----
 keystore=$(find "$T/example.com/state" -name watermark -printf '%h\n' | head -n 1)
 service_stop example.com
