@@ -44,4 +44,4 @@ test_unit_test_rclient_SOURCES = test/unit/test-rclient.c test/unit/frame-server
 test_unit_test_rclient_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 endif
 EXTRA_DIST += test/fuzz/fuzz-frame.c test/fuzz/corpus/frame
-dist_noinst_SCRIPTS += test/integration/sandbox.sh
+dist_noinst_SCRIPTS += test/integration/sandbox.sh test/integration/units.sh

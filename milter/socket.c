@@ -53,9 +53,10 @@ static int set_access(const struct settings *s, const char *path, struct err *e)
             return err_set(e, ERR_USAGE, "socket_group: no group \"%s\"", s->socket_group);
         gid = group->gr_gid;
     }
-    if ((s->user || s->socket_group) && chown(path, uid, gid) < 0)
-        return err_errno(e, "%s: owner", path);
-    return chmod(path, s->socket_mode) < 0 ? err_errno(e, "%s: mode", path) : 0;
+    /* In this order: of what is another's even root may not set the mode, without CAP_FOWNER. */
+    if (chmod(path, s->socket_mode) < 0)
+        return err_errno(e, "%s: mode", path);
+    return (s->user || s->socket_group) && chown(path, uid, gid) < 0 ? err_errno(e, "%s: owner", path) : 0;
 }
 
 int milter_socket_open(const struct settings *s, struct wake *w, struct err *e)
