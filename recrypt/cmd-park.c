@@ -201,7 +201,11 @@ static int park(struct tool *t, struct list *l, const struct profile *to, struct
         return r;
     if (d->parked) {
         if ((r = waits_for(path, to->account, e)) == ERR_ABSENT)
-            return err_set(e, ERR_EXISTS, "%s is parked already", name);
+            return err_set(
+                e, ERR_EXISTS,
+                "%s is parked already; if its way back is lost: recrypt device remove %s, and on it: recrypt "
+                "device connect %s",
+                name, name, l->address);
         if (r < 0)
             return r;
     } else if ((r = park_now(t, l, &d->is, to, path, e)) < 0) {
@@ -233,6 +237,8 @@ int command_device_park(struct tool *t, struct err *e)
     if ((r = known_fetch(t->home, t->services, t->args->to[0], 0, &to, NULL, e)) == 0) {
         if (strcmp(to.account, l.address) == 0)
             r = err_set(e, ERR_USAGE, "the way back goes to somebody else, not to yourself");
+        else if (to.kind != PROFILE_PERSON)
+            r = err_set(e, ERR_UNSUPPORTED, "%s is a list; the way back goes to one person", to.account);
         else
             r = park(t, &l, &to, e);
     }

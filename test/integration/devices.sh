@@ -300,6 +300,7 @@ ok "park: with whom?" status 64 park phone
 ok "no such device" status 66 park --to alice@example.com laptop
 ok "it says that this machine cannot be parked" says "cannot be parked" park --to alice@example.com laptop
 ok "not with oneself" status 64 park --to $bob phone
+ok "not with a list" says "is a list" park --to $list phone
 ok "not with somebody without a key" status 66 park --to nobody@example.com phone
 lose example.com Park request
 ok "park: the request is lost" status 75 park --to alice@example.com --out "$T/parked.eml" phone
@@ -309,6 +310,7 @@ ok "park: the answer is lost" status 75 park --to alice@example.com --out "$T/pa
 ok "again, to another: refused" status 73 park --to dave@example.net --out "$T/parked.eml" phone
 ok "again" park --to alice@example.com --out "$T/parked.eml" phone
 ok "a third time" status 73 park --to alice@example.com --out "$T/parked2.eml" phone
+ok "it says what to do when that is lost" says "recrypt device remove phone" park --to alice@example.com --out "$T/parked2.eml" phone
 ok "nothing of it is kept" same "$(find "$T/bob" -name 'park-*')" ""
 ok "it is parked" same "$(names)" "phone parked watch active "
 for f in own fourth list2; do ok "it does not read $f.eml" refused phone "$T/$f.eml"; done
