@@ -23,7 +23,7 @@ recrypt_lda_LDADD = $(LDA_LIBS)
 if HAVE_CUNIT
 SMTP_SERVER = test/unit/smtp-server.h test/unit/smtp-server.c
 check_PROGRAMS += test/unit/test-lda-inject test/unit/test-lda-remote
-test_unit_test_lda_remote_SOURCES = test/unit/test-lda-remote.c $(SMTP_SERVER)
+test_unit_test_lda_remote_SOURCES = test/unit/test-lda-remote.c $(SMTP_SERVER) $(STARVE)
 test_unit_test_lda_remote_LDADD = $(UNIT_LIBS) $(LDA_LIBS)
 test_unit_test_lda_inject_SOURCES = test/unit/test-lda-inject.c $(SMTP_SERVER)
 test_unit_test_lda_inject_LDADD = $(UNIT_LIBS) $(LDA_LIBS)

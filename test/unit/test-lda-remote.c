@@ -6,6 +6,7 @@
 
 #include "lda/smtp.h"
 #include "smtp-server.h"
+#include "starve.h"
 #include "unit.h"
 
 static struct smtp_server server;
@@ -352,6 +353,37 @@ static void test_addresses(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "no-such-socket"));
 }
 
+/* ---- memory ---- */
+
+static void test_starved(void)
+{
+    struct route route = {ROUTE_SMTP, server.path};
+    const struct span piece = {(const unsigned char *)".a\nb\n", 5};
+    int spared = 0, failed = 0;
+
+    if (!starve_works()) {
+        unit_skip("built with sanitizers, which have allocations of their own");
+        return;
+    }
+    be_plain();
+    server.answer = answer;
+    for (long n = 1; n < 1000 && !spared; n++) {
+        int r;
+
+        CU_ASSERT_EQUAL_FATAL(smtp_server_start(&server), 0);
+        starve(n);
+        r = remote_deliver(&route, 5, "alice@example.com", "bob@example.net", &piece, 1, &code, &error);
+        spared = starve_spared();
+        smtp_server_stop(&server);
+        CU_ASSERT(r == 0 || (!spared && (r == ERR_RETRY || r == ERR_SYSTEM)));
+        if (r == 0)
+            CU_ASSERT_STRING_EQUAL(buf_str(&server.taken), "bob:.a\r\nb\r\n");
+        failed += r < 0;
+    }
+    CU_ASSERT(spared);
+    CU_ASSERT(failed >= 3);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -368,6 +400,7 @@ int main(void)
         {"large messages", test_large},
         {"dots doubled piece by piece", test_stuff},
         {"addresses that must not be sent, nobody there", test_addresses},
+        {"any allocation fails", test_starved},
     };
     int status = unit_main("lda-remote", tests, sizeof tests / sizeof *tests);
 
