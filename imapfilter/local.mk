@@ -21,7 +21,7 @@ IMAPFILTER_CORE = \
 	imapfilter/stream.h imapfilter/stream.c \
 	imapfilter/tls.h imapfilter/tls.c \
 	imapfilter/xrecrypt.h imapfilter/xrecrypt.c
-IMAPFILTER_LIBS = libimap.a $(BASE_LIBS) $(SSL_LIBS) $(EVENT_LIBS) $(SYSTEMD_LIBS)
+IMAPFILTER_LIBS = libimap.a $(BASE_LIBS) $(SSL_LIBS) $(EVENT_LIBS)
 recrypt_imapfilter_SOURCES = imapfilter/main.c $(IMAPFILTER_CORE)
 recrypt_imapfilter_LDADD = $(IMAPFILTER_LIBS)
 dist_man_MANS += doc/recrypt-imapfilter.8

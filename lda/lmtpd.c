@@ -11,10 +11,6 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
-#ifdef HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
-
 #include "common/conf.h"
 #include "common/frame.h"
 #include "common/log.h"
@@ -159,16 +155,10 @@ int lmtpd_listen(const struct settings *s, int *fd, const char **path, struct er
     int r;
 
     *path = NULL;
-#ifdef HAVE_SYSTEMD
-    int n = sd_listen_fds(1);
-
-    if (n > 1)
-        return err_set(e, ERR_USAGE, "systemd handed over %d sockets, one is wanted", n);
-    if (n == 1) {
-        *fd = SD_LISTEN_FDS_START;
-        return 0;
-    }
-#endif
+    if ((r = manager_sockets(fd, e)) > 1)
+        return err_set(e, ERR_USAGE, "systemd handed over %d sockets, one is wanted", r);
+    if (r)
+        return r < 0 ? r : 0;
     if (!*s->lmtp_listen)
         return err_set(e, ERR_USAGE, "lmtp_listen is not set");
     if ((r = conf_listen(s->lmtp_listen, s->lmtp_mode, fd, e)) == 0 && strncmp(s->lmtp_listen, "inet:", 5) != 0)

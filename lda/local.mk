@@ -16,7 +16,7 @@ LDA_SOURCES = \
 	lda/verdict.h lda/verdict.c
 noinst_LIBRARIES += liblda.a
 liblda_a_SOURCES = $(LDA_SOURCES)
-LDA_LIBS = liblda.a $(BASE_LIBS) $(SYSTEMD_LIBS)
+LDA_LIBS = liblda.a $(BASE_LIBS)
 sbin_PROGRAMS += recrypt-lda
 recrypt_lda_SOURCES = lda/main.c
 recrypt_lda_LDADD = $(LDA_LIBS)

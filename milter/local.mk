@@ -17,7 +17,7 @@ MILTER_CORE = \
 	milter/settings.h milter/settings.c
 recrypt_milter_SOURCES = milter/main.c milter/mta.c milter/run.h milter/run.c milter/socket.h milter/socket.c milter/wake.h milter/wake.c \
 	$(MILTER_CORE)
-recrypt_milter_LDADD = $(BASE_LIBS) $(MILTER_LIBS) $(SYSTEMD_LIBS)
+recrypt_milter_LDADD = $(BASE_LIBS) $(MILTER_LIBS)
 dist_man_MANS += doc/recrypt-milter.8
 EXTRA_DIST += contrib/recrypt-milter.conf contrib/systemd/recrypt-milter.service
 if HAVE_CUNIT

@@ -21,7 +21,7 @@ libservice_a_SOURCES = \
 	service/web.h service/web.c \
 	service/descriptors.h service/descriptors.c \
 	service/server.h service/server.c service/store.c
-SERVICE_LIBS = libservice.a libkeystore.a $(BASE_LIBS) $(DB_LIBS) $(MICROHTTPD_LIBS) $(EVENT_LIBS) $(SYSTEMD_LIBS)
+SERVICE_LIBS = libservice.a libkeystore.a $(BASE_LIBS) $(DB_LIBS) $(MICROHTTPD_LIBS) $(EVENT_LIBS)
 recryptd_SOURCES = service/main.c
 recryptd_LDADD = $(SERVICE_LIBS)
 dist_man_MANS += doc/recryptd.8 doc/recryptd.conf.5

@@ -19,10 +19,6 @@
 #include "service.h"
 #include "web.h"
 
-#ifdef HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
-
 enum { SCRUB_SECONDS = 5 };
 
 struct server {
@@ -144,7 +140,6 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
         sv->stop = 1;
 }
 
-#ifdef HAVE_SYSTEMD
 static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -152,7 +147,6 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
     (void)arg;
     manager_tell("WATCHDOG=1");
 }
-#endif
 
 /* What was deleted or replaced is wiped from the files a little later, so that several changes cost one pass. */
 static void on_scrub(evutil_socket_t fd, short what, void *arg)
@@ -168,20 +162,13 @@ static void on_scrub(evutil_socket_t fd, short what, void *arg)
 
 static int start_watchdog(struct server *sv)
 {
-#ifdef HAVE_SYSTEMD
-    struct timeval every;
-    uint64_t usec = 0;
+    const int64_t usec = manager_watchdog();
+    const struct timeval every = {(time_t)(usec / 2000000), (suseconds_t)(usec / 2 % 1000000)};
 
-    if (sd_watchdog_enabled(0, &usec) <= 0 || !usec)
+    if (!usec)
         return 0;
-    every.tv_sec = (time_t)(usec / 2000000);
-    every.tv_usec = (suseconds_t)(usec / 2 % 1000000);
     sv->watchdog = event_new(sv->base, -1, EV_PERSIST, on_watchdog, sv);
     return sv->watchdog && !event_add(sv->watchdog, &every) ? 0 : -1;
-#else
-    (void)sv;
-    return 0;
-#endif
 }
 
 static int start_events(struct server *sv, struct err *e)

@@ -9,6 +9,7 @@ lmtp ADDRESS FROM FILE RECIPIENT...   one LMTP transaction; prints the answers a
 raw ADDRESS             sends standard input as it is, prints every answer
 sink PORT-FILE FILE [ANSWER]   an SMTP and LMTP server that takes one message, octet for octet, into FILE
 activate SOCKET COMMAND...   starts the command with the listening socket as systemd hands one over
+manager SOCKET FILE     a service manager that writes what it is told into FILE
 rest A B                true when B ends with A's octets (line ends aside when either has CRLF)
 """
 import base64, json, os, re, select, socket, struct, sys
@@ -231,6 +232,15 @@ def activate(path, *command):
     os.set_inheritable(3, True)
     os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
     os.execvp(command[0], command)
+
+
+def manager(path, out):
+    heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    heard.bind(path)
+    os.chmod(path, 0o666)
+    with open(out, "wb", 0) as f:
+        while True:
+            f.write(heard.recv(4096) + b"\n")
 
 
 def rest(a, b):

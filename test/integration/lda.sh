@@ -154,13 +154,12 @@ ok "and tells those who are connected" says "421 4.3.2" cat "$T/term.out"
 stdio() { printf 'LHLO x\r\nQUIT\r\n' | "$lda" -c "$T/lmtp.conf" --lmtp-stdio; }
 ok "one session on standard input and output" says "221 2.0.0" stdio
 
-if ldd "$lda" 2>/dev/null | grep -q libsystemd; then
-  start activated $tool activate "$T/activated.sock" "$lda" -c "$T/lmtp.conf" --lmtp
-  ok "a socket from systemd" wait_for 5 test -S "$T/activated.sock"
-  ok "is served" says "250 2.0.0" $tool lmtp "$T/activated.sock" "" "$T/plain.eml" quinn@example.com
-else
-  skip "a socket from systemd" "built without libsystemd"
-fi
+start manager $tool manager "$T/manager.sock" "$T/manager.out"
+wait_for 5 test -S "$T/manager.sock"
+start activated env NOTIFY_SOCKET="$T/manager.sock" $tool activate "$T/activated.sock" "$lda" -c "$T/lmtp.conf" --lmtp
+ok "it tells the service manager that it serves" wait_for 5 grep -q "^READY=1" "$T/manager.out"
+ok "a socket from systemd" wait_for 5 test -S "$T/activated.sock"
+ok "is served" says "250 2.0.0" $tool lmtp "$T/activated.sock" "" "$T/plain.eml" quinn@example.com
 
 # --- other servers
 to_sink() { # KIND ANSWER MESSAGE RECIPIENT WANTED

@@ -120,4 +120,22 @@ ok "it starts again" recryptd
 pid=$(pid_of)
 tap_pids="$tap_pids $pid"
 ok "and serves" hello
+kill "$pid"
+wait_for 5 gone
+
+# As systemd starts it.
+start manager /usr/bin/python3 "$SRC/test/integration/lda-tool.py" manager "$T/manager.sock" "$T/manager.out"
+wait_for 5 test -S "$T/manager.sock"
+NOTIFY_SOCKET=$T/manager.sock WATCHDOG_USEC=200000 start service recryptd -f
+told() { # STATE HOW-OFTEN
+  [ "$(grep -c "^$1=1" "$T/manager.out")" -ge "$2" ]
+}
+ok "it tells the service manager that it serves" wait_for 5 told READY 1
+ok "and that it is alive" wait_for 5 told WATCHDOG 3
+pid=$(pid_of)
+kill -HUP "$pid"
+ok "and when it reads its configuration" wait_for 5 told RELOADING 1
+ok "and when it has" wait_for 5 told READY 2
+kill "$pid"
+ok "and when it ends" wait_for 5 told STOPPING 1
 tap_done
