@@ -16,11 +16,12 @@
 
 /* recryptd: files of the key store, its two listening sockets; new sockets for the log and the service manager only. */
 int sandbox_recryptd(struct err *e);
-/* recrypt-milter: threads; new sockets towards recryptd, which is on this machine. */
+/* recrypt-milter: threads; new sockets towards recryptd, which is on this machine; no file is opened but for reading, none made. */
 int sandbox_milter(struct err *e);
 /* recrypt-lda: files and directories of mailboxes; new sockets also towards mail servers; a process for each session. */
 int sandbox_lda(struct err *e);
-/* recrypt-imapfilter: its listening sockets; new sockets also towards IMAP servers; nothing for files but reading the configuration. */
+/* recrypt-imapfilter: its listening sockets; new sockets also towards IMAP servers; no file is opened but for reading, none made or
+ * removed. */
 int sandbox_imapfilter(struct err *e);
 
 /* True when this build can confine anything. */

@@ -2,7 +2,9 @@
  * allocates a lot, and does not survive it when that fails; a filter that is there already needs nothing. */
 #include <asm/termbits.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/netlink.h>
 #include <linux/sched.h>
 #include <seccomp.h>
 #include <stdio.h>
@@ -27,8 +29,8 @@ static const char *const base[] = {
     "read", "write", "readv", "writev", "pread64", "pwrite64", "lseek", "close", "fcntl", "dup", "dup2", "dup3", "pipe",
     "pipe2", "poll", "ppoll", "select", "pselect6",
     /* files: which ones, is for the file system and the user's rights */
-    "open", "openat", "stat", "fstat", "lstat", "newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat",
-    "faccessat2", "readlink", "readlinkat", "getcwd", "getdents64", "umask", "unlink", "unlinkat",
+    "stat", "fstat", "lstat", "newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat", "faccessat2",
+    "readlink", "readlinkat", "getcwd", "getdents64", "umask",
     /* sockets that are there */
     "bind", "connect", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg", "shutdown", "getsockopt",
     "setsockopt", "getsockname", "getpeername", "accept", "accept4", "listen",
@@ -41,14 +43,14 @@ static const char *const base[] = {
     "getrandom", "uname", "sysinfo", "sched_yield", "sched_getaffinity", "getrlimit", "getrusage", "set_robust_list",
     "get_robust_list", "set_tid_address", "rseq", NULL};
 
-static const char *const files[] = {"fsync",     "fdatasync", "ftruncate", "fallocate", "rename",  "renameat",
-                                    "renameat2", "link",      "linkat",    "mkdir",     "mkdirat", "rmdir",
-                                    "chmod",     "fchmod",    "fchmodat",  "flock",     NULL};
+static const char *const files[] = {"open",      "openat",    "fsync",  "fdatasync", "ftruncate", "fallocate", "rename",
+                                    "renameat",  "renameat2", "link",   "linkat",    "unlink",    "unlinkat",  "mkdir",
+                                    "mkdirat",   "rmdir",     "chmod",  "fchmod",    "fchmodat",  "flock",     NULL};
 static const char *const events[] = {"epoll_create1", "epoll_ctl",      "epoll_wait",      "epoll_pwait",
                                      "eventfd2",      "timerfd_create", "timerfd_settime", NULL};
 static const char *const recryptd_own[] = {"sync_file_range", "fadvise64", NULL};
 static const char *const lda_own[] = {"chown", "fchown", "fchownat", "kill", "wait4", "waitid", NULL};
-static const char *const milter_own[] = {"kill", NULL};
+static const char *const milter_own[] = {"kill", "unlink", "unlinkat", NULL}; /* its socket goes at the end */
 static const char *const none[] = {NULL};
 
 static int allow(scmp_filter_ctx c, const char *const *names)
@@ -84,17 +86,54 @@ static int allow_some(scmp_filter_ctx c)
     return r ? r : seccomp_rule_add(c, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
-/* Sockets of these families; any other, as on a machine that does not have it: resolvers ask for several. */
+/* For programs that have no file to write: configuration, certificates, tables of names. A library that would open one for
+ * writing is told that it may not. */
+static int allow_reading(scmp_filter_ctx c)
+{
+    static const scmp_datum_t writing[] = {O_WRONLY, O_RDWR, O_CREAT, O_TRUNC};
+    const struct {
+        int nr;
+        unsigned flags; /* which argument they are */
+    } calls[] = {{SCMP_SYS(open), 1}, {SCMP_SYS(openat), 2}};
+    scmp_datum_t all = 0;
+    int r = 0;
+
+    for (size_t i = 0; i < sizeof writing / sizeof *writing; i++)
+        all |= writing[i];
+    for (size_t n = 0; n < sizeof calls / sizeof *calls; n++) {
+        r = seccomp_rule_add(c, SCMP_ACT_ALLOW, calls[n].nr, 1, SCMP_CMP(calls[n].flags, SCMP_CMP_MASKED_EQ, all, 0));
+        for (size_t i = 0; !r && i < sizeof writing / sizeof *writing; i++)
+            r = seccomp_rule_add(c, SCMP_ACT_ERRNO(EACCES), calls[n].nr, 1,
+                                 SCMP_CMP(calls[n].flags, SCMP_CMP_MASKED_EQ, writing[i], writing[i]));
+        if (r && r != -EDOM)
+            return r;
+    }
+    return 0;
+}
+
+/* Of netlink what name services ask for, addresses and routes: others tell of every socket of the machine, or set up its
+ * firewall. */
+static int allow_netlink(scmp_filter_ctx c)
+{
+    int r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
+                             SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE));
+
+    return r ? r
+             : seccomp_rule_add(c, SCMP_ACT_ERRNO(EPROTONOSUPPORT), SCMP_SYS(socket), 2,
+                                SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE));
+}
+
+/* Sockets of these families and AF_NETLINK; any other, as on a machine that does not have it: resolvers ask for several. */
 static int allow_sockets(scmp_filter_ctx c, const int *families, size_t n)
 {
-    int r = 0, highest = 0;
+    int r = allow_netlink(c), highest = AF_NETLINK;
 
     for (size_t i = 0; !r && i < n; i++) {
         r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
         highest = families[i] > highest ? families[i] : highest;
     }
     for (int f = 0; !r && f < highest; f++) {
-        int listed = 0;
+        int listed = f == AF_NETLINK;
 
         for (size_t i = 0; i < n; i++)
             listed |= families[i] == f;
@@ -155,9 +194,9 @@ static int print(const char *name, scmp_filter_ctx c, int r)
 
 static int recryptd(void)
 {
-    static const int families[] = {AF_UNIX, AF_NETLINK};
+    static const int families[] = {AF_UNIX};
     scmp_filter_ctx c;
-    int r = begin(&c, files, recryptd_own, families, 2);
+    int r = begin(&c, files, recryptd_own, families, 1);
 
     r = r ? r : allow(c, events);
     return print("recryptd_filter", c, r);
@@ -165,19 +204,20 @@ static int recryptd(void)
 
 static int milter(void)
 {
-    static const int families[] = {AF_UNIX, AF_NETLINK};
+    static const int families[] = {AF_UNIX};
     scmp_filter_ctx c;
-    int r = begin(&c, none, milter_own, families, 2);
+    int r = begin(&c, none, milter_own, families, 1);
 
+    r = r ? r : allow_reading(c);
     r = r ? r : allow_clone(c, CLONE_THREAD, CLONE_THREAD);
     return print("milter_filter", c, r);
 }
 
 static int lda(void)
 {
-    static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+    static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
     scmp_filter_ctx c;
-    int r = begin(&c, files, lda_own, families, 4);
+    int r = begin(&c, files, lda_own, families, 3);
 
     r = r ? r
           : allow_clone(c,
@@ -189,10 +229,11 @@ static int lda(void)
 
 static int imapfilter(void)
 {
-    static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+    static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
     scmp_filter_ctx c;
-    int r = begin(&c, events, none, families, 4);
+    int r = begin(&c, events, none, families, 3);
 
+    r = r ? r : allow_reading(c);
     return print("imapfilter_filter", c, r);
 }
 
