@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -21,9 +22,18 @@ static void on_end(int status, void *arg)
 
 int program_start(struct err *e)
 {
+    const struct rlimit none = {0, 0};
+
+    if (setrlimit(RLIMIT_CORE, &none))
+        return err_errno(e, "core files");
     if (on_exit(on_end, NULL) || secret_openssl() < 0 || !OSSL_LIB_CTX_get0_global_default())
         return err_set(e, ERR_SYSTEM, "out of memory");
     return 0;
+}
+
+int program_holds_keys(struct err *e)
+{
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? err_errno(e, "cannot keep other processes out") : 0;
 }
 
 unsigned long program_descriptors(unsigned long wanted)

@@ -7,12 +7,17 @@
 #include "err.h"
 
 /* To be called first in main. From here on:
+ * - a crash leaves no file with what was in memory: message text, keys;
  * - an end that nobody chose has status EX_TEMPFAIL: some libraries call exit() when memory runs out, with a status
  * that a mail server takes for "bounce it" (it was chosen when it is 0 or one of sysexits.h);
  * - OpenSSL has what it makes once in a process, and would not look for again;
  * - OpenSSL wipes what it frees (secret_openssl).
  * 0, or ERR_SYSTEM: the program should end. */
 int program_start(struct err *e);
+
+/* For programs that hold private keys, behind program_start: no other process of the same user may look into this one
+ * (ptrace, /proc/PID/mem), nor does a dump go to a program. conf_drop_privileges does the same. ERR_SYSTEM. */
+int program_holds_keys(struct err *e);
 
 /* Raises the limit of open descriptors, at most to what is wanted; past the hard limit with root's rights only. Returns
  * what the limit is then. */

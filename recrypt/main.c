@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "common/program.h"
@@ -115,17 +114,16 @@ static int finish(int r, const char *again, struct err *e)
 
 int main(int argc, char **argv)
 {
-    struct rlimit no_core = {0, 0};
     struct args args;
     struct err e = {0, ""};
     const char *again = NULL;
     int r;
 
-    /* Private keys do not go into a core file; files are the user's alone; a closed pipe is an error, not a death. */
-    setrlimit(RLIMIT_CORE, &no_core);
+    /* Files are the user's alone; a closed pipe is an error, not a death. */
     umask(077);
     signal(SIGPIPE, SIG_IGN);
-    if ((r = program_start(&e)) < 0 || (r = args_parse(tool_commands, argc, argv, &args, &e)) < 0)
+    if ((r = program_start(&e)) < 0 || (r = program_holds_keys(&e)) < 0 ||
+        (r = args_parse(tool_commands, argc, argv, &args, &e)) < 0)
         return finish(r, NULL, &e);
     if (args.version)
         printf("recrypt (%s) %s\n", PACKAGE_NAME, PACKAGE_VERSION);

@@ -222,7 +222,7 @@ int main(int argc, char **argv)
     if (status)
         return status - 1;
     log_open("recryptd", 1, o.common.verbose);
-    if (started)
+    if (started || program_holds_keys(&e))
         return fail(&e, EX_TEMPFAIL);
     if (settings_load(o.common.config, NULL, &s, &e))
         return fail(&e, EX_CONFIG);

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <sysexits.h>
@@ -98,6 +99,22 @@ static void test_descriptors(void)
     CU_ASSERT_EQUAL(apart(raise_to, 250), EX_OK);
 }
 
+/* What becomes of a crash, and of another process that wants to look inside. */
+static int is_private(int keys)
+{
+    struct rlimit core = {1, 1};
+
+    if (program_start(NULL) || (keys && program_holds_keys(NULL)) || getrlimit(RLIMIT_CORE, &core))
+        return 99;
+    return core.rlim_cur || core.rlim_max || prctl(PR_GET_DUMPABLE) != !keys ? EX_SOFTWARE : EX_OK;
+}
+
+static void test_private(void)
+{
+    CU_ASSERT_EQUAL(apart(is_private, 0), EX_OK);
+    CU_ASSERT_EQUAL(apart(is_private, 1), EX_OK);
+}
+
 static int take(int option, const char *value, void *arg)
 {
     int *n = arg;
@@ -148,6 +165,7 @@ int main(void)
         {"an end that nobody chose is temporary", test_end},
         {"out of memory at the start: a refusal, or it works", test_starved},
         {"descriptors are raised as far as possible", test_descriptors},
+        {"no core file; keys are out of other processes' sight", test_private},
         {"options", test_options},
     };
 
