@@ -103,6 +103,23 @@ static int clear_stale(const struct sockaddr_un *name, struct err *e)
     return 0;
 }
 
+/* The file gets its mode as it is made: from the socket, on Linux, less the umask. Not by its name afterwards: this may be root in
+ * a folder of the user it becomes, who may have put a link to something else there. */
+static int bind_unix(int fd, const struct sockaddr_un *name, mode_t mode)
+{
+    mode_t before;
+    int r, saved;
+
+    if (fchmod(fd, mode) < 0)
+        return -1;
+    before = umask(0);
+    r = bind(fd, (const struct sockaddr *)name, sizeof *name);
+    saved = errno;
+    umask(before);
+    errno = saved;
+    return r;
+}
+
 static int listen_unix(const char *path, mode_t mode, int *out, struct err *e)
 {
     struct sockaddr_un name;
@@ -112,9 +129,7 @@ static int listen_unix(const char *path, mode_t mode, int *out, struct err *e)
         return r;
     if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
         return err_errno(e, "socket");
-    /* On Linux the file inherits the socket's mode: it is never open wider than asked, whatever the umask. */
-    if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&name, sizeof name) < 0 || chmod(path, mode) < 0 ||
-        listen(fd, SOMAXCONN) < 0) {
+    if (bind_unix(fd, &name, mode) < 0 || listen(fd, SOMAXCONN) < 0) {
         r = errno == EADDRINUSE ? err_set(e, ERR_EXISTS, "%s: another program listens there", path)
                                 : err_errno(e, "%s", path);
         close(fd);

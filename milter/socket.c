@@ -1,6 +1,7 @@
 #include "socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <libmilter/mfapi.h>
 #include <string.h>
@@ -39,7 +40,24 @@ static int replace_stale(const char *path, struct err *e)
     return unlink(path) < 0 && errno != ENOENT ? err_errno(e, "%s", path) : 0;
 }
 
-static int set_access(const struct settings *s, const char *path, struct err *e)
+/* This may be root, and the folder the user's that it becomes: a link to something else in the socket's place is left alone. */
+static int give(const char *path, uid_t uid, gid_t gid, struct err *e)
+{
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), r = 0;
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        r = err_errno(e, "%s", path);
+    else if (!S_ISSOCK(st.st_mode))
+        r = err_set(e, ERR_EXISTS, "%s: something else was put in the socket's place", path);
+    else if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
+        r = err_errno(e, "%s: owner", path);
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
+static int set_owner(const struct settings *s, const char *path, struct err *e)
 {
     uid_t uid = (uid_t)-1;
     gid_t gid = (gid_t)-1;
@@ -53,10 +71,7 @@ static int set_access(const struct settings *s, const char *path, struct err *e)
             return err_set(e, ERR_USAGE, "socket_group: no group \"%s\"", s->socket_group);
         gid = group->gr_gid;
     }
-    /* In this order: of what is another's even root may not set the mode, without CAP_FOWNER. */
-    if (chmod(path, s->socket_mode) < 0)
-        return err_errno(e, "%s: mode", path);
-    return (s->user || s->socket_group) && chown(path, uid, gid) < 0 ? err_errno(e, "%s: owner", path) : 0;
+    return s->user || s->socket_group ? give(path, uid, gid, e) : 0;
 }
 
 int milter_socket_open(const struct settings *s, struct wake *w, struct err *e)
@@ -73,13 +88,13 @@ int milter_socket_open(const struct settings *s, struct wake *w, struct err *e)
         return r;
     if (smfi_setconn(s->socket) != MI_SUCCESS)
         return err_set(e, ERR_USAGE, "socket: \"%s\" is no address that libmilter takes", s->socket);
-    /* Nobody gets in before mode and group are as configured. */
-    before = umask(0177);
+    /* It is made with its mode; until it has its group, that is open to root's. */
+    before = umask(~s->socket_mode & 0777);
     r = smfi_opensocket(false);
     umask(before);
     if (r != MI_SUCCESS)
         return err_set(e, ERR_SYSTEM, "%s: cannot listen", s->socket);
     if (wake_open(path ? path : s->socket, w, &why) < 0)
         log_warn("connections may have to wait for one another, since none of my own can be made: %s", why.text);
-    return path ? set_access(s, path, e) : 0;
+    return path ? set_owner(s, path, e) : 0;
 }
