@@ -16,11 +16,13 @@ static int no_memory(struct err *e)
     return err_set(e, ERR_SYSTEM, "out of memory");
 }
 
-static int request_job_id(struct request *rq, const char **id, struct err *e)
+/* The job that is asked about, which is the asker's from now on. */
+static int request_job_id(struct service *s, struct request *rq, const char **id, struct err *e)
 {
     int rc = sjson_string(rq->body, "Job", id, e);
 
-    return rc ? rc : job_id_check(*id, e);
+    rc = rc ? rc : job_id_check(*id, e);
+    return rc ? rc : claims_take(s->claims, *id, rq->caller->connection, e);
 }
 
 static int request_job(struct service *s, struct request *rq, struct job *out, struct err *e)
@@ -29,7 +31,7 @@ static int request_job(struct service *s, struct request *rq, struct job *out, s
     int rc;
 
     memset(out, 0, sizeof *out);
-    rc = request_job_id(rq, &id, e);
+    rc = request_job_id(s, rq, &id, e);
     rc = rc ? rc : job_get(&s->records, id, out, e);
     if (!rc)
         snprintf(rq->about, sizeof rq->about, "%s", out->keyid);
@@ -152,7 +154,7 @@ int fanout_begin_handle(struct service *s, struct request *rq, struct json_objec
 {
     struct job asked = {.created = rq->now}, j;
     const char *id;
-    int rc = request_job_id(rq, &id, e);
+    int rc = request_job_id(s, rq, &id, e);
 
     rc = rc ? rc : request_keyid(rq, asked.keyid, e);
     rc = rc ? rc : request_address(rq, "Account", 0, asked.list, e);

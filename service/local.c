@@ -31,6 +31,7 @@ struct local {
     struct event_base *base;
     struct listener *listener;
     unsigned count, nobodies;
+    uint64_t connections; /* so many there have been */
     LIST_HEAD(, client) clients;
 };
 
@@ -39,6 +40,7 @@ static void drop(struct client *c)
     struct local *l = c->local;
 
     LIST_REMOVE(c, link);
+    claims_drop(l->service->claims, c->caller.connection);
     l->nobodies -= (unsigned)c->nobody;
     bufferevent_free(c->bev);
     free(c);
@@ -180,6 +182,7 @@ static void take(void *arg, int fd, const struct sockaddr *from, socklen_t from_
         goto lost;
     c->local = l;
     c->caller.local = 1;
+    c->caller.connection = ++l->connections;
     c->caller.uid = peer.uid;
     c->caller.pid = peer.pid;
     set_roles(c);

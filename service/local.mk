@@ -14,7 +14,7 @@ libservice_a_SOURCES = \
 	service/quota.h service/quota.c service/intake.h service/intake.c \
 	service/service.h service/dispatch.c service/request.c service/hello.c service/person.c service/list.c \
 	service/change.h service/change.c service/members.c service/grant.c service/recrypt.c service/resolve.c \
-	service/jobs.h service/jobs.c service/fanout.c \
+	service/jobs.h service/jobs.c service/claims.h service/claims.c service/fanout.c \
 	service/devices.h service/devices-store.c service/devices.c \
 	service/chain.h service/chain.c service/hot.h service/hot.c service/mailbox.c \
 	service/local.h service/local.c \
@@ -25,7 +25,7 @@ SERVICE_LIBS = libservice.a libkeystore.a $(BASE_LIBS) $(DB_LIBS) $(MICROHTTPD_L
 recryptd_SOURCES = service/main.c
 recryptd_LDADD = $(SERVICE_LIBS)
 dist_man_MANS += doc/recryptd.8 doc/recryptd.conf.5
-dist_noinst_SCRIPTS += test/integration/recryptd.sh
+dist_noinst_SCRIPTS += test/integration/recryptd.sh test/integration/web-networks.sh
 EXTRA_DIST += contrib/recryptd.conf contrib/systemd/recryptd.service \
 	test/fuzz/fuzz-service.c test/fuzz/corpus/service
 if HAVE_CUNIT

@@ -75,6 +75,7 @@ static int open_service(struct server *sv, struct err *e)
     rc = rc ? rc : hot_new(sv->settings->cache_entries, &s->hot, e);
     rc = rc ? rc : nonces_new(NONCES_KEPT, &s->nonces, e);
     rc = rc ? rc : auth_new(&s->auth, e);
+    rc = rc ? rc : claims_new(&s->claims, e);
     rc = rc ? rc : quota_new(&s->quota, e);
     rc = rc ? rc : quota_new(&s->intake, e);
     return rc ? rc : grants_new(&s->grants, e);
@@ -219,6 +220,7 @@ static void shut(struct server *sv)
         event_free(sv->scrub);
     if (sv->base)
         event_base_free(sv->base);
+    claims_free(&s->claims);
     grants_free(&s->grants);
     quota_free(&s->quota);
     quota_free(&s->intake);

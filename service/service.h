@@ -10,6 +10,7 @@
 #include "audit.h"
 #include "auth.h"
 #include "cache.h"
+#include "claims.h"
 #include "common/buf.h"
 #include "common/err.h"
 #include "grants.h"
@@ -34,6 +35,7 @@ struct service {
     struct quota *quota;
     struct quota *intake; /* intake.h */
     struct audit *audit;
+    struct claims *claims;
     int64_t jobs_swept; /* when fan-outs that are over were last cleared away (fanout.c) */
 };
 
@@ -44,6 +46,7 @@ struct caller {
     char own[ADDRESS_SIZE]; /* of a local user without a role: what she may ask about; "" = nothing */
     uid_t uid;
     pid_t pid;
+    uint64_t connection; /* over the socket; 0 = none */
     char signer[JWK_UDF_SIZE];   /* "" = not signed */
     const struct signer *record; /* of the signer, NULL when there is none yet */
     char address[64];            /* of a web client */

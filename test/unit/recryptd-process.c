@@ -159,6 +159,33 @@ static size_t take_page(struct frame_client *c, const char *job, const struct se
     return n;
 }
 
+/* A mail server may have two delivery agents at one message: the second waits until the first has ended. */
+static void one_at_a_time(struct frame_client **first, const char *job, const struct sealed *m)
+{
+    struct frame_client *second = client();
+    struct fanout_result res;
+    struct fanout_page p;
+    int64_t now, index = 0;
+    struct err e;
+    int rc = ERR_RETRY;
+
+    CU_ASSERT_EQUAL(rclient_fanout_begin(second, "list@example.com", list.profile.keyid, job, &res, &e), ERR_RETRY);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "another delivery agent"));
+    CU_ASSERT_EQUAL(rclient_fanout_next(second, job, m->to.suite, m->to.epk, m->to.epk_len, 0, &p, &e), ERR_RETRY);
+    CU_ASSERT_EQUAL(rclient_fanout_done(second, job, &index, 1, NULL, 0, &now, &e), ERR_RETRY);
+    CU_ASSERT_EQUAL(rclient_fanout_end(second, job, &res, &e), ERR_RETRY);
+    CU_ASSERT_EQUAL(rclient_fanout_next(*first, job, m->to.suite, m->to.epk, m->to.epk_len, 0, &p, &e), 0);
+    fanout_page_clear(&p);
+    frame_client_free(first);
+    for (int i = 0; i < 100 && rc == ERR_RETRY; i++) {
+        rc = rclient_fanout_begin(second, "list@example.com", list.profile.keyid, job, &res, &e);
+        fanout_result_clear(&res);
+        usleep(10000);
+    }
+    CU_ASSERT_EQUAL(rc, 0);
+    *first = second;
+}
+
 /* Two members and a limit of one: one recipient, whom only the delivery agent may take apart. Then step by step, with a crash and
  * repeated requests on the way. */
 void test_fanout(void)
@@ -201,6 +228,7 @@ void test_fanout(void)
     CU_ASSERT(members >= 2 && !res.ended);
     fanout_result_clear(&res);
     CU_ASSERT_EQUAL(take_page(c, job, &m, &serial), members);
+    one_at_a_time(&c, job, &m);
 
     /* one is recorded; an index that is none changes nothing */
     CU_ASSERT_EQUAL(rclient_fanout_done(c, job, &wrong, 1, NULL, 0, &now, &e), ERR_SYNTAX);
