@@ -8,6 +8,7 @@ libcommon_a_SOURCES = \
 	common/frame.h common/frame.c common/frame-client.c \
 	common/rclient.h common/rclient-private.h common/rclient.c common/rclient-fanout.c common/rclient-grants.c \
 	common/listener.h common/listener.c common/manager.h common/manager.c \
+	common/peers.h common/peers.c \
 	common/program.h common/program.c \
 	common/sandbox.h common/sandbox.c
 if HAVE_SECCOMP

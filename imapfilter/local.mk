@@ -12,7 +12,6 @@ IMAPFILTER_CORE = \
 	imapfilter/grants.h imapfilter/grants.c \
 	imapfilter/link.h imapfilter/link.c \
 	imapfilter/login.h imapfilter/login.c \
-	imapfilter/peers.h imapfilter/peers.c \
 	imapfilter/relay.c \
 	imapfilter/server.h imapfilter/server.c \
 	imapfilter/session.h imapfilter/session.c \

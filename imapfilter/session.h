@@ -11,12 +11,12 @@
 #include <sys/queue.h>
 #include <time.h>
 
+#include "common/peers.h"
 #include "common/udf.h"
 #include "imap-capability.h"
 #include "imap-line.h"
 #include "imap-read.h"
 #include "link.h"
-#include "peers.h"
 #include "settings.h"
 #include "stream.h"
 

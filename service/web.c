@@ -12,12 +12,13 @@
 
 #include "common/listener.h"
 #include "common/log.h"
+#include "common/peers.h"
 #include "common/sjson.h"
 
 enum {
     OPEN_BODY_MAX = 64 << 10, /* a request without signature */
     BODIES = 4,               /* times max_body: octets of unfinished requests in all */
-    PER_ADDRESS = 32,         /* connections, unless a reverse proxy makes them all */
+    PER_ADDRESS = 32,         /* connections, unless a reverse proxy makes them all; of an IPv6 network (peers.h) */
     HEADER_MEMORY = 16 << 10,
     IDLE_SECONDS = 3600
 };
@@ -28,7 +29,9 @@ struct web {
     struct MHD_Daemon *daemon;
     struct listener *listener;
     struct event *readable, *timer;
-    unsigned limit; /* connections of this daemon */
+    struct peers *peers;
+    unsigned limit;   /* connections of this daemon */
+    long per_address; /* 0 = no limit */
     size_t buffered;
 };
 
@@ -80,10 +83,17 @@ static int media_type(struct MHD_Connection *c, const char *want)
     return type && !strncasecmp(type, want, len) && (!type[len] || strchr("; \t", type[len]));
 }
 
-static void address_text(struct MHD_Connection *c, char out[64])
+/* NULL when it is not known. */
+static const struct sockaddr *address_of(struct MHD_Connection *c)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *sa = info ? info->client_addr : NULL;
+
+    return info ? info->client_addr : NULL;
+}
+
+static void address_text(struct MHD_Connection *c, char out[64])
+{
+    const struct sockaddr *sa = address_of(c);
 
     strcpy(out, "?");
     if (sa && sa->sa_family == AF_INET)
@@ -182,6 +192,18 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **state, enum
     *state = NULL;
 }
 
+static void on_connection(void *arg, struct MHD_Connection *c, void **state, enum MHD_ConnectionNotificationCode what)
+{
+    struct web *w = arg;
+    const struct sockaddr *sa = address_of(c);
+
+    (void)state;
+    if (sa && what == MHD_CONNECTION_NOTIFY_STARTED)
+        (void)peers_add(w->peers, sa, 0); /* not counted: out of memory */
+    else if (sa && what == MHD_CONNECTION_NOTIFY_CLOSED)
+        peers_remove(w->peers, sa);
+}
+
 static void on_log(void *arg, const char *fmt, va_list ap)
 {
     char text[512];
@@ -228,9 +250,8 @@ static struct MHD_Daemon *start(struct web *w, const struct settings *s)
 
     return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0),
                             0, NULL, NULL, on_request, w, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, w, MHD_OPTION_CONNECTION_LIMIT,
-                            s->max_connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-                            secure ? (unsigned)PER_ADDRESS : s->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, w, MHD_OPTION_NOTIFY_CONNECTION, on_connection, w,
+                            MHD_OPTION_CONNECTION_LIMIT, s->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
                             (unsigned)s->timeout, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY,
                             MHD_OPTION_ARRAY, secure ? tls : tls + 3, MHD_OPTION_END);
 }
@@ -243,12 +264,15 @@ static int room(void *arg)
     return info && info->num_connections < w->limit;
 }
 
-/* One that it does not take, since its address has too many already, libmicrohttpd closes. */
+/* Whoever has too many already gets no more; libmicrohttpd itself would count each address of a network for itself. */
 static void take(void *arg, int fd, const struct sockaddr *from, socklen_t from_len)
 {
     struct web *w = arg;
 
-    MHD_add_connection(w->daemon, fd, from, from_len);
+    if (peers_full(w->peers, from, w->per_address))
+        close(fd);
+    else
+        MHD_add_connection(w->daemon, fd, from, from_len); /* closes what it does not take */
     run(w);
 }
 
@@ -261,6 +285,7 @@ static int attach(struct web *w, const struct settings *s, struct err *e)
     if (!w->readable || event_add(w->readable, NULL))
         return err_set(e, ERR_SYSTEM, "listen_web: no event");
     w->limit = s->max_connections;
+    w->per_address = s->tls_certificate_pem.len ? PER_ADDRESS : 0;
     run(w);
     return 0;
 }
@@ -289,7 +314,8 @@ int web_new(struct service *s, struct event_base *base, int fd, struct web **out
     w->service = s;
     w->base = base;
     w->timer = evtimer_new(base, on_event, w);
-    w->daemon = start(w, s->settings);
+    w->peers = peers_new();
+    w->daemon = w->peers ? start(w, s->settings) : NULL;
     rc = listener_new(base, fd, &use, w, &w->listener, e);
     if (!rc && (!w->timer || !w->daemon))
         rc = err_set(e, ERR_USAGE, "listen_web: the web server does not start%s",
@@ -328,6 +354,7 @@ void web_free(struct web **wp)
         return;
     listener_free(&w->listener);
     detach(w);
+    peers_free(&w->peers);
     if (w->timer)
         event_free(w->timer);
     free(w);

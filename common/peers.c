@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "common/err.h"
+#include "err.h"
 
 enum { BUCKETS = 4096 };
 
@@ -94,6 +94,14 @@ int peers_add(struct peers *p, const struct sockaddr *sa, long max)
         return 0;
     one->sessions++;
     return 1;
+}
+
+int peers_full(struct peers *p, const struct sockaddr *sa, long max)
+{
+    uint64_t address[2];
+    const struct peer *one;
+
+    return max && key(sa, address) && (one = find(bucket_of(p, address), address)) && one->sessions >= max;
 }
 
 void peers_remove(struct peers *p, const struct sockaddr *sa)

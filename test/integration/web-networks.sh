@@ -1,0 +1,71 @@
+#!/bin/bash
+# One network takes all the connections to recryptd that it can get: whoever comes from another one is served. In a network of its
+# own, where this machine has as many addresses as it wants.
+if [ -z "${RECRYPT_OWN_NETWORK:-}" ] && unshare --net true 2>/dev/null; then
+  RECRYPT_OWN_NETWORK=1 exec unshare --net "$0"
+fi
+. "$(dirname "$0")/tap.sh"
+[ -n "${RECRYPT_OWN_NETWORK:-}" ] && ip link set lo up 2>/dev/null && ip -6 addr add fd00:0:0:2::1/128 dev lo 2>/dev/null || {
+  skip "connections by network" "no network of its own can be made (root, unshare, ip)"
+  tap_done
+}
+many=9 # addresses, each of which may have 32 of the 256 connections
+for n in $(seq $many); do ip -6 addr add "fd00:0:0:1::$n/128" dev lo; done
+
+mkdir -m 755 "$T/run"
+chown daemon "$T/run"
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=test -addext subjectAltName=IP:fd00:0:0:2::1 -days 2 \
+  -keyout "$T/tls.key" -out "$T/tls.pem" 2>/dev/null
+cat >"$T/recryptd.conf" <<CONF
+domains = {"example.com"}
+url = "https://[fd00:0:0:2::1]:8443/.well-known/meshrecrypt"
+listen_web = "[::]:8443"
+tls_certificate = "$T/tls.pem"
+tls_key = "$T/tls.key"
+listen_local = "unix:$T/run/sock"
+state_directory = "$T/run/state"
+user = "daemon"
+CONF
+install -d -o daemon -m 700 "$T/run/state"
+
+hello() { # FROM
+  curl -sf --max-time 5 --interface "$1" --cacert "$T/tls.pem" --json '{"HelloRequest":{}}' "https://[fd00:0:0:2::1]:8443/.well-known/meshrecrypt"
+}
+greedy() {
+  cat >"$T/greedy.py" <<'PY'
+import socket, sys, time
+held = []
+for n in range(1, int(sys.argv[1]) + 1):
+    for _ in range(32):
+        s = socket.socket(socket.AF_INET6)
+        s.settimeout(5)
+        s.bind((f"fd00:0:0:1::{n}", 0))
+        s.connect(("fd00:0:0:2::1", 8443))
+        held.append(s)
+time.sleep(1)
+closed = 0
+for s in held:
+    s.setblocking(False)
+    try:
+        closed += s.recv(1) == b""
+    except BlockingIOError:
+        pass
+    except ConnectionResetError:
+        closed += 1
+open(sys.argv[2], "w").write(f"{len(held) - closed}")
+time.sleep(60)
+PY
+  start greedy python3 "$T/greedy.py" "$many" "$T/greedy.ready"
+  greedy=$pid
+  wait_for 20 test -s "$T/greedy.ready" || { cat "$T/greedy.log"; return 1; }
+}
+start recryptd "$BUILD/recryptd" -f -c "$T/recryptd.conf"
+ok "recryptd serves" wait_for 10 hello fd00:0:0:2::1
+ok "a network takes what it gets" greedy
+echo "# it holds $(cat "$T/greedy.ready") connections"
+ok "not more than one host may have" same "$(cat "$T/greedy.ready")" 32
+ok "another network is served" hello fd00:0:0:2::1
+ok "that one is not" not hello fd00:0:0:1::1
+kill "$greedy"
+ok "until its connections have ended" wait_for 10 hello fd00:0:0:1::1
+tap_done
