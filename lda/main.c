@@ -57,6 +57,17 @@ static const char *sender_given(const char *text)
     return !strcmp(text, "<>") || !strcmp(text, "MAILER-DAEMON") ? "" : text;
 }
 
+/* Everybody on the host can read a process's arguments, and would learn who is on which list: the addresses are taken out of
+ * them. */
+static const char *taken(char *arg)
+{
+    char *own = strdup(arg);
+
+    if (own)
+        memset(arg, 'x', strlen(arg));
+    return own;
+}
+
 /* Negative = go on, else the exit status. */
 static int read_options(int argc, char **argv, struct options *o)
 {
@@ -72,9 +83,9 @@ static int read_options(int argc, char **argv, struct options *o)
     while ((c = getopt_long(argc, argv, "c:f:d:a:i:nv", names, NULL)) != -1) {
         switch (c) {
         case 'c': o->config = optarg; break;
-        case 'f': o->env.sender = sender_given(optarg); break;
-        case 'd': o->env.recipient = optarg; break;
-        case 'a': o->env.original = optarg; break;
+        case 'f': o->env.sender = taken(optarg); break;
+        case 'd': o->env.recipient = taken(optarg); break;
+        case 'a': o->env.original = taken(optarg); break;
         case 'i': o->env.queue_id = optarg; break;
         case 'n': o->mode = MODE_CHECK; break;
         case 'v': o->verbose = 1; break;
@@ -88,6 +99,9 @@ static int read_options(int argc, char **argv, struct options *o)
     }
     if (optind < argc || (o->mode <= MODE_FANOUT && !o->env.recipient))
         return fail("one recipient is needed (-d), see recrypt-lda --help");
+    if (!o->env.sender || !o->env.original)
+        return fail("out of memory");
+    o->env.sender = sender_given(o->env.sender);
     return -1;
 }
 
@@ -156,7 +170,7 @@ static int run(struct settings *s, const struct options *o)
 
 int main(int argc, char **argv)
 {
-    struct options o = {SYSCONFDIR "/recrypt/recrypt-lda.conf", {"", NULL, "", "", 0}, MODE_DELIVER, 0};
+    static struct options o = {SYSCONFDIR "/recrypt/recrypt-lda.conf", {"", NULL, "", "", 0}, MODE_DELIVER, 0};
     struct settings s;
     struct err e = {0};
     int started = program_start(&e), status = read_options(argc, argv, &o);

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Helpers of lda.sh.
 
+silent SOCKET           takes a question and answers nothing; SOCKET.asked is there then
 serve SOCKET            a stand-in for recryptd's local socket, where a test needs answers that a real one cannot be brought to give
 encrypted EOL FILE      a message to list@example.com in the two-part form, with eight grants
 ordinary EOL SIZE FILE  an ordinary message
@@ -44,6 +45,8 @@ def answer(name, body):
         a = body["Address"]
         if a == LIST:
             return dict(ok, Kind="list", Account=LIST, Owner="alice@example.com", KeyID=KID, Plaintext="reject", Archive=True, MaxSize=0)
+        if a == "list+fanout-" + "b" * 22 + "@example.com":
+            return dict(ok, Kind="fanout", Account=LIST)
         if a.startswith("list+archive-"):
             return dict(ok, Kind="archive", Account=LIST) if a.startswith("list+archive-good") else dict(ok, Kind="reserved")
         if a in ("list+bounce@example.com", "list+owner@example.com", "list+request@example.com"):
@@ -95,6 +98,13 @@ def serve(path):
             out = json.dumps({name + "Response": answer(name, body)}).encode()
             s.sendall(struct.pack(">I", len(out)) + out)
         os._exit(0)
+
+
+def silent(path):
+    s, _ = listen(path).accept()
+    take(s, 4)
+    open(path + ".asked", "w").close()
+    take(s, 1 << 20)
 
 
 def write(path, eol, text):

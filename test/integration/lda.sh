@@ -75,9 +75,37 @@ for bad in ../../x@example.com a/b@example.com @example.com bob .x@example.com "
   ok "no mailbox for '$bad'" status 67 deliver "$T/plain.eml" "$bad"
 done
 ok "what it says begins with a code and is one line" same "$(deliver "$T/plain.eml" a/b@example.com 2>&1)" "5.1.3 this address has no mailbox here"
+# --- what a mail server passes to --fanout goes by the form of the address; the bounce of a large list's message names members
+fan=fanout-bbbbbbbbbbbbbbbbbbbbbb
+configure fan 'log = stderr'
+fan() { conf=$T/fan.conf sender=$1 deliver "$T/$2.eml" "$3" --fanout; }
+ok "--fanout: an extension of a person's that looks like it is hers" fan dave@example.net plain jack+$fan@example.com
+ok "whose mailbox has it" same "$(files "$(box jack)/new")" 1
+ok "--fanout: nobody's address is refused" status 67 fan dave@example.net plain "a/b+$fan@example.com"
+ok "--fanout: another sender than the list's own waits" status 75 fan dave@example.net sealed list+$fan@example.com
+ok "and the log says why" says "not the list's bounce address" fan dave@example.net sealed list+$fan@example.com
+ok "nobody as sender waits, too" says "not the list's bounce address" fan "" sealed list+$fan@example.com
+ok "another list's waits" says "not the list's bounce address" fan other+bounce@example.com sealed list+$fan@example.com
+ok "the list's own passes" not says "not the list's bounce address" fan list+bounce@example.com sealed list+$fan@example.com
+
+# --- other users of the host see who runs, and not for whom
+overheard() {
+  local p seen=
+  start silent $tool silent "$T/silent.sock"
+  wait_for 5 test -S "$T/silent.sock" || return
+  sed "1s|.*|recryptd = \"unix:$T/silent.sock\"|" "$T/pipe.conf" >"$T/silent.conf"
+  "$lda" -c "$T/silent.conf" -i QUEUED -f list+bounce@example.com -a team@example.com -d kate@example.com <"$T/plain.eml" 2>/dev/null &
+  p=$!
+  wait_for 5 test -e "$T/silent.sock.asked" && seen=$(tr '\0' ' ' <"/proc/$p/cmdline")
+  kill $p "$pid"
+  echo "$seen"
+  case $seen in *list*|*team*|*kate*|"") return 1 ;; *QUEUED*) ;; *) return 1 ;; esac
+}
+ok "no address stands in the process's arguments" overheard
+
 configure small 'max_message = 4k'
 conf=$T/small.conf ok "a message over the limit is refused" status 69 deliver "$T/plain.eml" bob@example.com
-ok "nothing came of all these" same "$(files "$mail")" 4
+ok "nothing came of all these" same "$(files "$mail")" 5
 
 ok "a member's message is delivered" deliver "$T/sealed.eml" bob@example.com
 ok "without a grant: they are made when it is read" same "$($tool grants "$(only "$(box bob)/new")")" "0"
