@@ -47,7 +47,7 @@ world_other() { case $1 in example.com) echo example.net ;; *) echo example.com 
 world_config() { # DOMAIN SAMPLE
   local d=$1 w=$WORLD/$1 web
   web=$(world_ip "$d"):$(world_port "$d" web)
-  sed -e "s|^\( *url *= *\).*|\1\"http://$web/.well-known/meshrecrypt\"|; s|^\( *listen_web *= *\).*|\1\"$web\"|" \
+  sed -e "s|example\\\\\.com|$(echo "$d" | sed 's/\./\\\\./g')|g" -e "s|^\( *url *= *\).*|\1\"http://$web/.well-known/meshrecrypt\"|; s|^\( *listen_web *= *\).*|\1\"$web\"|" \
     -e 's|^\( *tls_[a-z]* *=\)|#\1|' -e "s|example\.com|$d|g" \
     -e "s|/etc/recrypt/|$w/etc/|g; s|/etc/postfix/|$w/postfix/etc/|g; s|/etc/dovecot/|$w/dovecot/|g" \
     -e "s|/run/recrypt-milter/|$w/milter/|g; s|/run/recryptd/|$w/run/|g; s|/run/recrypt-lda/|$w/lda/|g" \

@@ -138,10 +138,51 @@ bounce_addresses() {
   submit $com "" "$from" "$T/plain.1" && arrives alice@example.com 2 &&
     not submit $com "" "list+bounce-aaaaaaaaaaaaaaaaaaaaaa@example.com" "$T/plain.1"
 }
+# Its process for this delivery is killed, the delivery agent goes on by itself, and the message is tried again.
+orphan() {
+  local p parent
+  rm -f "$T"/sink/*
+  send 3 "Third" && wait_for 20 fanout_pid || return
+  p=$(fanout_pid) parent=$(ps -o ppid= "$p")
+  kill -STOP "$p" && kill -9 "$parent" || return
+  wait_for 5 eval '! world_runs '"$parent"
+  world_flush $com
+  wait_for 5 another_fanout "$p" || echo "no second one yet"
+  kill -CONT "$p"
+  echo "$p goes on beside $(pgrep -f "^$BUILD/recrypt-lda --fanout -c $WORLD/$com/" | tr '\n' ' ')"
+  for i in $(seq 300); do
+    queue_empty && break
+    [ $((i % 10)) != 0 ] || world_flush $com
+    sleep 0.2
+  done
+  queue_empty && tool ledger "$T/sink" "$T/people.2" 0
+}
+another_fanout() { [ "$(pgrep -c -f "^$BUILD/recrypt-lda --fanout -c $WORLD/$com/")" -gt 1 ]; }
+fanout_address() { sed -n 's/.*to=<\(list+fanout-[^>]*\)>.*/\1/p' "$WORLD/$com/log/postfix" | head -n 1; }
+# What somebody on this host hands in at the copies' port, under a name of her own, who has seen the address: the bounce would tell
+# her how many members there are, and name those refused.
+copies_port() {
+  local log=$WORLD/$com/log/postfix lines
+  rm -f "$T"/sink/*
+  lines=$(wc -l <"$log")
+  curl -sv --max-time 20 --url "smtp://$(world_ip $com):$(world_port $com copies)/client.example" --mail-from dave@example.net \
+    --mail-rcpt "$(fanout_address)" --upload-file "$T/sealed.3" 2>&1 || return
+  wait_for 20 eval "tail -n +$((lines + 1)) '$log' | grep -q 'relay=recrypt-fanout.*status='"
+  tail -n +$((lines + 1)) "$log" | grep 'relay=recrypt-fanout.*dsn=4\.3\.0, status=deferred.*cannot deliver now' &&
+    same "$(find "$T/sink" -type f | wc -l)" 0 && postsuper -c "$WORLD/$com/postfix/etc" -d ALL
+}
+# An address of that form that is a person's, and one that is elsewhere.
+same_form() {
+  local form=fanout-aaaaaaaaaaaaaaaaaaaaaa n
+  n=$(imap bob@example.com INBOX)
+  submit $com dave@example.net bob+$form@example.com "$T/sealed.3" && arrives bob@example.com $((n + 1)) || return
+  n=$(imap carol@example.net INBOX)
+  submit $com dave@example.com carol+$form@example.net "$T/sealed.3" && arrives carol@example.net $((n + 1))
+}
 # What only Postfix itself may use.
 door() {
   local to
-  to=$(sed -n 's/.*to=<\(list+fanout-[^>]*\)>.*/\1/p' "$WORLD/$com/log/postfix" | head -n 1)
+  to=$(fanout_address)
   [ -n "$to" ] && not submit $com dave@example.net "$to" "$T/sealed.1" && grep '550 5.1.1' "$WORLD/smtp"
 }
 
@@ -167,5 +208,8 @@ ok "refused and deferred members hold up nobody; the removed get nothing, nor do
 ok "the ledger of that message balances exactly" even
 ok "the owner is told who was refused, sealed" owner_told
 ok "a copy's bounce address leads to the owner, one made up nowhere" bounce_addresses
+ok "Postfix' own process killed: still each has one" orphan
 ok "the fan-out address takes nothing from outside" door
+ok "nor from who has found the copies' port" copies_port
+ok "other addresses of its form keep their way" same_form
 tap_done

@@ -9,6 +9,7 @@
 #include "service/cache.h"
 #include "service/devices.h"
 #include "service/hot.h"
+#include "service/jobs.h"
 #include "service/records.h"
 #include "service/servicekey.h"
 #include "unit.h"
@@ -517,6 +518,53 @@ static void test_devices_damage(void)
     CU_ASSERT_EQUAL(records_commit(&r, &e), 0);
 }
 
+enum { LARGE = 100000 }; /* list_max */
+
+static void put_job(const struct job *j)
+{
+    struct job_page page;
+    int rc = records_begin(&r, &e);
+
+    for (size_t n = 0; !rc && n < job_pages(j->total); n++) {
+        page.count = 0;
+        for (size_t i = n * JOB_PAGE; i < j->total && page.count < JOB_PAGE; i++) {
+            snprintf(page.member[page.count], ADDRESS_SIZE, "member-%zu@a-domain-of-some-length.example.com", i);
+            page.state[page.count++] = JOB_WAITING;
+        }
+        rc = job_page_put(&r, j->id, n, &page, &e);
+    }
+    rc = rc ? rc : job_put(&r, j, &e);
+    rc = rc ? rc : records_commit(&r, &e);
+    CU_ASSERT_EQUAL_FATAL(rc, 0);
+}
+
+/* The largest list's: made, ended and cleared away in a transaction each. One that goes on is not touched. */
+static void test_large_job(void)
+{
+    struct job j = {.list = LIST, .keyid = KEYID, .created = 100, .total = LARGE}, back;
+    struct job_page page;
+    const size_t last = job_pages(LARGE) - 1;
+
+    strcpy(j.id, "00000000000000000000000000000001");
+    put_job(&j);
+    strcpy(j.id, "00000000000000000000000000000002");
+    put_job(&j);
+    strcpy(j.id, "00000000000000000000000000000003");
+    j.created = 101;
+    put_job(&j);
+    CU_ASSERT_EQUAL(job_page_get(&r, j.id, last, &page, &e), 0);
+    CU_ASSERT_EQUAL(page.count, LARGE - last * JOB_PAGE);
+    CU_ASSERT_EQUAL(jobs_expire(&r, 101, &e), 0);
+    for (int i = 1; i <= 3; i++) {
+        j.id[JOB_ID_SIZE - 2] = (char)('0' + i);
+        CU_ASSERT_EQUAL(job_get(&r, j.id, &back, &e), i < 3 ? ERR_ABSENT : 0);
+        CU_ASSERT_EQUAL(job_page_get(&r, j.id, last, &page, &e), i < 3 ? ERR_ABSENT : 0);
+        job_clear(&back);
+    }
+    CU_ASSERT_EQUAL(jobs_expire(&r, 102, &e), 0);
+    CU_ASSERT_EQUAL(job_page_get(&r, j.id, 0, &page, &e), ERR_ABSENT);
+}
+
 static void test_damage(void)
 {
     struct account a;
@@ -550,6 +598,7 @@ int main(void)
         {"what is kept ready for readers: bounded, dropped on change", test_hot},
         {"devices that wait, are let in, and are not", test_devices},
         {"what is no device's record is told", test_devices_damage},
+        {"the fan-out of the largest list", test_large_job},
         {"damaged records are named", test_damage},
     };
     char command[128];
