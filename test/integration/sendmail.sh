@@ -28,6 +28,13 @@ unknown() {
   "$python" "$tool" hard dave@example.net nobody@example.com >"$WORLD/hard.eml"
   ! submit example.com dave@example.net nobody@example.com "$WORLD/hard.eml" && grep -q '^< 550 5\.1\.1' "$WORLD/smtp"
 }
+# One that looks like a large list's, of nobody, is refused as well; of a person, it is hers.
+unknown_form() {
+  local form=fanout-aaaaaaaaaaaaaaaaaaaaaa n
+  ! submit example.com dave@example.net nobody+$form@example.com "$WORLD/hard.eml" && grep -q '^< 550 5\.1\.1' "$WORLD/smtp" || return
+  n=$(imap frank@example.com INBOX)
+  submit example.com dave@example.net frank+$form@example.com "$WORLD/hard.eml" && arrives frank@example.com $((n + 1))
+}
 # Two recipients who need different bodies: the second is asked to come alone.
 alone() {
   curl -sv --max-time 60 --url "smtp://$ip:$(port)/client.example" --mail-from dave@example.net --mail-rcpt $list --mail-rcpt frank@example.com \
@@ -246,6 +253,8 @@ for step in $story_steps; do
   ok "${!title}" "story_$step"
 done
 ok "an unknown address is refused in the dialogue" unknown
+ok "also one of the form that large lists have" unknown_form
+ok "the queue is not shown to users of the host" grep '^O PrivacyOptions=.*restrictmailq' "$WORLD/example.com/sendmail/etc/sendmail.cf"
 ok "a list and another recipient: one of them is to come again alone" alone
 ok "ordinary mail keeps every octet" hard example.net frank@example.com
 ok "on its way to another server, too" through_sendmail
