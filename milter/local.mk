@@ -23,7 +23,7 @@ EXTRA_DIST += contrib/recrypt-milter.conf contrib/systemd/recrypt-milter.service
 if HAVE_CUNIT
 MILTER_WORLD = test/unit/milter-world.h test/unit/milter-world.c test/unit/milter-mail.h test/unit/milter-mail.c
 check_PROGRAMS += test/unit/test-milter test/unit/test-milter-route test/unit/test-milter-wake test/unit/test-milter-socket
-test_unit_test_milter_socket_SOURCES = test/unit/test-milter-socket.c milter/socket.h milter/socket.c milter/wake.h milter/wake.c
+test_unit_test_milter_socket_SOURCES = test/unit/test-milter-socket.c milter/mta.h milter/mta.c milter/socket.h milter/socket.c milter/wake.h milter/wake.c
 test_unit_test_milter_socket_LDADD = $(UNIT_LIBS) $(BASE_LIBS) $(MILTER_LIBS)
 test_unit_test_milter_SOURCES = test/unit/test-milter.c $(MILTER_WORLD) $(MILTER_CORE)
 test_unit_test_milter_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
