@@ -285,7 +285,7 @@ static int attach(struct web *w, const struct settings *s, struct err *e)
     if (!w->readable || event_add(w->readable, NULL))
         return err_set(e, ERR_SYSTEM, "listen_web: no event");
     w->limit = s->max_connections;
-    w->per_address = s->tls_certificate_pem.len ? PER_ADDRESS : 0;
+    w->per_address = s->tls.certificate_pem.len ? PER_ADDRESS : 0;
     run(w);
     return 0;
 }
