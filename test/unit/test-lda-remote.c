@@ -355,10 +355,12 @@ static void test_addresses(void)
 
 /* ---- memory ---- */
 
+/* The message is so large that what is written grows while it is: nothing of it may be left out. */
 static void test_starved(void)
 {
     struct route route = {ROUTE_SMTP, server.path};
-    const struct span piece = {(const unsigned char *)".a\nb\n", 5};
+    struct buf text = BUF_INIT;
+    struct span piece;
     int spared = 0, failed = 0;
 
     if (!starve_works()) {
@@ -367,6 +369,9 @@ static void test_starved(void)
     }
     be_plain();
     server.answer = answer;
+    while (text.len < 100000)
+        buf_puts(&text, ".a\r\nb\r\n");
+    piece = (struct span){text.data, text.len};
     for (long n = 1; n < 1000 && !spared; n++) {
         int r;
 
@@ -376,12 +381,14 @@ static void test_starved(void)
         spared = starve_spared();
         smtp_server_stop(&server);
         CU_ASSERT(r == 0 || (!spared && (r == ERR_RETRY || r == ERR_SYSTEM)));
-        if (r == 0)
-            CU_ASSERT_STRING_EQUAL(buf_str(&server.taken), "bob:.a\r\nb\r\n");
+        if (server.taken.len) /* also when its answer could not be read any more */
+            CU_ASSERT_STRING_EQUAL(buf_str(&server.taken) + 4, buf_str(&text));
+        CU_ASSERT(r < 0 || server.taken.len);
         failed += r < 0;
     }
     CU_ASSERT(spared);
     CU_ASSERT(failed >= 3);
+    buf_free(&text);
 }
 
 int main(void)
