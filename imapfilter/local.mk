@@ -24,7 +24,6 @@ IMAPFILTER_LIBS = libimap.a $(BASE_LIBS) $(SSL_LIBS) $(EVENT_LIBS)
 recrypt_imapfilter_SOURCES = imapfilter/main.c $(IMAPFILTER_CORE)
 recrypt_imapfilter_LDADD = $(IMAPFILTER_LIBS)
 dist_man_MANS += doc/recrypt-imapfilter.8
-EXTRA_DIST += contrib/imapfilter.conf contrib/systemd/recrypt-imapfilter.service
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-imap
 test_unit_test_imap_SOURCES = test/unit/test-imap.c test/unit/imap-span.h

@@ -43,9 +43,7 @@ test_unit_test_lda_settings_SOURCES = test/unit/test-lda-settings.c
 test_unit_test_lda_settings_LDADD = $(UNIT_LIBS) liblda.a $(BASE_LIBS)
 endif
 dist_man_MANS += doc/recrypt-lda.8
-EXTRA_DIST += contrib/recrypt-lda.conf contrib/dovecot/recrypt.conf contrib/dovecot/recrypt-acl \
-	contrib/dovecot/dovecot.conf test/fuzz/fuzz-lmtp.c test/fuzz/corpus/lmtp
-EXTRA_DIST += contrib/systemd/recrypt-lda.service contrib/systemd/recrypt-lda.socket
+EXTRA_DIST += test/fuzz/fuzz-lmtp.c test/fuzz/corpus/lmtp
 dist_noinst_SCRIPTS += test/integration/lda.sh test/integration/lda-postfix.sh
 EXTRA_DIST += test/integration/lda-tool.py test/integration/lda-dovecot.sh test/integration/lda-service.sh
 EXTRA_DIST += test/fuzz/fuzz-smtp-reply.c test/fuzz/corpus/smtp-reply

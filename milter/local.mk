@@ -19,7 +19,6 @@ recrypt_milter_SOURCES = milter/main.c milter/mta.c milter/run.h milter/run.c mi
 	$(MILTER_CORE)
 recrypt_milter_LDADD = $(BASE_LIBS) $(MILTER_LIBS)
 dist_man_MANS += doc/recrypt-milter.8
-EXTRA_DIST += contrib/recrypt-milter.conf contrib/systemd/recrypt-milter.service
 if HAVE_CUNIT
 MILTER_WORLD = test/unit/milter-world.h test/unit/milter-world.c test/unit/milter-mail.h test/unit/milter-mail.c
 check_PROGRAMS += test/unit/test-milter test/unit/test-milter-route test/unit/test-milter-wake test/unit/test-milter-socket

@@ -9,10 +9,9 @@ librecrypt_a_SOURCES += \
 	recrypt/fetch.h recrypt/fetch-private.h recrypt/fetch.c recrypt/fetch-open.c \
 	imapfilter/tls.h imapfilter/tls.c
 recrypt_recrypt_SOURCES += recrypt/cmd-fetch.c
-dist_noinst_SCRIPTS += test/integration/dovecot.sh test/integration/fetch.sh test/integration/clients.sh contrib/mutt/recrypt-mutt \
-	contrib/isync/recrypt-mbsync
+dist_noinst_SCRIPTS += test/integration/dovecot.sh test/integration/fetch.sh test/integration/clients.sh
 EXTRA_DIST += test/fuzz/fuzz-fetch.c test/fuzz/corpus/fetch \
-	test/integration/clients.py test/integration/terminal.py test/integration/fetch-server.py contrib/mutt/muttrc contrib/mutt/mailcap contrib/isync/mbsyncrc
+	test/integration/clients.py test/integration/terminal.py test/integration/fetch-server.py
 
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-fetch-conf test/unit/test-mark test/unit/test-fetch-state test/unit/test-fetch-guard

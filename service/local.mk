@@ -26,7 +26,7 @@ recryptd_SOURCES = service/main.c
 recryptd_LDADD = $(SERVICE_LIBS)
 dist_man_MANS += doc/recryptd.8 doc/recryptd.conf.5
 dist_noinst_SCRIPTS += test/integration/recryptd.sh test/integration/web-networks.sh
-EXTRA_DIST += contrib/recryptd.conf contrib/systemd/recryptd.service \
+EXTRA_DIST += \
 	test/fuzz/fuzz-service.c test/fuzz/corpus/service
 if HAVE_CUNIT
 check_PROGRAMS += test/unit/test-records test/unit/test-quota test/unit/test-auth test/unit/test-recryptd

@@ -120,13 +120,11 @@ if [ -z "$RUN" ]; then
   step "make distcheck" distcheck
   installed() {
     local root; root=$(mktemp -d) || return
-    (cd build/plain && make install DESTDIR="$root" >/dev/null) &&
-      for p in bin/recrypt sbin/recryptd sbin/recrypt-milter sbin/recrypt-lda sbin/recrypt-imapfilter sbin/recrypt-keystore; do
-        "$root/usr/local/$p" --version || return
-      done && find "$root" -type f | sed "s|$root||"
+    (cd build/plain && make install DESTDIR="$root" >/dev/null) && test/installed.sh "$root" /usr/local && find "$root" -type f | sed "s|$root||" &&
+      (cd build/plain && make uninstall DESTDIR="$root" >/dev/null) && [ -z "$(find "$root" -type f | tee /dev/stderr)" ]
     local status=$?; rm -rf "$root"; return $status
   }
-  step "make install into DESTDIR, installed programs start" installed
+  step "make install into DESTDIR: programs, manuals, samples and units are whole; uninstall leaves nothing" installed
   manuals() { for m in doc/*.[158]; do mandoc -Tlint -Wwarning "$m" || return; done; }
   step "manual pages are well formed" manuals
 fi

@@ -37,7 +37,9 @@ parameters() {
 if command -v postconf >/dev/null; then
   ok "Postfix knows each parameter of the samples" parameters
   postconf -c "$T/postfix" -d 2>/dev/null | cut -d' ' -f1 >"$T/parameters"
-  ok "each command, option, setting and file in the guide is there" $tool guide "$SRC/doc/admin.md" "$BUILD" "$SRC" "$T/parameters"
+  for guide in README.md doc/admin.md doc/threat-model.md doc/xrecrypt.md; do
+    ok "each command, option, setting and file in $guide is there" $tool guide "$SRC/$guide" "$BUILD" "$SRC" "$T/parameters"
+  done
 else
   skip "Postfix's parameters" "no postconf here"
 fi
