@@ -4,7 +4,8 @@ EXTRA_DIST += \
 	test/integration/mailtest.sh test/integration/smtp-raw.py test/integration/manual.py
 dist_noinst_SCRIPTS += contrib/demo.sh contrib/packages.sh test/run.sh test/installed.sh test/integration/tap.sh test/integration/story.sh \
 	test/integration/postfix.sh test/integration/postfix-faults.sh \
-	test/integration/manual.sh test/integration/demo.sh test/integration/full-disk.sh test/integration/local-user.sh
+	test/integration/manual.sh test/integration/demo.sh test/integration/full-disk.sh test/integration/local-user.sh \
+	test/integration/units-lines.sh
 EXTRA_DIST += contrib/sendmail/instance.sh test/integration/sendmail-tool.py
 dist_noinst_SCRIPTS += contrib/unpack.sh contrib/sendmail/unpack.sh test/integration/sendmail.sh
 # recrypt-imapfilter before real servers; Cyrus is unpacked, as Sendmail is.

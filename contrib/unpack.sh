@@ -25,8 +25,7 @@ rm -rf "$new/packages" "$new/log"
 # Nobody but root has a use for this copy: no program in it needs its set-group-id bit.
 find "$new" -perm /6000 -type f -exec chmod a-s {} +
 chmod 755 "$new"
-lib=$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch)
-LD_LIBRARY_PATH=$new/usr/lib/$lib:$new/lib/$lib:$new/lib ldd "$new/$program" | grep 'not found' >&2 && fail "a library is missing"
+LD_LIBRARY_PATH=$(find "$new" -name '*.so*' -printf '%h\n' | sort -u | paste -sd:) ldd "$new/$program" | grep 'not found' >&2 && fail "a library is missing"
 : >"$new/complete"
 # Another run may have been quicker.
 mv -T "$new" "$folder" 2>/dev/null || [ -e "$folder/complete" ] || fail "cannot write $folder"

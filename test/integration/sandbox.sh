@@ -1,6 +1,6 @@
 #!/bin/bash
 # The running programs are confined: the kernel says so, and a forbidden call made inside of one ends it (gdb makes the call; none
-# of the programs has a way to). And what the units for systemd add.
+# of the programs has a way to).
 . "$(dirname "$0")/tap.sh"
 me=$(id -un)
 if [ "$me" = root ]; then me=daemon; fi
@@ -72,13 +72,4 @@ done
 ok "sandbox = no is accepted" sh -c "'$BUILD/recryptd' -n -c '$T/recryptd.open' && '$BUILD/recrypt-milter' -n -c '$T/milter.open' &&
   '$BUILD/recrypt-lda' -n -c '$T/lda.open' && '$BUILD/recrypt-imapfilter' -n -c '$T/imapfilter.open'"
 
-# --- units
-if command -v systemd-analyze >/dev/null; then
-  for u in recryptd recrypt-milter recrypt-lda recrypt-imapfilter; do
-    ok "systemd-analyze security: $u.service is below the threshold" systemd-analyze security --offline=true --threshold=40 "$SRC/contrib/systemd/$u.service"
-    echo "# $(systemd-analyze security --offline=true "$SRC/contrib/systemd/$u.service" 2>/dev/null | tail -n 1)"
-  done
-else
-  skip "units" "systemd-analyze is not there"
-fi
 tap_done
