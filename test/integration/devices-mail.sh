@@ -168,6 +168,14 @@ ok "and the phone reads" as phone "$recrypt" open "$T/mail.2.bob"
 ok "under his newest key" as phone "$recrypt" open "$T/mail.10.bob"
 ok "and the list elsewhere, which the backup did not know" as phone "$recrypt" open "$T/mail.5.bob"
 ok "the tablet, removed after the backup, is not back" refused tablet "$T/mail.2.bob"
+as adam "$recrypt" remove $elsewhere $bob >/dev/null 2>&1
+ok "Bob is put on the list elsewhere again" as adam "$recrypt" add $elsewhere $bob
+ok "its mail" far
+ok "arrives" arrives $bob 11
+fetch $bob 11
+ok "the phone reads it, although what it kept is of before" reads phone "$T/mail.11.bob" "$T/home/dave/far.eml" "signed by dave@example.net"
+as dave "$recrypt" encrypt $elsewhere "$T/home/dave/far.eml" --out "$T/far.jcd" 2>/dev/null
+ok "of a document of that list it says why not" says "a device cannot ask another domain's service" as phone "$recrypt" decrypt "$T/far.jcd" --out "$T/far.out"
 ok "no server has the plaintext" "$python" "$SRC/contrib/demo/search.py" "$marker" -- "$T/example.com" "$T/example.net"
 [ "$tap_failed" = 0 ] || world_show_logs
 tap_done
