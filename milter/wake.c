@@ -82,8 +82,8 @@ static void take_answer(struct wake *w, int i, int64_t now)
     }
 }
 
-/* One that has no answer yet waits itself, with others. A packet on the other one cannot be left to the same thread: that is
- * awake by now. */
+/* One that has no answer yet waits itself, with others. A packet on the other one is not left to the same thread, which is awake
+ * by now; and any thread that looks takes the oldest connection first, which these two are. */
 static void ask(struct wake *w)
 {
     static const unsigned char helo[] = {0, 0, 0, 3, 'H', '-', 0};
