@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """hostile.py CASE ARGUMENT...: what is too deep, too long or too many, given to the running programs.
 
-Each is refused with the error that is named here, and costs bounded time and memory. Time is the processor's, of the
+Each is refused with the error that is named here, in milliseconds, and costs bounded memory. Time is the processor's, of the
 program that is asked, so that a busy machine changes nothing; memory is the growth of its peak."""
 import json
 import os
@@ -102,28 +102,28 @@ def bodies():
         ("a JWE for 30,000 recipients", ENCRYPTED, two_parts(MANY), "550 5.6.0"),
         ("a JWE text of 8 MB", ENCRYPTED, two_parts(b'{"protected":"' + b"A" * (8 * MB) + b'"}'), "550 5.6.0"),
         ("a million delimiters", ENCRYPTED, b"--b\r\n\r\n" * 1000000, "550 5.6.0"),
-        ("12,000 parameters", ("Content-Type", " multipart/encrypted" + "; a=b" * 12000), b"x\r\n", None),
-        ("60,000 nested comments", ("Content-Type", " multipart/encrypted " + "(" * 60000), b"x\r\n", None),
+        ("12,000 parameters", ("Content-Type", " multipart/encrypted" + "; a=b" * 12000), b"x\r\n", plain),
+        ("60,000 nested comments", ("Content-Type", " multipart/encrypted " + "(" * 60000), b"x\r\n", plain),
     ]
 
 
 def milter(path, pid):
     for what, kind, body, answer in bodies():
         m = client.Milter(path)
-        with Cost(pid, 1.0, 32 * MB + 3 * len(body), "milter: " + what):  # json-c: 65,536 values at most
+        with Cost(pid, 0.3, 32 * MB + 3 * len(body), "milter: " + what):  # json-c: 65,536 values at most
             assert m.envelope("dave@example.org", client.LIST) == [b"c"]
             got, changes = m.message(client.PLAIN + [kind], body)
             assert got[:2] == b"y5" and not changes, got
-            if answer:
-                client.is_reply(got, answer)
+            client.is_reply(got, answer)
         m.close()
 
 
 def milter_header(path, pid):
     """100 MB in fields of 60 KB; and 100,000 small ones."""
-    for what, count, value in (("a header of 100 MB", 1700, " " + "x" * 60000), ("100,000 fields", 100000, " x")):
+    # libmilter takes some microseconds for a packet, whatever is made of it: 0.6 s for 100,000
+    for what, count, value, seconds in (("a header of 100 MB", 1700, " " + "x" * 60000, 0.3), ("100,000 fields", 100000, " x", 3.0)):
         m = client.Milter(path)
-        with Cost(pid, 4.0, 160 * MB, "milter: " + what):
+        with Cost(pid, seconds, 16 * MB, "milter: " + what):
             assert m.envelope("dave@example.org", client.LIST) == [b"c"]
             assert m.ask(b"T") == b"c"
             packet = client.struct.pack("!I", len(value) + 9) + b"LX-Long\0" + value.encode() + b"\0"
@@ -142,7 +142,7 @@ def milter_recipients(path, pid):
     m = client.Milter(path)
     assert m.envelope("dave@example.org", client.LIST) == [b"c"]
     packets = b"".join(struct.pack("!I", len(r) + 1) + b"R" + r for r in (b"<r%d@example.net>\0" % i for i in range(count)))
-    with Cost(pid, 20.0, 16 * MB, "milter: 100,000 recipients"):
+    with Cost(pid, 10.0, 16 * MB, "milter: 100,000 recipients"):  # 3 s, for as many answers
         sender = threading.Thread(target=m.s.sendall, args=(packets,))
         sender.start()
         refused = 0
@@ -206,7 +206,7 @@ def lmtp(path, pid):
             ("1,000,000 brackets for a JWE", message(b"Content-Type:" + ENCRYPTED[1].encode(), two_parts(brackets(1000000))),
              b"250 2.0.0", 16),
             ("a JWE for 30,000 recipients", message(b"Content-Type:" + ENCRYPTED[1].encode(), two_parts(MANY)), b"250 2.0.0", 48)):
-        with Cost(pid, 3.0, (octets + 12) * MB, "LMTP: " + what):  # a child's own 12 MB
+        with Cost(pid, 1.0, (octets + 12) * MB, "LMTP: " + what):  # a child's own 12 MB
             got = converse(path, data, None)
         last = [line for line in got.split(b"\r\n") if re.match(rb"[245]\d\d ", line)]
         assert last[-1].startswith(b"221") and answer in last[-2], last[-3:]
@@ -225,7 +225,7 @@ def local(path, pid, log):
             ("30,000 values", frame(many), None),
             ("16,000 frames at once", frame(b'{"HelloRequest":{}}') * 16000, None)):
         at = os.path.getsize(log)
-        with Cost(pid, 3.0, 8 * MB, "local socket: " + what):
+        with Cost(pid, 3.0 if words is None and len(data) > 100000 else 0.3, 8 * MB, "local socket: " + what):
             converse(path, [data], None)
         said = open(log).read()[at:]
         assert not words or words in said, (what, said[-300:])
@@ -250,7 +250,7 @@ def web(port, pid):
             ("1,000,000 header fields", [b"POST / HTTP/1.1\r\n"] + [b"X: y\r\n" * 1000] * 1000, None),
             ("an endless chunk size", [b"POST /.well-known/meshrecrypt HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
                                        b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 100000 + b"\r\n"], None)):
-        with Cost(pid, 3.0, 48 * MB, "web: " + what):
+        with Cost(pid, 1.0, 48 * MB, "web: " + what):
             got = converse(host, data, answer)
         assert got[:9] in (b"HTTP/1.1 ", b"HTTP/1.0 ", b"") and not got.startswith(b"HTTP/1.1 200"), got[:200]
         print("   ", got.split(b"\r\n")[0].decode() or "closed")
@@ -298,7 +298,7 @@ def tool(folder, *command):
         assert code == 0 if words is None else code in (65, 69, 76, 77, 78), (code, said)
         assert words is None or words in said, said
         # The message itself is read whole, into memory that grows by doubling.
-        assert used.ru_utime + used.ru_stime < 4 and used.ru_maxrss << 10 < 48 * MB + 3.2 * size
+        assert used.ru_utime + used.ru_stime < 1.5 and used.ru_maxrss << 10 < 48 * MB + 3.2 * size
 
 
 if __name__ == "__main__":

@@ -158,15 +158,25 @@ def connect(path):
 s = connect("/run/recrypt-milter/milter.sock")
 s.sendall(struct.pack("!IcIII", 13, b"O", 6, 0x1ff, 0x1fffff))
 assert s.recv(100)[4:5] == b"O"
-assert connect("/run/recrypt-lda/lmtp.sock").recv(100).startswith(b"220 ")
+s = connect("/run/recrypt-lda/lmtp.sock")
+f = s.makefile("rb")
+assert f.readline().startswith(b"220 ")
+for command, answer in ((b"LHLO x", b"250 "), (b"MAIL FROM:<d@example.org>", b"250 "), (b"RCPT TO:<someone@example.com>", b"250 "), (b"DATA", b"354 "),
+                        (b"From: d@example.org\r\n\r\nhello\r\n.", b"250 ")):
+    s.sendall(command + b"\r\n")
+    line = f.readline()
+    while line[3:4] == b"-":
+        line = f.readline()
+    assert line.startswith(answer), line
 PY
+  inside sh -c 'cat /var/mail/recrypt/example.com/someone/Maildir/new/*' | grep -q '^hello' && same "$(inside stat -c %U /var/mail/recrypt/example.com/someone)" vmail
 }
 for name in recryptd recrypt-milter recrypt-lda; do
   sed -i '/^sandbox/d' "$conf/$name.conf"
   ok "$name: restarted, confined by both" ctl restart $name.service
 done
 ok "recryptd answers by HTTPS" hello
-ok "milter and delivery agent answer on their sockets" local_sockets
+ok "milter and delivery agent work on their sockets" local_sockets
 for name in recrypt-imapfilter recrypt-lda.socket recrypt-lda recrypt-milter recryptd; do
   ok "$name: stops" ctl stop $name
 done
