@@ -59,6 +59,7 @@ on_terminal "mutt: a sealed message is opened where it is looked at, with its su
 on_terminal "mutt: Esc-o opens it with its attachments; who signed stands in the bottom line" \
   message 2 "see not signed" "key \\x1bo" "see recrypt: not signed" "see Grüße aus der Höhle" "key v" "see dragon.png" "key qqq"
 on_terminal "mutt: a plain message; Esc-o says that it is one" never "Autoview" message 3 "see Nothing secret." "key \\x1bo" "see not sealed" "key \\r"
+on_terminal "mutt: a status that the sender wrote is not shown" never "boss@example.com" message 3 "see Nothing secret."
 on_terminal "mutt: what is for others is not opened, and says so" \
   never "Wyvern" message 4 "see not opened" "see no grant" "key \\x1bo" "see no grant" "key \\r"
 on_terminal "mutt: a sealed message among another's parts is not opened, nor by Esc-o" \
@@ -86,6 +87,11 @@ X-Recrypt-Status: opened unsigned
 X-Recrypt-Status: plain
 X-Recrypt-Status: plain"
 ok "isync: there is no other such line" same "$(cat "$T/open/INBOX/new/"* | grep -ci '^X-Recrypt-')" 4
+status_shown() { # where recrypt wrote it
+  mkdir -p "$T/home/Mail" && cp -r "$T/open" "$T/home/Mail/open"
+  LC_ALL=C.UTF-8 python3 "$SRC/test/integration/clients.py" "see Msgs:4" "key \\r" "see X-Recrypt-Status: " "key qq" -- mutt -n -F "$T/.muttrc" -f "$T/home/Mail/open/INBOX"
+}
+on_terminal "mutt: in what recrypt wrote the status is shown" status_shown
 read_and_deleted() {
   local f; f=$(grep -l Lindwurm "$T/open/INBOX/new/"*)
   mv "$f" "$T/open/INBOX/cur/$(basename "$f"):2,RS" && rm "$(grep -l picture "$T/open/INBOX/new/"*)"
