@@ -112,51 +112,64 @@ bare_lf() { # a sealed message whose lines ended in LF alone still opens
   touch "$T/lf.eml.go"
   same "$(raw $list "$T/lf.eml" ready | tail -n 1 | cut -c1-3)" 250 && more bob@example.com 1 && signed bob@example.com
 }
+bare_cr() { # which some programs take for a line's end: Postfix makes a space of it, and where it does not the milter refuses
+  sealed "With a bare CR"
+  "$python" -c 'import sys; d = open(sys.argv[1], "rb").read(); at = d.rindex(b"\r\n", 0, len(d) - 200); open(sys.argv[2], "wb").write(d[:at - 9] + b"\r" + d[at - 9:])' \
+    "$sealed" "$T/cr.eml"
+  touch "$T/cr.eml.go"
+  remember bob@example.com
+  case $(raw $list "$T/cr.eml" ready | tail -n 1) in
+    "550 5.6.0"*) more bob@example.com 0 ;;
+    "250 "*) more bob@example.com 1 && signed bob@example.com && "$python" -c 'import re, sys; sys.exit(bool(re.search(rb"\r(?!\n)", open(sys.argv[1], "rb").read())))' "$WORLD/home/bob/fetched.eml" ;;
+    *) return 1 ;;
+  esac
+}
 two_from() {
   sealed "Two senders"
   remember bob@example.com
   { printf 'From: alice@example.com\r\n'; cat "$sealed"; } >"$T/two.eml"
   ! submit $com dave@example.net $list "$T/two.eml" && grep -q '^< 550 5.6.0' "$WORLD/smtp" && more bob@example.com 0
 }
-forged_fields() {
-  local i
-  sealed "With fields of a list"
-  for i in 1 2 3 4 5; do printf 'List-Post: <mailto:mallory@evil.example>\r\nX-Recrypt-Status: verified %s\r\nDisposition-Notification-To: mallory@evil.example\r\n' $i; done >"$T/forged.eml"
-  printf 'List-Id: <other.evil.example>\r\nReturn-Receipt-To: mallory@evil.example\r\n' >>"$T/forged.eml"
-  cat "$sealed" >>"$T/forged.eml"
+# A sender's own grants, with a text in them for one member, and fields of a list, of recrypt and of readers, each N times: taken out,
+# and the list's put there once.
+forged() { # N
+  local name f
+  sealed "With $1 of each"
+  "$python" - "$sealed" "$T/forged.eml" "$1" <<'PY'
+import base64, email, email.policy, json, sys
+m = email.message_from_binary_file(open(sys.argv[1], "rb"), policy=email.policy.SMTP)
+part, n = m.get_payload()[0], int(sys.argv[3])
+j = json.loads(part.get_payload(decode=True))
+t = base64.urlsafe_b64encode(b"forged-forged-fo").decode().rstrip("=")
+j["recipients"][0].setdefault("header", {})["grants"] = [{"t": t, "u": t + t, "dk": "forged.for.bob"}] * n
+part.set_payload(json.dumps(j, indent=1).replace("\n", "\r\n"))
+del part["Content-Transfer-Encoding"]
+names = ("List-Id", "List-Post", "list-unsubscribe", "List-Owner", "Precedence", "X-Recrypt-Status", "X-RECRYPT-Verdict", "Disposition-Notification-To",
+         "Return-Receipt-To", "Autocrypt")
+top = "".join(f"{name}: <evil{i}.example>\r\n" for i in range(n) for name in names)
+open(sys.argv[2], "wb").write(top.encode() + m.as_bytes())
+PY
   remember bob@example.com carol@example.net
   submit $com dave@example.net $list "$T/forged.eml" && more bob@example.com 1 && more carol@example.net 1 && signed bob@example.com && signed carol@example.net || return
-  ! grep -i 'evil\.example\|X-Recrypt-Status' "$WORLD/home/bob/fetched.eml" "$WORLD/home/carol/fetched.eml"
+  same "$(grants_in "$WORLD/home/bob/fetched.eml")" 0 && same "$(grants_in "$WORLD/home/carol/fetched.eml")" 8 || return
+  for f in bob carol; do
+    f=$WORLD/home/$f/fetched.eml
+    ! grep -i 'forged\|evil[0-9]\|X-Recrypt-Status\|X-Recrypt-Verdict\|^List-Unsubscribe\|^Autocrypt' "$f" || return
+    for name in List-Id List-Post List-Owner Precedence X-Recrypt-Hop; do same "$name $(grep -ci "^$name:" "$f")" "$name 1" || return; done
+  done
 }
 own_list_id() {
   { printf 'List-Id: <list.example.com>\r\n'; cat "$sealed"; } >"$T/loop.eml"
   remember bob@example.com
   ! submit $com dave@example.net $list "$T/loop.eml" && grep -q '^< 554 5.4.6' "$WORLD/smtp" && more bob@example.com 0
 }
-forged_grants() { # a sender's own grants, with a text in them for one member: taken out, and replaced
-  sealed "With grants"
-  "$python" - "$sealed" "$T/grants.eml" <<'PY'
-import base64, email, email.policy, json, sys
-m = email.message_from_binary_file(open(sys.argv[1], "rb"), policy=email.policy.SMTP)
-part = m.get_payload()[0]
-j = json.loads(part.get_payload(decode=True))
-t = base64.urlsafe_b64encode(b"forged-forged-fo").decode().rstrip("=")
-j["recipients"][0].setdefault("header", {})["grants"] = [{"t": t, "u": t + t, "dk": "forged.for.bob"}] * 3
-part.set_payload(json.dumps(j, indent=1).replace("\n", "\r\n"))
-del part["Content-Transfer-Encoding"]
-open(sys.argv[2], "wb").write(m.as_bytes())
-PY
-  remember bob@example.com carol@example.net
-  submit $com dave@example.net $list "$T/grants.eml" && more bob@example.com 1 && more carol@example.net 1 && signed bob@example.com && signed carol@example.net || return
-  same "$(grants_in "$WORLD/home/bob/fetched.eml")" 0 && same "$(grants_in "$WORLD/home/carol/fetched.eml")" 8 && ! grep forged "$WORLD/home/bob/fetched.eml" "$WORLD/home/carol/fetched.eml"
-}
 ok "no odd end of a message smuggles in another" smuggled
 ok "nor to the list: no member and no archive sees what stood behind the sealed message" smuggled_list
 ok "a sealed message with bare line feeds opens" bare_lf
+ok "no bare CR gets through" bare_cr
 ok "two From fields are refused" two_from
-ok "forged fields of a list are gone from each copy" forged_fields
+for n in 1 2 5; do ok "forged grants and fields, $n of each: gone from each copy, the list's own are there once" forged $n; done
 ok "the list's own mark: a loop" own_list_id
-ok "forged grants are gone from each copy" forged_grants
 
 # ---- reload under traffic
 traffic() {
