@@ -272,6 +272,42 @@ static void test_order(void)
     frame_client_free(&c);
 }
 
+/* The copies of a fan-out are sent in the order in which they are told: the places of each member over many messages. Bound as
+ * above. */
+static void test_fanout_order(void)
+{
+    enum { JOBS = 400 };
+    unsigned place[INLINE_MEMBERS][INLINE_MEMBERS] = {{0}};
+    struct frame_client *c;
+    struct sealed m;
+
+    CU_ASSERT_EQUAL_FATAL(frame_client_new(w.socket, 5000, &c, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(seal(&list, "x", &m), 0);
+    for (unsigned n = 0; n < JOBS; n++) {
+        struct fanout_result res;
+        struct fanout_page p;
+        char job[33];
+
+        snprintf(job, sizeof job, "%032x", n);
+        CU_ASSERT_EQUAL_FATAL(rclient_fanout_begin(c, list.address, list.profile.keyid, job, &res, NULL), 0);
+        CU_ASSERT_EQUAL(res.total, INLINE_MEMBERS);
+        fanout_result_clear(&res);
+        CU_ASSERT_EQUAL_FATAL(rclient_fanout_next(c, job, m.to.suite, m.to.epk, m.to.epk_len, 0, &p, NULL), 0);
+        CU_ASSERT_EQUAL_FATAL(p.count, INLINE_MEMBERS);
+        for (size_t i = 0; i < INLINE_MEMBERS; i++) {
+            size_t who = (size_t)atoi(p.list[i].account + strlen("person-"));
+
+            CU_ASSERT_FATAL(who < INLINE_MEMBERS);
+            place[who][i]++;
+        }
+        fanout_page_clear(&p);
+    }
+    for (size_t i = 0; i < INLINE_MEMBERS; i++)
+        CU_ASSERT(chi_square(place[i], INLINE_MEMBERS, (double)JOBS / INLINE_MEMBERS) < 60);
+    sealed_clear(&m);
+    frame_client_free(&c);
+}
+
 /* ---- work ---- */
 
 static char counts[256]; /* callgrind's files: counts.1, counts.2, ... one for each request */
@@ -573,6 +609,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"padding is the same for all sizes up to a power of two", test_padding},
         {"recipients and grants come in random order", test_order},
+        {"a fan-out's copies come in random order", test_fanout_order},
         {"member, removed, stranger, unknown: the same work and the same answer", test_work},
     };
     struct who *all[] = {&alice, &gone,         &stranger,        &other,       &nobody, &list,
