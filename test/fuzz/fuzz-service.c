@@ -8,7 +8,7 @@
  * fuzz-sources: service/quota.c service/dispatch.c service/request.c service/hello.c service/person.c service/list.c
  * fuzz-sources: service/change.c service/members.c service/grant.c service/resolve.c service/fanout.c
  * fuzz-sources: service/jobs.c service/devices.c service/devices-store.c service/chain.c service/recrypt.c
- * fuzz-sources: service/hot.c service/mailbox.c service/intake.c
+ * fuzz-sources: service/hot.c service/mailbox.c service/intake.c service/claims.c
  */
 #include <stdint.h>
 #include <stdlib.h>
