@@ -24,4 +24,17 @@ void changed_as(const struct change *c, int r);
 /* Every octet of a text counts: with a bit flipped or cut off, and only then, read refuses it. */
 void all_octets_count(struct buf *text, int (*read)(const void *text, size_t len));
 
+/* A statement that brings the key that it is signed with. */
+struct self_signed {
+    const char *typ, *other_typ;
+    /* The JSON of a good one; k with its private half when with_private is set. */
+    struct json_object *(*json)(const struct jwk *k, const struct jwk *signer, int with_private);
+    int (*read)(const void *text, size_t len);
+};
+/* Signs obj (taken) with signer, as typ, and says how it is read. */
+int signed_and_read(const struct self_signed *s, struct json_object *obj, const struct jwk *signer, const char *typ);
+/* A good one is read with each of the changes as it says; refused when it is signed by another key than it names, is of
+ * another type, has a private key inside, or a signature key to encrypt to. */
+void self_signed_refused(const struct self_signed *s, const struct change *changes, size_t count);
+
 #endif

@@ -169,18 +169,7 @@ static int read_request(const void *text, size_t len)
     return r;
 }
 
-/* Signs obj (taken) and says how it is read. */
-static int read_signed(struct json_object *obj, const struct jwk *signer, const char *typ)
-{
-    struct buf text = BUF_INIT;
-    int r;
-
-    CU_ASSERT_EQUAL_FATAL(jws_sign_json(signer, typ, obj, &text, NULL), 0);
-    r = read_request(text.data, text.len);
-    buf_free(&text);
-    json_object_put(obj);
-    return r;
-}
+static const struct self_signed requests = {"recrypt-device", "recrypt-profile", request_json, read_request};
 
 static void test_request_refused(void)
 {
@@ -201,33 +190,19 @@ static void test_request_refused(void)
         {"signer", NULL, ERR_SYNTAX},
         {"extra", "1", ERR_SYNTAX},
     };
-    struct jwk *k = fresh_key("X25519"), *signer = fresh_key("Ed25519"), *other = fresh_key("Ed25519"), *both;
+    struct jwk *both = fresh_key("ES256");
     struct json_object *obj;
 
-    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-        int r = read_signed(changed(request_json(k, signer, 0), changes[i].name, changes[i].text), signer,
-                            "recrypt-device");
-
-        changed_as(&changes[i], r);
-    }
-    /* Signed by another key than it names; of another type; a private key inside; a signature key to encrypt to. */
-    CU_ASSERT_EQUAL(read_signed(request_json(k, signer, 0), other, "recrypt-device"), ERR_CRYPTO);
-    CU_ASSERT_EQUAL(read_signed(request_json(k, signer, 0), signer, "recrypt-profile"), ERR_SYNTAX);
-    CU_ASSERT_EQUAL(read_signed(request_json(k, signer, 1), signer, "recrypt-device"), ERR_SYNTAX);
-    CU_ASSERT_EQUAL(read_signed(request_json(signer, signer, 0), signer, "recrypt-device"), ERR_KEY);
+    self_signed_refused(&requests, changes, sizeof changes / sizeof *changes);
     /* One P-256 key for both, as a JWK without "use" could be. */
-    both = fresh_key("ES256");
     CU_ASSERT_EQUAL_FATAL(jwk_to_json(both, 1, &obj, NULL), 0);
     json_object_object_del(obj, "use");
     json_object_object_del(obj, "alg");
     jwk_free(&both);
     CU_ASSERT_EQUAL_FATAL(jwk_from_json(obj, &both, NULL), 0);
     json_object_put(obj);
-    CU_ASSERT_EQUAL(read_signed(request_json(both, both, 0), both, "recrypt-device"), ERR_KEY);
+    CU_ASSERT_EQUAL(signed_and_read(&requests, request_json(both, both, 0), both, requests.typ), ERR_KEY);
     jwk_free(&both);
-    jwk_free(&k);
-    jwk_free(&signer);
-    jwk_free(&other);
 }
 
 static void test_request_not_signed(void)

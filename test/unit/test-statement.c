@@ -107,18 +107,7 @@ static int read_profile(const void *text, size_t len)
     return r;
 }
 
-/* Signs obj (taken) with signer and says how it is read. */
-static int read_signed(struct json_object *obj, const struct jwk *signer, const char *typ)
-{
-    struct buf text = BUF_INIT;
-    int r;
-
-    CU_ASSERT_EQUAL_FATAL(jws_sign_json(signer, typ, obj, &text, NULL), 0);
-    r = read_profile(text.data, text.len);
-    buf_free(&text);
-    json_object_put(obj);
-    return r;
-}
+static const struct self_signed profiles = {"recrypt-profile", "recrypt-roster", profile_json, read_profile};
 
 static void test_profile_refused(void)
 {
@@ -141,22 +130,7 @@ static void test_profile_refused(void)
         {"signer", NULL, ERR_SYNTAX},
         {"extra", "1", ERR_SYNTAX},
     };
-    struct jwk *k = fresh_key("X25519"), *signer = fresh_key("Ed25519"), *other = fresh_key("Ed25519");
-
-    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-        int r = read_signed(changed(profile_json(k, signer, 0), changes[i].name, changes[i].text), signer,
-                            "recrypt-profile");
-
-        changed_as(&changes[i], r);
-    }
-    /* Signed by another key than it names; of another type; a private key inside; a signature key to encrypt to. */
-    CU_ASSERT_EQUAL(read_signed(profile_json(k, signer, 0), other, "recrypt-profile"), ERR_CRYPTO);
-    CU_ASSERT_EQUAL(read_signed(profile_json(k, signer, 0), signer, "recrypt-roster"), ERR_SYNTAX);
-    CU_ASSERT_EQUAL(read_signed(profile_json(k, signer, 1), signer, "recrypt-profile"), ERR_SYNTAX);
-    CU_ASSERT_EQUAL(read_signed(profile_json(signer, signer, 0), signer, "recrypt-profile"), ERR_KEY);
-    jwk_free(&k);
-    jwk_free(&signer);
-    jwk_free(&other);
+    self_signed_refused(&profiles, changes, sizeof changes / sizeof *changes);
 }
 
 static void test_profile_flipped(void)
