@@ -20,6 +20,14 @@ static const char usage_text[] =
     "  -v, --verbose      log more\n"
     "      --help, --version\n";
 
+/* Who to be, when that is somebody else. */
+static int find_user(const struct settings *s, uid_t *uid, gid_t *gid, struct err *e)
+{
+    if (*s->user)
+        return conf_user(s->user, uid, gid, e);
+    return geteuid() == 0 ? err_set(e, ERR_USAGE, "not as root: set user in the configuration") : 0;
+}
+
 /* Ports and keys, then the user. */
 static int start(struct settings *s, struct listeners *l, struct err *e)
 {
@@ -27,10 +35,8 @@ static int start(struct settings *s, struct listeners *l, struct err *e)
     gid_t gid;
     int r;
 
-    if (*s->user && (r = conf_user(s->user, &uid, &gid, e)) < 0)
+    if ((r = find_user(s, &uid, &gid, e)) < 0)
         return r;
-    if (geteuid() == 0 && !*s->user)
-        return err_set(e, ERR_USAGE, "not as root: set user in the configuration");
     server_raise_limit(s);
     if ((r = server_listen(s, l, e)) == 0 && *s->user && (r = conf_drop_privileges(uid, gid, e)) < 0)
         server_unlisten(l);
@@ -61,9 +67,13 @@ int main(int argc, char **argv)
     if (settings_load(o.config, NULL, &s, &e) < 0)
         return fail(&e, EX_CONFIG);
     if (o.check) {
-        puts("configuration is good");
+        uid_t uid;
+        gid_t gid;
+
+        if ((r = find_user(s, &uid, &gid, &e)) == 0)
+            puts("configuration is good");
         settings_release(&s);
-        return EX_OK;
+        return r < 0 ? fail(&e, EX_CONFIG) : EX_OK;
     }
     if ((r = start(s, &l, &e)) < 0) {
         settings_release(&s);

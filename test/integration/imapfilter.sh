@@ -108,6 +108,8 @@ if [ "$(id -u)" = 0 ]; then
   ok "it gave up root" same "$(stat -c %U "/proc/$main_pid")" nobody
 fi
 ok "-n: a good configuration" bash -c "'$filter' -n -c '$T/filter.conf' | grep -q good"
+sed 's|^user = .*|user = "no-such-user"|' "$T/filter.conf" >"$T/user.conf"
+ok "-n: a user who is not there" says "no user 'no-such-user'" status 78 "$filter" -n -c "$T/user.conf"
 ok "--help and --version" bash -c "'$filter' --help | grep -q -- -n && '$filter' --version | grep -q '[0-9]'"
 ok "clean stop" imap_filter_stop "$main_pid"
 ok "without a word of memory" not grep -qi 'sanitizer\|leak' "$T"/*.log
