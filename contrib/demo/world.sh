@@ -243,8 +243,9 @@ world_start() { # FOLDER
   local d p status=0
   WORLD=$1
   for d in $world_domains; do
-    mkdir -p "$WORLD/$d/log" "$WORLD/$d/etc"
-    chmod 777 "$WORLD/$d/log" # servers of several users write there
+    mkdir -p "$WORLD/$d/etc"
+    # recryptd makes its access log there, the others write to what is open. Nobody else may put a link in a log's place.
+    install -d -o daemon -g daemon -m 755 "$WORLD/$d/log"
     for p in smtp imap web copies; do world_pick_port "$d" $p || return; done
   done
   for p in alice bob carol dave erin; do world_home $p; done

@@ -37,6 +37,13 @@ readable() {
     if setpriv --reuid=games --regid=games --clear-groups test -r "$d/$f"; then echo "$f can be read"; return 1; fi
   done
 }
+# Where anybody could put a link to something else, and root's servers would write to that.
+writable() {
+  local found
+  found=$(find "$WORLD" ! -type l ! -type s -perm -o+w)
+  echo "$found"
+  [ -z "$found" ]
+}
 asks() {
   "$python" - "$WORLD/$com/run/recryptd.sock" "$1" <<'PY'
 import json, os, socket, struct, sys
@@ -54,6 +61,7 @@ ok "a message of the list's waits for her" waits
 ok "the queue is not shown" hidden -p
 ok "nor as JSON" hidden -j
 ok "files that name members cannot be read" readable
+ok "nothing can be written" writable
 for request in '{"ResolveRequest":{"Address":"bob@example.com"}}' '{"FanoutNextRequest":{"Job":"00000000000000000000000000000000","From":0}}'; do
   ok "recryptd closes on ${request:2:7}..." asks "$request"
 done
