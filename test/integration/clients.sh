@@ -113,7 +113,7 @@ drop bob "$T"/many.*
 killed() {
   local n p
   for _ in $(seq 12); do
-    setsid recrypt-mbsync -o "-q -c $T/mbsyncrc -a" "$T/sealed" "$T/open" >/dev/null 2>&1 &
+    TMPDIR=$T setsid recrypt-mbsync -o "-q -c $T/mbsyncrc -a" "$T/sealed" "$T/open" >/dev/null 2>&1 &
     p=$!
     sleep "0.$((RANDOM % 3))$((RANDOM % 10))"
     kill -9 -- "-$p"; wait $p
