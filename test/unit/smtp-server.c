@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/conf.h"
@@ -26,14 +27,26 @@ static enum smtp_step step_of(const char *line)
     return STEP_OTHER;
 }
 
+static int send_text(const struct session *c, const char *text)
+{
+    const struct timespec pause = {0, c->s->pause_ms * 1000000L};
+    size_t len = strlen(text), piece = c->s->pause_ms ? 1 : len;
+
+    for (size_t at = 0; at < len; at += piece) {
+        if (send(c->fd, text + at, piece, MSG_NOSIGNAL) < 0)
+            return -1;
+        if (c->s->pause_ms)
+            nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
 /* The answer that was given, NULL at the end. */
 static const char *say(struct session *c, enum smtp_step step)
 {
     const char *text = step == STEP_MAIL && c->open ? "503 nested\r\n" : c->s->answer(step, c->rcpt);
 
-    if (!text || send(c->fd, text, strlen(text), MSG_NOSIGNAL) < 0)
-        return NULL;
-    return text;
+    return text && send_text(c, text) == 0 ? text : NULL;
 }
 
 /* The message up to its dot. 0 when the client left before. */

@@ -24,6 +24,7 @@ enum smtp_step {
 struct smtp_server {
     /* The answer to a step, its line's end with it; "" = none; NULL = the connection ends. rcpt: the last recipient. */
     const char *(*answer)(enum smtp_step step, const char *rcpt);
+    int pause_ms; /* after each octet of an answer */
     char path[64];
     struct buf commands; /* the lines that came, with LF */
     struct buf taken;    /* "local part:message" of each that was answered with 2xx, the dots taken off */

@@ -48,7 +48,7 @@ static void be_plain(void)
 }
 
 static struct err error;
-static int code;
+static int code, seconds = 10; /* for an answer */
 
 static int deliver_pieces(enum route_kind kind, const struct span *pieces, size_t count)
 {
@@ -59,7 +59,7 @@ static int deliver_pieces(enum route_kind kind, const struct span *pieces, size_
     code = -1;
     server.answer = answer;
     CU_ASSERT_EQUAL_FATAL(smtp_server_start(&server), 0);
-    r = remote_deliver(&route, 1, "alice@example.com", "bob@example.net", pieces, count, &code, &error);
+    r = remote_deliver(&route, seconds, "alice@example.com", "bob@example.net", pieces, count, &code, &error);
     smtp_server_stop(&server);
     return r;
 }
@@ -254,6 +254,7 @@ static void test_unasked(void)
 
 static void test_time(void)
 {
+    seconds = 1;
     be_special(STEP_RCPT, STEP_RCPT, "250 ok\r\n");
     special.after_ms = 1500;
     CU_ASSERT_EQUAL(deliver(ROUTE_SMTP, "a\n"), ERR_RETRY);
@@ -262,6 +263,22 @@ static void test_time(void)
     special.after_ms = 1500;
     CU_ASSERT_EQUAL(deliver(ROUTE_SMTP, "a\n"), 0);
     CU_ASSERT_STRING_EQUAL(buf_str(&server.taken), "bob:a\r\n");
+    seconds = 10;
+}
+
+/* What counts is when the answer is there, not that octets of it come. */
+static void test_trickle(void)
+{
+    be_plain();
+    server.pause_ms = 2;
+    CU_ASSERT_EQUAL(deliver(ROUTE_LMTP, "a\n"), 0);
+    server.pause_ms = 100;
+    seconds = 1;
+    CU_ASSERT_EQUAL(deliver(ROUTE_LMTP, "a\n"), ERR_RETRY);
+    server.pause_ms = 0;
+    seconds = 10;
+    CU_ASSERT_PTR_NOT_NULL(strstr(error.text, "no answer in time"));
+    CU_ASSERT_EQUAL(server.taken.len, 0);
 }
 
 /* ---- the message ---- */
@@ -403,6 +420,7 @@ int main(void)
         {"lost at each step", test_lost},
         {"answers that nobody asked for", test_unasked},
         {"late answers", test_time},
+        {"slow answers", test_trickle},
         {"line ends and dots", test_lines},
         {"large messages", test_large},
         {"dots doubled piece by piece", test_stuff},
