@@ -18,6 +18,7 @@
 enum {
     OPEN_BODY_MAX = 64 << 10, /* a request without signature */
     BODIES = 4,               /* times max_body: octets of unfinished requests in all */
+    LARGE_PER_ADDRESS = 1,    /* of which one network, as below, has this many */
     PER_ADDRESS = 32,         /* connections, unless a reverse proxy makes them all; of an IPv6 network (peers.h) */
     HEADER_MEMORY = 16 << 10,
     IDLE_SECONDS = 3600
@@ -29,7 +30,7 @@ struct web {
     struct MHD_Daemon *daemon;
     struct listener *listener;
     struct event *readable, *timer;
-    struct peers *peers;
+    struct peers *peers, *large; /* who has connections, and unfinished large requests */
     unsigned limit;   /* connections of this daemon */
     long per_address; /* 0 = no limit */
     size_t buffered;
@@ -39,7 +40,7 @@ struct web {
 struct transfer {
     struct buf body;
     size_t charged; /* of web's buffered */
-    int is_signed, too_large, overloaded;
+    int is_signed, too_large, overloaded, large;
 };
 
 static enum MHD_Result send_reply(struct web *w, struct MHD_Connection *c, unsigned http, struct buf *body)
@@ -130,13 +131,26 @@ static size_t excess(size_t len)
     return len > OPEN_BODY_MAX ? len - OPEN_BODY_MAX : 0;
 }
 
-static void collect(struct web *w, struct transfer *t, const char *data, size_t len)
+/* It becomes a large one: may it? */
+static int admit(struct web *w, struct transfer *t, struct MHD_Connection *c)
+{
+    const struct sockaddr *sa = address_of(c);
+
+    if (t->large || !w->per_address || !sa)
+        return 1;
+    if (peers_full(w->large, sa, LARGE_PER_ADDRESS))
+        return 0;
+    t->large = peers_add(w->large, sa, 0) > 0;
+    return t->large;
+}
+
+static void collect(struct web *w, struct transfer *t, struct MHD_Connection *c, const char *data, size_t len)
 {
     size_t more = excess(t->body.len + len) - excess(t->body.len);
 
     if (t->too_large || t->overloaded)
         return;
-    if (more && w->buffered + more > BODIES * w->service->settings->max_body) {
+    if (more && (!admit(w, t, c) || w->buffered + more > BODIES * w->service->settings->max_body)) {
         t->overloaded = 1;
     } else if (buf_append(&t->body, data, len)) {
         t->too_large = 1;
@@ -162,7 +176,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const cha
     if (!t)
         return begin(w, c, url, method, state);
     if (*len) {
-        collect(w, t, data, *len);
+        collect(w, t, c, data, *len);
         *len = 0;
         return MHD_YES;
     }
@@ -182,10 +196,11 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **state, enum
     struct web *w = arg;
     struct transfer *t = *state;
 
-    (void)c;
     (void)why;
     if (!t)
         return;
+    if (t->large)
+        peers_remove(w->large, address_of(c));
     w->buffered -= t->charged;
     buf_free(&t->body);
     free(t);
@@ -315,7 +330,8 @@ int web_new(struct service *s, struct event_base *base, int fd, struct web **out
     w->base = base;
     w->timer = evtimer_new(base, on_event, w);
     w->peers = peers_new();
-    w->daemon = w->peers ? start(w, s->settings) : NULL;
+    w->large = peers_new();
+    w->daemon = w->peers && w->large ? start(w, s->settings) : NULL;
     rc = listener_new(base, fd, &use, w, &w->listener, e);
     if (!rc && (!w->timer || !w->daemon))
         rc = err_set(e, ERR_USAGE, "listen_web: the web server does not start%s",
@@ -355,6 +371,7 @@ void web_free(struct web **wp)
     listener_free(&w->listener);
     detach(w);
     peers_free(&w->peers);
+    peers_free(&w->large);
     if (w->timer)
         event_free(w->timer);
     free(w);
