@@ -1,10 +1,12 @@
-/* What split and combine compute from secrets takes no branch and no address from them. The program runs itself under
- * valgrind, to which secrets are declared undefined: it then counts every branch and every address that depends on one.
+/* What split and combine compute from secrets, and how keys are read and written, takes no branch and no address from
+ * them. The program runs itself under valgrind, to which secrets are declared undefined: it then counts every branch and
+ * every address that depends on one.
  */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/b64.h"
 #include "common/suite-private.h"
 #include "unit.h"
 
@@ -89,12 +91,41 @@ static void test_split(void)
     }
 }
 
+/* Private keys are read and written as base64url. Whether the text is one is not secret: one branch at the end. */
+static void test_base64url(void)
+{
+    unsigned char key[SUITE_PRIV_MAX];
+    struct buf text = BUF_INIT, back = BUF_INIT;
+    unsigned before;
+
+    for (size_t len = 32; len <= sizeof key; len += 7) {
+        for (size_t i = 0; i < len; i++)
+            key[i] = (unsigned char)(i * 37 + len);
+        CU_ASSERT(!buf_reserve(&text, 2 * sizeof key) && !buf_reserve(&back, 2 * sizeof key));
+        before = VALGRIND_COUNT_ERRORS;
+        secret(key, len);
+        CU_ASSERT_EQUAL(b64url_encode(key, len, &text), 0);
+        CU_ASSERT_EQUAL(VALGRIND_COUNT_ERRORS, before);
+        CU_ASSERT_EQUAL(b64url_decode((const char *)text.data, text.len, &back), 0);
+        CU_ASSERT(VALGRIND_COUNT_ERRORS <= before + 1);
+        open_secret(key, len);
+        open_secret(text.data, text.len);
+        open_secret(back.data, back.len);
+        CU_ASSERT(back.len == len && !memcmp(back.data, key, len));
+        buf_reset(&text);
+        buf_reset(&back);
+    }
+    buf_free(&text);
+    buf_free(&back);
+}
+
 int main(int argc, char **argv)
 {
     static const struct unit_test tests[] = {
         {"the method finds a branch on a secret", test_method},
         {"combine", test_combine},
         {"split", test_split},
+        {"keys in base64url", test_base64url},
     };
     (void)argc;
     if (RUNNING_ON_VALGRIND)
