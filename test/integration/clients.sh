@@ -100,11 +100,13 @@ read_and_deleted() {
 }
 ok "isync: what was read or deleted does not come again" read_and_deleted
 held() { # another run's lock is waited for; one that stays is told
-  local r
-  (exec 9>"$T/open/.recrypt-lock"; flock 9; sleep 1) & sleep 0.3
+  local r lock=$T/open/.recrypt-lock
+  (exec 9>"$lock"; flock 9; exec sleep 1) &
+  wait_for 5 not flock -n "$lock" true
   status 65 sync || return
-  (exec 9>"$T/open/.recrypt-lock"; flock 9; exec sleep 30) & r=$!
-  sleep 0.3; status 75 sync >"$T/said" 2>&1 && grep "another one is at work" "$T/said"
+  (exec 9>"$lock"; flock 9; exec sleep 60) & r=$!
+  wait_for 5 not flock -n "$lock" true
+  status 75 sync >"$T/said" 2>&1 && grep "another one is at work" "$T/said"
   r="$? $r"; kill "${r#* }"
   return "${r% *}"
 }

@@ -425,5 +425,6 @@ if strace -o /dev/null true 2>/dev/null; then
 else
   skip "killed anywhere" "strace does not work here"
 fi
-ok "recryptd finds nothing wrong with what it keeps" sh -c "kill $(cat "$T/example.com/pid"); sleep 1; '$BUILD/recryptd' -c '$T/example.com/recryptd.conf' --check"
+service_stop example.com
+ok "recryptd finds nothing wrong with what it keeps" "$BUILD/recryptd" -c "$T/example.com/recryptd.conf" --check
 tap_done
