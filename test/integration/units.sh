@@ -4,7 +4,7 @@
 # where the program's own filter is off; a program that is ended for a forbidden call is started again.
 #
 # What is not as it is delivered: the programs are in /usr/local/sbin, read /usr/local/etc/recrypt and write errors to
-# a file, and a second passes before they are started again, so that one can look.
+# a file; a second passes before they are started again, so that one can look; and the watchdog waits for 3 seconds, not for a minute.
 . "$(dirname "$0")/tap.sh"
 systemd=/lib/systemd/systemd
 needs() { # REASON COMMAND...: or the whole test is skipped
@@ -20,7 +20,8 @@ needs "gdb is asked for x86-64 only" [ "$(uname -m)" = x86_64 ]
 # A control group of this test's own, of version 2, at the root of which systemd believes to be.
 groups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 group=$groups/recrypt-test.$$
-needs "no control groups of version 2 to write to" mkdir "$group"
+needs "no control groups of version 2" [ -n "$groups" ]
+needs "no control groups to write to" mkdir "$group"
 group_end() {
   local n
   for n in $(seq 50); do
@@ -57,7 +58,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj 
 config_of() { case $1 in recrypt-imapfilter) echo imapfilter.conf ;; *) echo "$1.conf" ;; esac; }
 for u in recryptd recrypt-milter recrypt-lda recrypt-imapfilter; do
   sed "s|^\(Exec[A-Za-z]*=\)/usr/sbin/$u|\1/usr/local/sbin/$u -c /usr/local/etc/recrypt/$(config_of $u)|
-    s|^\[Service\]|&\nStandardError=append:/run/words/$u\nRestartSec=1|" "$SRC/contrib/systemd/$u.service" >"$T/units/$u.service"
+    s|^\[Service\]|&\nStandardError=append:/run/words/$u\nRestartSec=1|; s|^WatchdogSec=.*|WatchdogSec=3|" "$SRC/contrib/systemd/$u.service" >"$T/units/$u.service"
 done
 cp "$SRC/contrib/systemd/recrypt-lda.socket" "$T/units/"
 # Of the system's own units none is there.
@@ -175,6 +176,13 @@ for name in recryptd recrypt-milter recrypt-lda; do
   sed -i '/^sandbox/d' "$conf/$name.conf"
   ok "$name: restarted, confined by both" ctl restart $name.service
 done
+watchdog() { # stopped, it says nothing; systemd ends it, and the next one serves
+  local before; before=$(main_pid recryptd)
+  inside kill -STOP "$before" && wait_for 15 again recryptd "$before" || { ctl status recryptd; return 1; }
+}
+sleep 4
+ok "recryptd keeps the watchdog content" same "$(ctl show -p ActiveState -p NRestarts recryptd | paste -s)" "$(printf 'NRestarts=0\tActiveState=active')"
+ok "recryptd hangs: the watchdog has it started again" watchdog
 ok "recryptd answers by HTTPS" hello
 ok "milter and delivery agent work on their sockets" local_sockets
 for name in recrypt-imapfilter recrypt-lda.socket recrypt-lda recrypt-milter recryptd; do
