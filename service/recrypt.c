@@ -213,9 +213,10 @@ int statement_handle(struct service *s, struct request *rq, struct json_object *
         rc = allowed;
     rc = rc ? rc
             : grants_statement(s->grants, &s->records, keyid, suite, person, signer, known && allowed, &statement, e);
-    rc = rc ? rc : quota_take(s->quota, list.address, person, s->settings->quota, rq->now, e);
+    /* Each device's own count: one that was removed can still ask, and must not use up its person's. */
+    rc = rc ? rc : quota_take(s->quota, list.address, claim.member, s->settings->quota, rq->now, e);
     if (!rc) {
-        snprintf(rq->detail, sizeof rq->detail, "statement:%s", person);
+        snprintf(rq->detail, sizeof rq->detail, "statement:%s", claim.member);
         rq->granted = 1;
         rc = sjson_set_string(reply, "Statement", statement) ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
     }

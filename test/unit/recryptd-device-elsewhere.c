@@ -154,3 +154,54 @@ void test_no_devices_left(void)
     buf_free(&text);
     buf_free(&out);
 }
+
+/* Of the list, for a device of bob's with that statement. */
+static int status_for(const struct entry *en)
+{
+    struct answer a;
+    int status;
+
+    ask_statement(list.profile.keyid, en->statement, &a);
+    status = (int)a.status;
+    answer_clear(&a);
+    return status;
+}
+
+/* Each device's own count: one that was removed uses up neither another's nor its person's. */
+void test_statement_quota(void)
+{
+    struct gadget g[2];
+    struct entry en[2] = {{.member_key = NULL}, {.member_key = NULL}};
+    const struct who *const *keys;
+    char udf[JWK_UDF_SIZE];
+    struct sealed m;
+    struct answer a;
+
+    bobs_keys(&keys); /* he came to the list with the oldest */
+    CU_ASSERT_EQUAL(jwk_udf(keys[0]->key, udf), 0);
+    for (int i = 0; i < 2; i++) {
+        struct profile p;
+
+        gadget_make(&g[i], &bob, i ? "other" : "lost", "X25519");
+        p = device_profile(&g[i].is);
+        make_statement(&bob, &p, bob.sign, &en[i]);
+    }
+    CU_ASSERT_EQUAL(world_stop(&w), 0);
+    world_configure(&w, DEVICE_SETTINGS "\nquota = 2");
+    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(status_for(&en[0]), i < 2 ? 201 : 503);
+    CU_ASSERT_EQUAL(status_for(&en[1]), 201);
+    CU_ASSERT_EQUAL_FATAL(seal(&list, "x", &m), 0);
+    ask(bob.sign, udf, list.profile.keyid, &m, &a);
+    CU_ASSERT_EQUAL(a.status, 201);
+    answer_clear(&a);
+    sealed_clear(&m);
+    CU_ASSERT_EQUAL(world_stop(&w), 0);
+    world_configure(&w, DEVICE_SETTINGS);
+    CU_ASSERT_EQUAL_FATAL(world_start(&w), 0);
+    for (int i = 0; i < 2; i++) {
+        entry_clear(&en[i]);
+        gadget_clear(&g[i]);
+    }
+}

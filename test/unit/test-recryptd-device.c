@@ -398,6 +398,7 @@ int main(void)
         {"a device that is removed reads nothing more", test_removing},
         {"no more devices than devices_max", test_too_many},
         {"a new key: old mail and new, and removal with it", test_rekey},
+        {"a list's statement: each device's own count", test_statement_quota},
         {"a new key of a person whose devices are gone", test_no_devices_left},
         {"parking and unparking, with every fault refused", test_parking},
         {"a restored store revives neither a removed device nor a parked one", test_restore},
