@@ -48,5 +48,5 @@ test_unit_test_recryptd_SOURCES = \
 	$(RECRYPTD_WORLD) test/unit/recryptd-tests.h test/unit/test-recryptd.c \
 	test/unit/recryptd-web.c test/unit/recryptd-members.c test/unit/recryptd-socket.c test/unit/recryptd-process.c test/unit/recryptd-restore.c \
 	test/unit/recryptd-limits.c
-test_unit_test_recryptd_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)
+test_unit_test_recryptd_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
 endif

@@ -1,9 +1,13 @@
 /* Members, grants, removal, new keys (recryptd-tests.h). */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/b64.h"
 #include "recryptd-tests.h"
+#include "service/servicekey.h"
 
 /* ---- members ---- */
 
@@ -223,9 +227,56 @@ int delete_member(const char *member, int64_t serial)
     return status;
 }
 
+/* The service's half in the entry that was sent last: the test has the service's own key to look. */
+static void service_half(unsigned char half[32])
+{
+    struct service_keys *own = NULL;
+    struct entry en;
+    char path[256];
+
+    world_path(&w, "state/service.key", path);
+    world_as_service(1);
+    CU_ASSERT_EQUAL_FATAL(servicekey_load(path, &own, NULL), 0);
+    world_as_service(0);
+    CU_ASSERT_EQUAL_FATAL(entry_read(last_entry.data, last_entry.len, own->key, alice.sign, &en, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(suite_priv_len(suite_key_suite(en.r)), 32);
+    memcpy(half, suite_key_private(en.r), 32);
+    entry_clear(&en);
+    servicekey_free(&own);
+}
+
+/* How often recryptd has the middle of these octets in its memory, or their base64url; -1 when it may not be read. */
+static int in_memory(const unsigned char half[32])
+{
+    static unsigned char piece[1 << 20];
+    char path[64], line[512], perms[8];
+    struct buf text = BUF_INIT;
+    unsigned long from, to;
+    int found = 0, mem;
+    FILE *maps;
+
+    CU_ASSERT_EQUAL_FATAL(b64url_encode(half, 32, &text), 0);
+    snprintf(path, sizeof path, "/proc/%ld/mem", (long)w.pid);
+    if ((mem = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return -1;
+    snprintf(path, sizeof path, "/proc/%ld/maps", (long)w.pid);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(maps = fopen(path, "r"));
+    while (fgets(line, sizeof line, maps))
+        if (sscanf(line, "%lx-%lx %7s", &from, &to, perms) == 3 && perms[1] == 'w')
+            for (ssize_t n; from < to && (n = pread(mem, piece, to - from < sizeof piece ? to - from : sizeof piece,
+                                                    (off_t)from)) > 0;
+                 from += (unsigned long)n)
+                found += memmem(piece, (size_t)n, half + 8, 16) || memmem(piece, (size_t)n, text.data + 10, 20);
+    fclose(maps);
+    close(mem);
+    buf_free(&text);
+    return found;
+}
+
 void test_remove(void)
 {
     const struct who *keys[] = {&list};
+    unsigned char half[32];
     struct frame_client *c = client();
     struct expansion x;
     struct answer stranger, gone;
@@ -234,6 +285,13 @@ void test_remove(void)
     put_member(&dave);
     CU_ASSERT_EQUAL(add_member(&dave, keys, 1, 30), 201);
     CU_ASSERT_EQUAL(reads(&dave, &list), 1);
+    /* her half is kept ready for messages to the list, and wiped when she goes */
+    CU_ASSERT_EQUAL_FATAL(seal(&list, "x", &m), 0);
+    CU_ASSERT_EQUAL(rclient_expand(c, list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), 0);
+    expansion_clear(&x);
+    sealed_clear(&m);
+    service_half(half);
+    CU_ASSERT(in_memory(half) != 0);
     CU_ASSERT_EQUAL(delete_member("dave@example.com", 31), 400); /* still in the roster */
     CU_ASSERT_EQUAL(delete_member("erin@example.com", 31), 404);
     CU_ASSERT_EQUAL(roster_remove(&roster, "dave@example.com", NULL), 0);
@@ -244,6 +302,7 @@ void test_remove(void)
                     401);
     CU_ASSERT_EQUAL(delete_member("dave@example.com", 31), 201);
     CU_ASSERT_EQUAL(delete_member("dave@example.com", 32), 404);
+    CU_ASSERT(in_memory(half) <= 0);
 
     /* the same answer, to the octet, as for somebody who never was a member */
     CU_ASSERT_EQUAL(register_person(&erin), 201);

@@ -18,6 +18,7 @@ int register_person(const struct who *p);
 /* The roster with this serial, signed by alice; an entry for the member under a list's key; into {"<name>": {...}}. */
 void sign_roster(struct roster *r, int64_t serial, struct buf *out);
 struct json_object *entry_for(const struct who *l, const struct who *member, int64_t serial, int64_t epoch);
+extern struct buf last_entry; /* as entry_for made it */
 struct json_object *with_entries(struct json_object *kind, const char *name, struct json_object *entries);
 /* Set Members to list with the roster as it is and an entry of the member for each of n keys; the member into the
  * roster. */

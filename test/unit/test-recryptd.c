@@ -44,6 +44,8 @@ void sign_roster(struct roster *r, int64_t serial, struct buf *out)
     CU_ASSERT_EQUAL(roster_sign(r, alice.sign, out, NULL), 0);
 }
 
+struct buf last_entry = BUF_INIT;
+
 struct json_object *entry_for(const struct who *l, const struct who *member, int64_t serial, int64_t epoch)
 {
     struct buf b = BUF_INIT;
@@ -53,7 +55,8 @@ struct json_object *entry_for(const struct who *l, const struct who *member, int
     CU_ASSERT_PTR_NOT_NULL_FATAL(w.service_key);
     CU_ASSERT_EQUAL_FATAL(entry_make(l->key, &member->profile, serial, epoch, alice.sign, w.service_key, &b, &e), 0);
     text = json_object_new_string(buf_str(&b));
-    buf_free(&b);
+    buf_free(&last_entry);
+    last_entry = b;
     return text;
 }
 
