@@ -13,13 +13,14 @@ etc=$com/postfix/etc
 box() { echo "$com/mail/example.com/$1/Maildir"; }
 count() { find "$(box "$1")/new" "$(box "$1")/cur" -type f 2>/dev/null | wc -l; }
 for u in gina hank iris; do world_mailbox example.com "$u@example.com"; done
-# submit N TO: N numbered messages, over SMTP.
+# submit N TO [FIRST]: N messages, numbered from FIRST on, else from 0, over SMTP.
 submit() {
   python3 - "$(world_ip example.com)" "$(world_port example.com smtp)" "$@" <<'PY'
 import smtplib, sys
-host, port, n, to = sys.argv[1:]
+host, port, n, to, *first = sys.argv[1:]
+first = int(first[0]) if first else 0
 s = smtplib.SMTP(host, int(port))
-for i in range(int(n)):
+for i in range(first, first + int(n)):
     s.sendmail("dave@example.net", [to], f"From: dave@example.net\nSubject: number {i}\n\n" + f"line {i}\n" * 400)
 s.quit()
 PY
@@ -30,14 +31,19 @@ queue_empty() { world_flush example.com; sleep 0.5; [ "$(world_queue example.com
 # --- pipe(8), and a killer: every delivery is killed after 0 to 59 ms, until it is told to stop.
 killer_lda 1 example.com
 ok "forty messages are taken" submit 40 gina@example.com
-wait_for 20 sh -c "[ \$(wc -l <$T/killed) -ge 20 ]"
+# On a loaded machine many a killer comes too late: more messages then, until enough were killed.
+sent=40 until=$((SECONDS + 60))
+enough() { [ "$(wc -l <"$T/killed")" -ge 20 ]; }
+while ! enough && [ "$SECONDS" -lt "$until" ]; do
+  if queue_empty && ! enough && submit 10 gina@example.com "$sent"; then sent=$((sent + 10)); fi
+done
 for _ in 1 2 3; do sleep 1; world_flush example.com; done
 rm "$T/kill"
 ok "the queue empties once nobody is killed any more" wait_for 60 queue_empty
-ok "twenty or more deliveries were killed" test "$(wc -l <"$T/killed")" -ge 20
-echo "# killed: $(wc -l <"$T/killed")"
-ok "each message came, whole, once" same "$(numbers "$(box gina)")" "$(seq -s ' ' 0 39) "
-ok "with all its lines" same "$(cat "$(box gina)"/new/* | grep -c '^line')" 16000
+ok "twenty or more deliveries were killed" enough
+echo "# killed: $(wc -l <"$T/killed"), messages: $sent"
+ok "each message came, whole, once" same "$(numbers "$(box gina)")" "$(seq -s ' ' 0 $((sent - 1))) "
+ok "with all its lines" same "$(cat "$(box gina)"/new/* | grep -c '^line')" $((sent * 400))
 ok "nothing bounced" not grep -q 'status=bounced' "$com/log/postfix"
 
 # --- LMTP
