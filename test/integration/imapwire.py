@@ -191,13 +191,21 @@ DIFFERENT = [
 ]
 CAPABILITIES = re.compile(rb"(\* CAPABILITY|\[CAPABILITY)((?: [^ \]\r]+)*)")
 
+# Whether something came since somebody last looked: Dovecot tells that, or does not, as its own indexes happen to be.
+LIST = re.compile(rb"^\* LIST \(([^)]*)\)")
+MARKS = {b"\\marked", b"\\unmarked"}
+
+
+def unmarked(m):
+    return b"* LIST (" + b" ".join(w for w in m[1].split() if w.lower() not in MARKS) + b")"
+
 
 def without(m):
     return m[1] + b"".join(b" " + c for c in m[2].split() if c not in FILTERS)
 
 
 def bare(response):
-    response = CAPABILITIES.sub(without, response)
+    response = LIST.sub(unmarked, CAPABILITIES.sub(without, response))
     for pattern, instead in DIFFERENT:
         response = pattern.sub(instead, response)
     return response
