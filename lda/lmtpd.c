@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
+
 #include "common/conf.h"
 #include "common/frame.h"
 #include "common/log.h"

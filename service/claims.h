@@ -1,7 +1,8 @@
 /* claims.h - who is at a fan-out: one connection of a delivery agent at a time.
  *
  * A mail server whose own process dies leaves the delivery agent behind that it started, and starts a second one for the same
- * message: both would send the same copies. A claim ends with its connection, and with it when its process is killed; recryptd's end ends all.
+ * message: both would send the same copies. A claim ends with its connection, and so when its process is killed;
+ * recryptd's end ends all.
  */
 #ifndef RECRYPT_CLAIMS_H
 #define RECRYPT_CLAIMS_H

@@ -66,9 +66,9 @@ struct request {
 /* Fills reply's members. Returns STATUS_OK, STATUS_UPDATED or a negative err_code with e filled; what reply holds is
  * then dropped. */
 typedef int handler(struct service *s, struct request *rq, struct json_object *reply, struct err *e);
-handler hello_handle, resolve_handle, key_handle, get_key_handle, expand_handle, grant_handle, recrypt_data_handle, statement_handle,
-    fanout_begin_handle, fanout_next_handle, fanout_done_handle, fanout_end_handle, set_handle, delete_handle,
-    get_handle, select_handle, join_handle, leave_handle, grants_handle, device_grants_handle;
+handler hello_handle, resolve_handle, key_handle, get_key_handle, expand_handle, grant_handle, recrypt_data_handle,
+    statement_handle, fanout_begin_handle, fanout_next_handle, fanout_done_handle, fanout_end_handle, set_handle,
+    delete_handle, get_handle, select_handle, join_handle, leave_handle, grants_handle, device_grants_handle;
 /* Set's kinds, each with the object that "Set" holds as body. */
 handler set_person, set_group, set_members, set_rekey, set_roster, set_policy, set_park, set_share;
 /* Select's Kind "pending". */
