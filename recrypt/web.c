@@ -199,7 +199,7 @@ const char *web_where(const struct web *w)
 /* Requests after which a service is as before, however often they reach it. */
 static int only_reads(const char *name)
 {
-    static const char *const names[] = {"Hello", "GetKey", "Get", "Select", "RecryptData", NULL};
+    static const char *const names[] = {"Hello", "GetKey", "Get", "Select", "RecryptData", "Statement", NULL};
 
     for (int i = 0; names[i]; i++)
         if (strcmp(name, names[i]) == 0)

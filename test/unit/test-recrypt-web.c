@@ -237,14 +237,14 @@ static int ask(struct web *w, const char *name)
 
 static void test_one_connection(void)
 {
-    static const char *const names[] = {"Hello", "GetKey", "Get", "Select", "RecryptData", "RecryptData"};
+    static const char *const names[] = {"Hello", "GetKey", "Get", "Select", "RecryptData", "RecryptData", "Statement"};
     struct web *w = begin(NULL, NULL);
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         CU_ASSERT_EQUAL(ask(w, names[i]), 0);
     end(w);
     CU_ASSERT_EQUAL(svc.connections, 1);
-    CU_ASSERT_STRING_EQUAL(svc.asked, "Hello,GetKey,Get,Select,RecryptData,RecryptData,");
+    CU_ASSERT_STRING_EQUAL(svc.asked, "Hello,GetKey,Get,Select,RecryptData,RecryptData,Statement,");
 }
 
 /* Connections that the service has closed: what reads is asked again, on another. */
