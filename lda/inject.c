@@ -3,12 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/udf.h"
 #include "smtp.h"
 
 struct inject {
     struct smtp *smtp;
-    int ahead;  /* an envelope was sent whose answers were not read */
-    int failed; /* a transaction was left open: RSET first */
+    char ahead[ADDRESS_SIZE]; /* the recipient of an envelope that was sent, its answers not read; "" = none */
+    int failed;               /* a transaction was left open: RSET first */
 };
 
 int inject_open(const char *address, int timeout, struct inject **out, struct err *e)
@@ -34,7 +35,7 @@ void inject_close(struct inject **inp)
 
     if (!in)
         return;
-    if (in->ahead)
+    if (*in->ahead)
         smtp_lost(in->smtp, "an envelope is under way", NULL);
     smtp_close(&in->smtp);
     free(in);
@@ -43,7 +44,7 @@ void inject_close(struct inject **inp)
 
 int inject_ahead(const struct inject *in)
 {
-    return in->ahead;
+    return *in->ahead != 0;
 }
 
 static int put_envelope(struct inject *in, const struct inject_envelope *env, struct err *e)
@@ -75,9 +76,9 @@ static int envelope(struct inject *in, const struct inject_envelope *env, struct
     in->failed = 0;
     if (!smtp_pipelining(in->smtp))
         return step_by_step(in, env, answers, e);
-    if (!in->ahead && ((r = put_envelope(in, env, e)) < 0 || (r = smtp_flush(in->smtp, e)) < 0))
+    if (!*in->ahead && ((r = put_envelope(in, env, e)) < 0 || (r = smtp_flush(in->smtp, e)) < 0))
         return r;
-    in->ahead = 0;
+    *in->ahead = 0;
     for (int i = 0; r == 0 && i < 3; i++)
         r = smtp_answer(in->smtp, &answers[i], e);
     return r;
@@ -111,6 +112,13 @@ static int judge(struct inject *in, const struct smtp_reply answers[3], enum inj
     return 0;
 }
 
+/* What is no address to send to, inject_copy refuses: there would be no call that takes the answers. */
+static int goes_ahead(const struct inject *in, const struct inject_envelope *next)
+{
+    return next && smtp_pipelining(in->smtp) && smtp_sendable(next->sender) && smtp_sendable(next->recipient) &&
+           *next->recipient && strlen(next->recipient) < sizeof in->ahead;
+}
+
 /* The message, the next envelope along with it, and what the server makes of the message. */
 static int message(struct inject *in, const struct span *pieces, size_t count, const struct inject_envelope *next,
                    struct smtp_reply *reply, struct err *e)
@@ -121,8 +129,8 @@ static int message(struct inject *in, const struct span *pieces, size_t count, c
         r = smtp_write(in->smtp, pieces[i], e);
     if (r == 0)
         r = smtp_printf(in->smtp, e, ".\r\n");
-    if (r == 0 && next && smtp_pipelining(in->smtp) && smtp_sendable(next->sender) && smtp_sendable(next->recipient)) {
-        in->ahead = 1;
+    if (r == 0 && goes_ahead(in, next)) {
+        strcpy(in->ahead, next->recipient);
         r = put_envelope(in, next, e);
     }
     if (r == 0)
@@ -158,6 +166,9 @@ int inject_copy(struct inject *in, const struct inject_envelope *env, const stru
     *outcome = INJECT_DEFERRED;
     if (smtp_is_lost(in->smtp))
         return err_set(e, ERR_RETRY, "re-injection: the connection is gone");
+    /* The server would deliver this copy to whom the envelope names. */
+    if (*in->ahead && strcmp(in->ahead, env->recipient) != 0)
+        return smtp_lost(in->smtp, "re-injection: another copy's envelope is under way", e);
     if (!smtp_sendable(env->sender) || !smtp_sendable(env->recipient) || !*env->recipient)
         return err_set(e, ERR_SYNTAX, "the address cannot be sent on");
     if ((r = copy(in, env, pieces, count, next, outcome, reply, e)) < 0)

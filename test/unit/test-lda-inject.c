@@ -220,9 +220,27 @@ static void test_addresses(void)
     CU_ASSERT_EQUAL(copy(in, "a@x", "b\n@x", &outcome), 0);
     CU_ASSERT_EQUAL(inject_ahead(in), 0);
     CU_ASSERT_EQUAL(copy(in, "b\n@x", NULL, &outcome), ERR_SYNTAX);
-    CU_ASSERT_EQUAL(copy(in, "c@x", NULL, &outcome), 0);
+    CU_ASSERT_EQUAL(copy(in, "c@x", "", &outcome), 0);
+    CU_ASSERT_EQUAL(inject_ahead(in), 0);
+    CU_ASSERT_EQUAL(copy(in, "", "d@x", &outcome), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(copy(in, "d@x", NULL, &outcome), 0);
+    CU_ASSERT_EQUAL(outcome, INJECT_TAKEN);
     end(&in);
-    CU_ASSERT_STRING_EQUAL(buf_str(&server.taken), "a:a\r\n.b\r\nc:a\r\n.b\r\n");
+    CU_ASSERT_STRING_EQUAL(buf_str(&server.taken), "a:a\r\n.b\r\nc:a\r\n.b\r\nd:a\r\n.b\r\n");
+}
+
+/* An envelope that was sent ahead takes no other's copy. */
+static void test_other_envelope(void)
+{
+    struct inject *in = begin(1);
+    enum inject_outcome outcome = INJECT_TAKEN;
+
+    CU_ASSERT_EQUAL(copy(in, "a@x", "b@x", &outcome), 0);
+    CU_ASSERT_EQUAL(inject_ahead(in), 1);
+    CU_ASSERT_EQUAL(copy(in, "c@x", NULL, &outcome), ERR_RETRY);
+    CU_ASSERT_NOT_EQUAL(outcome, INJECT_TAKEN);
+    end(&in);
+    CU_ASSERT_STRING_EQUAL(buf_str(&server.taken), "a:a\r\n.b\r\n");
 }
 
 static void test_nobody_there(void)
@@ -242,6 +260,7 @@ int main(void)
         {"copies without pipelining", test_step_by_step},
         {"a connection lost", test_lost},
         {"addresses that must not be sent", test_addresses},
+        {"an envelope ahead is another's", test_other_envelope},
         {"nobody there", test_nobody_there},
     };
     int status = unit_main("lda-inject", tests, sizeof tests / sizeof *tests);
