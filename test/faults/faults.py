@@ -2,17 +2,18 @@
 """faults.py BUILD FOLDER SHIM SEED [long]: kills and starves the programs at their system calls and allocations; prints TAP.
 
 Of one undisturbed run the system calls are recorded (strace). Then the run is repeated, each time with one of them the last one
-(SIGKILL as it begins), or failing with an error, or with the nth allocation failing (shim.c). After each, what must hold is
-checked, and the work is done again to its end. Short form: some of them, chosen by SEED, each kind of call at least once;
-long: all.
+(SIGKILL as it begins), or failing with an error. Or one allocation fails (shim.c): of all those with the same call stack the first.
+After each, what must hold is checked, and the work is done again to its end. Short form: some of them, chosen by SEED, each kind
+of call at least once. Long: all, by two processes with a world each, of which either does every other one.
 """
-import mmap, os, random, re, signal, struct, sys, time
+import mmap, multiprocessing, os, random, re, signal, struct, sys, time
 
-from ops import Add, Decrypt, Deliver, Lmtp, Newgroup, Open, Personal, Rekey, Remove, Replace
+from ops import Add, Decrypt, Deliver, Lmtp, Newgroup, Open, Personal, Rekey, Remove, Replace, Start
 from world import Failed, World
 
 # What a call can return that a full disk, a dying disk, a busy machine or a lost peer make of it.
-# Not epoll_ctl: only adding can fail for lack of memory, and strace cannot tell it from changing and removing.
+# Not epoll_ctl: only adding can fail for lack of memory, and strace cannot tell it from changing and removing. So with fcntl:
+# what is asked for most, flags, cannot be refused.
 ERRORS = {
     "openat": ["EMFILE", "ENFILE", "EIO", "ENOMEM"], "open": ["EMFILE"], "read": ["EIO", "EINTR"], "pread64": ["EIO"],
     "write": ["ENOSPC", "EIO", "EINTR"], "pwrite64": ["ENOSPC", "EIO"], "fsync": ["EIO", "ENOSPC"], "fdatasync": ["EIO", "ENOSPC"],
@@ -23,47 +24,66 @@ ERRORS = {
     "sendmsg": ["EINTR", "EPIPE"], "recvfrom": ["EINTR", "ECONNRESET"], "recvmsg": ["ECONNRESET"], "poll": ["EINTR", "ENOMEM"],
     "ppoll": ["EINTR"], "getrandom": ["EINTR"], "close": ["EIO"], "accept4": ["EMFILE", "EINTR"],
     "epoll_wait": ["EINTR"], "epoll_create1": ["EMFILE"], "lseek": ["EIO"], "pipe2": ["EMFILE"],
-    "getsockopt": ["ENOBUFS"], "socketpair": ["EMFILE"], "eventfd2": ["EMFILE"]}
+    "getsockopt": ["ENOBUFS"], "socketpair": ["EMFILE"], "eventfd2": ["EMFILE"], "access": ["EIO", "EACCES"], "faccessat2": ["EIO"],
+    "mmap": ["ENOMEM"], "brk": ["ENOMEM"], "mprotect": ["ENOMEM"], "readlinkat": ["EIO"], "readlink": ["EIO"], "getcwd": ["ENOMEM"],
+    "setsockopt": ["ENOBUFS"], "getsockname": ["ENOBUFS"], "getpeername": ["ENOBUFS"], "shutdown": ["ENOTCONN"], "bind": ["EADDRINUSE"],
+    "listen": ["EADDRINUSE"], "clone3": ["EAGAIN"], "clone": ["EAGAIN"], "setgroups": ["EPERM"], "setgid": ["EPERM"],
+    "setuid": ["EAGAIN"], "setresgid": ["EPERM"], "setresuid": ["EAGAIN"], "prctl": ["EINVAL"], "seccomp": ["EINVAL", "ENOMEM"],
+    "signalfd4": ["EMFILE"], "fchown": ["EPERM"], "chown": ["EPERM"], "dup2": ["EBADF"], "statfs": ["EIO"]}
 # What leaves a trace: of these some are tried in each command, again and again.
 LASTING = {"openat", "write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "link", "linkat", "unlink", "unlinkat", "mkdir",
            "sendto", "sendmsg", "recvfrom", "exit_group", "fchmod"}
+HEAD, ROOM = 48, 60000  # of shim.c's struct control: octets, call stacks
+PARTS = 2
+RUN = "allocations in a run"  # the same in each part
 
 
 class Faults:
-    def __init__(self, build, folder, shim, seed, long):
+    """One process's share of it: part 0 of 1, or of PARTS."""
+
+    def __init__(self, build, folder, shim, seed, long, part):
         self.w = World(build, folder)
         self.long, self.shim = long, shim
+        self.part, self.parts = part, PARTS if long else 1
         self.random = random.Random(seed)
         self.control_path = os.path.join(folder, "control")
         with open(self.control_path, "wb") as f:
-            f.write(bytes(4096))
+            f.truncate(HEAD + 8 * ROOM)
         os.chmod(self.control_path, 0o666)
         f = open(self.control_path, "r+b")
-        self.control = mmap.mmap(f.fileno(), 4096)
+        self.control = mmap.mmap(f.fileno(), 0)
         self.kinds = set()   # of calls that were the last one of some process
-        self.tests = self.failed = 0
-        self.ledger = []
+        self.results = []    # (test, what was counted, faults, seconds)
 
-    # ---- TAP ----
     def test(self, name, what):
-        self.tests += 1
-        began = time.time()
+        began, counted, faults = time.time(), {}, []
         try:
-            n = what()
-            print(f"ok {self.tests} - faults: {name}")
-            self.ledger.append(f"{name}: {n} ({time.time() - began:.0f} s)")
+            if self.long and self.w.service:
+                self.w.renew()
+            counted, faults = what()
         except Failed as e:
-            self.failed += 1
-            print(f"not ok {self.tests} - faults: {name}")
-            for line in str(e).splitlines():
-                print("#   " + line)
-        sys.stdout.flush()
+            faults = [str(e)]
+        self.results.append((name, counted, faults, time.time() - began))
+        print(f"# {'not ' if faults else ''}ok: {name}{f', part {self.part + 1}' if self.long else ''}: {said(counted)}", flush=True)
+
+    def each(self, items, what):
+        """What it returns for each of them, and what went wrong."""
+        results, faults = [], []
+        for item in items:
+            try:
+                results.append(what(*item))
+            except Failed as e:
+                faults.append(str(e))
+                if len(faults) == 10:
+                    break
+                self.w.revive()
+        return results, faults
 
     # ---- choosing ----
     def choose(self, points, extra):
         """Of (call, n, ...): all; or each kind not seen yet, some of the lasting kinds, and some more."""
         if self.long:
-            return points
+            return points[self.part::self.parts]
         by_kind = {}
         for p in points:
             by_kind.setdefault(p[0], []).append(p)
@@ -90,32 +110,32 @@ class Faults:
                 out.append((m[2], count[m[2]]))
         return out
 
-    def culprit(self, op, n):
-        """A crash after allocation n failed: the library it happened in, when it is one that may."""
-        op.prepare()
-        self.orders(countdown=n)
-        op.attempt([], {**self.shim_env(), "FAULT_TRACE": "1"})
-        self.orders()
-        return self.library(op.said.partition("crash:")[2])
-
+    # ---- what may crash ----
     @staticmethod
-    def library(frames):
-        """Of those that are known not to survive a failed allocation: both are used at the start only, before there is a message."""
+    def owner(frames):
+        """Whose a call stack is: the innermost frame that is neither the C library's nor the loader's, but its name service counts."""
         for line in frames.splitlines():
             name, _, function = os.path.basename(line).partition("(")
-            if "libconfuse" in name:
-                return "libconfuse"
-            if re.match(r"getpw|getgr|initgroups|__nss_", function):
+            if re.match(r"getpw|getgr|initgroups|__nss_|_nss_", function) and name.startswith("libc.so"):
                 return "glibc's name service"
-            if name and not name.startswith(("shim.so", "libc.so", "linux-vdso")):
-                return None
+            if name and not name.startswith(("shim.so", "libc.so", "linux-vdso", "ld-linux")):
+                return "libconfuse" if name.startswith("libconfuse.so") else None
         return None
 
-    @staticmethod
-    def named(libraries):
-        return "".join(f", {k} of them by a crash in {name}" for name, k in libraries.items())
+    def excuse(self, text):
+        """A crash in a library that does not survive it when an allocation of its own fails: which, or None. Both are used at the
+        start only, before there is a message."""
+        failed, crash = text.rpartition("failed:\n")[2].split("crash:\n", 1) if "crash:\n" in text else ("", "")
+        return self.owner(crash) if self.owner(crash) == self.owner(failed) else None
 
-    # ---- one process: the tool, the delivery agent ----
+    def traced(self, op, orders):
+        op.prepare()
+        self.orders(**orders)
+        op.attempt([], {**self.shim_env(), "FAULT_TRACE": "1"})
+        self.orders()
+        return op.said
+
+    # ---- one process: the tool, the delivery agent, recryptd as it starts ----
     def record(self, op):
         log = os.path.join(self.w.folder, "strace.log")
         op.prepare()
@@ -146,51 +166,90 @@ class Faults:
             raise Failed(f"{where}: {e}\n{op.said}") from None
 
     def kill(self, op, extra):
-        chosen, killed = self.choose(self.record(op), extra), 0
-        for call, n in chosen:
-            killed += self.disturb(op, call, n, "signal=SIGKILL") == -signal.SIGKILL
-            self.kinds.add(call)
-        if not killed:
-            raise Failed("nothing was killed")
-        return f"{killed} killed"
+        chosen = self.choose(self.record(op), extra)
+        results, faults = self.each([(op, c, n, "signal=SIGKILL") for c, n in chosen], self.disturb)
+        self.kinds.update(c for c, _ in chosen)
+        killed = results.count(-signal.SIGKILL)
+        return {"killed": killed}, faults if killed else faults + ["nothing was killed"]
 
     def starve(self, op, extra):
         points = [(c, n, e) for c, n in self.record(op) for e in ERRORS.get(c, [])]
         seen, self.kinds = self.kinds, set(ERRORS)
         chosen, self.kinds = self.choose(points, extra), seen
-        results = [self.disturb(op, c, n, "error=" + e) for c, n, e in chosen]
-        return f"{len(results)} errors, {sum(r != 0 for r in results)} of them ended it"
+        results, faults = self.each([(op, c, n, "error=" + e) for c, n, e in chosen], self.disturb)
+        return {"errors": len(results), "of them ended it": sum(r != 0 for r in results)}, faults
 
-    def orders(self, countdown=0, half=0):
-        self.control[:24] = struct.pack("=qqq", countdown, 0, half)
+    def unconfined(self, op):
+        """What cannot confine itself must not go on."""
+        chosen = [(op, c, n, "error=" + e) for c, n in self.record(op) if c in ("prctl", "seccomp") for e in ERRORS[c]]
+        results, faults = self.each(chosen, self.disturb)
+        if 0 in results or not results:
+            faults.append(f"{op.name}: went on without its sandbox" if results else "it does not confine itself")
+        return {"errors": len(results), "of them ended it": sum(r != 0 for r in results)}, faults
 
-    def allocations(self):
-        return struct.unpack("=qqq", self.control[:24])[1]
+    def orders(self, countdown=0, half=0, record=0, target=0):
+        self.control[:HEAD] = struct.pack("=4q2Q", countdown, 0, half, record, 0, target)
+
+    def sites(self, op, env):
+        """The call stacks of an undisturbed run's allocations that are this part's, each with the first allocation's number; and how
+        many allocations there were."""
+        self.orders(record=1)
+        rc = op.attempt([], env)
+        total = struct.unpack("=2q", self.control[:16])[1]
+        stacks = struct.unpack(f"={total}Q", self.control[HEAD:HEAD + 8 * total])
+        self.orders()
+        op.settle(rc)
+        if rc:
+            raise Failed(f"{op.name}: undisturbed, yet exit status {rc}")
+        first = {}
+        for n, stack in enumerate(stacks, 1):
+            if stack % self.parts == self.part:
+                first.setdefault(stack, n)
+        return first, total
+
+    def hunger(self, op, extra, prepare, env, attempt):
+        """One allocation fails. What is allocated may differ from run to run: those that were not met by their number are tried
+        again, by the call stack itself, which takes the program longer."""
+        met, known, results, faults, total = set(), set(), [], [], 0
+        for turn in range(3 if self.long else 1):
+            prepare()
+            first, total = self.sites(op, env)
+            known |= first.keys()
+            left = sorted((n, stack) for stack, n in first.items() if stack not in met)
+            if not self.long:
+                left = sorted(self.random.sample(left, min(extra, len(left))))
+            orders = [{"target": stack} if turn else {"countdown": n} for n, stack in left]
+            more, wrong = self.each([(op, o, f"allocation {n} of {total}", met) for (n, _), o in zip(left, orders)], attempt)
+            results += more
+            faults += wrong
+        counted = {"allocations failed": len(results), "call stacks": (len(met & known), len(known)),
+                   "of them ended it": sum(ended for ended, _ in results), RUN: total}
+        for _, library in results:
+            if library:
+                counted["crashed in " + library] = counted.get("crashed in " + library, 0) + 1
+        return counted, faults
 
     def shim_env(self):
         return {"LD_PRELOAD": self.shim, "FAULT_CONTROL": self.control_path}
 
-    def hunger(self, op, extra):
-        """The nth allocation fails."""
-        op.prepare()
+    def hit(self, met):
+        met.add(struct.unpack("=Q", self.control[32:40])[0])  # zero when none failed
         self.orders()
-        op.settle(op.attempt([], self.shim_env()))
-        total = self.allocations()
-        numbers = range(1, total + 1) if self.long else sorted(self.random.sample(range(1, total + 1), min(extra, total)))
-        ended, libraries = 0, {}
-        for n in numbers:
-            op.prepare()
-            self.orders(countdown=n)
-            rc = op.attempt([], self.shim_env())
-            self.orders()
-            library = self.culprit(op, n) if rc in (-signal.SIGSEGV, -signal.SIGABRT) else None
-            if rc == 127 and "thread-local data" in op.said:  # the loader's own end
-                library = "ld.so"
-            if library:
-                libraries[library] = libraries.get(library, 0) + 1
-            self.check(op, rc, f"{op.name}, allocation {n} of {total}", crashed=library)
-            ended += rc != 0
-        return f"{len(numbers)} of {total} allocations failed, {ended} ended it{self.named(libraries)}"
+
+    def hungry(self, op, orders, which, met):
+        op.prepare()
+        self.orders(**orders)
+        rc = op.attempt([], self.shim_env())
+        self.hit(met)
+        library = None
+        if rc in (-signal.SIGSEGV, -signal.SIGABRT):
+            text = self.traced(op, orders)
+            library = self.excuse(text)
+            op.said = text
+        elif rc == 127 and "cannot allocate memory for thread-local data: ABORT" in op.said:
+            library = "the loader"
+        self.check(op, rc, f"{op.name}, {which}", crashed=library)
+        return rc != 0, library
 
     def halves(self, op):
         op.prepare()
@@ -198,9 +257,7 @@ class Faults:
         rc = op.attempt([], self.shim_env())
         self.orders()
         self.check(op, rc, f"{op.name}, short writes and reads")
-        if rc:
-            raise Failed(f"{op.name}: short writes and reads: {rc}\n{op.said}")
-        return "half of each"
+        return {}, [f"{op.name}: short writes and reads: {rc}\n{op.said}"] if rc else []
 
     # ---- recryptd, while the tool asks it ----
     def service_points(self, op):
@@ -227,89 +284,140 @@ class Faults:
         return dead
 
     def service_kill(self, op, extra):
-        killed = 0
-        for call, n in self.choose(self.service_points(op), extra):
-            killed += self.service_disturb(op, call, n, "signal=SIGKILL") is not None
-            self.kinds.add(call)
-        if not killed:
-            raise Failed("nothing was killed")
-        return f"{killed} killed"
+        chosen = self.choose(self.service_points(op), extra)
+        results, faults = self.each([(op, c, n, "signal=SIGKILL") for c, n in chosen], self.service_disturb)
+        self.kinds.update(c for c, _ in chosen)
+        killed = sum(r is not None for r in results)
+        return {"killed": killed}, faults if killed else faults + ["nothing was killed"]
 
     def service_starve(self, op, extra):
         points = [(c, n, e) for c, n in self.service_points(op) for e in ERRORS.get(c, [])]
         seen, self.kinds = self.kinds, set(ERRORS)
         chosen, self.kinds = self.choose(points, extra), seen
-        gone = sum(self.service_disturb(op, c, n, "error=" + e) is not None for c, n, e in chosen)
-        return f"{len(chosen)} errors, {gone} of them ended recryptd"
+        results, faults = self.each([(op, c, n, "error=" + e) for c, n, e in chosen], self.service_disturb)
+        return {"errors": len(results), "of them ended recryptd": sum(r is not None for r in results)}, faults
 
-    def service_hunger(self, op, extra):
+    def service_fresh(self, op):
+        """In the long form each finds a recryptd that has just started: what is allocated but once is allocated then."""
         op.prepare()
-        self.orders()
-        op.settle(op.attempt([], {}))
-        total = self.allocations()
-        numbers = range(1, total + 1) if self.long else sorted(self.random.sample(range(1, total + 1), min(extra, total)))
-        gone, libraries = 0, {}
-        for n in numbers:
-            op.prepare()
-            self.orders(countdown=n)
-            rc = op.attempt([], {})
-            self.orders()
-            where = f"recryptd during {op.name}, allocation {n} of {total}"
-            dead = self.w.died()
-            if dead is not None:
-                library = self.library(self.w.service_log(60).rpartition("crash:")[2])
-                if dead < 0 and not library:
-                    raise Failed(f"{where}: recryptd ended by signal {-dead}\n{self.w.service_log()}")
-                if dead < 0:
-                    libraries[library] = libraries.get(library, 0) + 1
-                gone += 1
-                self.w.service_start()
-            self.check(op, rc, where)
-        return f"{len(numbers)} of {total} allocations failed, {gone} ended recryptd{self.named(libraries)}"
+        if self.long:
+            self.w.service_stop()
+            self.w.service_start()
+
+    def service_hungry(self, op, orders, which, met):
+        self.service_fresh(op)
+        self.orders(**orders)
+        rc = op.attempt([], {})
+        self.hit(met)
+        where = f"recryptd during {op.name}, {which}"
+        dead, library = self.w.died(), None
+        if dead is not None:
+            library = self.excuse(self.w.service_log(80)) if dead < 0 else None
+            if dead < 0 and not library:
+                raise Failed(f"{where}: recryptd ended by signal {-dead}\n{self.w.service_log(80)}")
+            self.w.service_start()
+        self.check(op, rc, where)
+        return dead is not None, library
+
+    # ---- all of it ----
+    def run(self):
+        w, more = self.w, 2
+        try:
+            w.setup()
+            w.service_start()
+            agents = [Deliver(w), Lmtp(w)]
+            tools = [Personal(w), Newgroup(w), Add(w), Remove(w), Rekey(w), Decrypt(w), Replace(w), Open(w)]
+            start, asked = Start(w), tools[2:5]
+            for op in agents + tools + [start]:
+                self.test(f"{op.name}: killed at any system call", lambda: self.kill(op, more))
+            for op in asked:
+                self.test(f"recryptd killed at any system call during {op.name}", lambda: self.service_kill(op, more))
+            for op in agents + [start]:
+                self.test(f"{op.name}: not confined, it ends", lambda: self.unconfined(op))
+            w.service_stop()
+            w.service_start(sandbox=False)
+            for op in agents + tools + [start]:
+                op.sandbox = False
+                self.test(f"{op.name}: errors of system calls", lambda: self.starve(op, more))
+            for op in asked:
+                self.test(f"recryptd: errors of system calls during {op.name}", lambda: self.service_starve(op, more))
+            w.service_stop()
+            w.service_start(sandbox=True)
+            for op in agents + tools + [start]:
+                op.sandbox = True
+                self.test(f"{op.name}: an allocation fails",
+                          lambda: self.hunger(op, 2 * more, op.prepare, self.shim_env(), self.hungry))
+            for op in agents + tools:
+                self.test(f"{op.name}: short writes and reads", lambda: self.halves(op))
+            w.service_stop()
+            w.service_start({**self.shim_env(), "FAULT_TRACE": "1"})
+            for op in asked:
+                self.test(f"recryptd: an allocation fails during {op.name}",
+                          lambda: self.hunger(op, 2 * more, lambda: self.service_fresh(op), {}, self.service_hungry))
+            w.service_stop()
+            self.test("the key store is sound after all of it", lambda: ({w.sound(): 1}, []))
+        finally:
+            w.service_stop()
+        return self.results, self.kinds
+
+
+def said(counted):
+    return ", ".join(f"{' of '.join(map(str, n)) if isinstance(n, tuple) else n} {what}" for what, n in counted.items())
+
+
+def add(sums, counted):
+    for what, n in counted.items():
+        if isinstance(n, tuple):
+            sums[what] = tuple(map(sum, zip(n, sums.get(what, (0,) * len(n)))))
+        else:
+            sums[what] = sums.get(what, 0) + n
+
+
+def share(build, folder, shim, seed, long, part):
+    folder = os.path.join(folder, str(part))
+    os.mkdir(folder)
+    try:
+        return Faults(build, folder, shim, seed, long, part).run()
+    except Failed as e:
+        return [(f"the world, part {part + 1}", {}, [str(e)], 0)], set()
+
+
+def merge(shares):
+    """{test: [what was counted, faults, seconds]} of all parts."""
+    whole = {}
+    for results, _ in shares:
+        for name, counted, faults, seconds in results:
+            entry = whole.setdefault(name, [{}, [], 0])
+            same = entry[0].pop(RUN, 0)
+            add(entry[0], counted)
+            if RUN in counted:
+                entry[0][RUN] = max(same, counted[RUN])
+            entry[1] += faults
+            entry[2] = max(entry[2], seconds)
+    return whole
 
 
 def main(build, folder, shim, seed, long=""):
-    f = Faults(build, folder, shim, int(seed), bool(long))
-    w = f.w
-    print(f"# seed {seed}{', long form' if long else ''}")
-    more = 2
-    try:
-        w.setup()
-        w.service_start()
-        agents = [Deliver(w), Lmtp(w)]
-        tools = [Personal(w), Newgroup(w), Add(w), Remove(w), Rekey(w), Decrypt(w), Replace(w), Open(w)]
-        for op in agents + tools:
-            f.test(f"{op.name}: killed at any system call", lambda: f.kill(op, more))
-        kinds = len(f.kinds)
-        for op in tools[2:5]:
-            f.test(f"recryptd killed at any system call during {op.name}", lambda: f.service_kill(op, more))
-        print(f"# {kinds} kinds of system calls in recrypt-lda and recrypt, {len(f.kinds)} with recryptd's")
-        w.service_stop()
-        w.service_start(sandbox=False)
-        for op in agents + tools:
-            op.sandbox = False
-            f.test(f"{op.name}: errors of system calls", lambda: f.starve(op, more))
-        for op in tools[2:5]:
-            f.test(f"recryptd: errors of system calls during {op.name}", lambda: f.service_starve(op, more))
-        w.service_stop()
-        w.service_start(sandbox=True)
-        for op in agents + tools:
-            op.sandbox = True
-            f.test(f"{op.name}: the nth allocation fails", lambda: f.hunger(op, 2 * more))
-        for op in agents + tools:
-            f.test(f"{op.name}: short writes and reads", lambda: f.halves(op))
-        w.service_stop()
-        w.service_start({**f.shim_env(), "FAULT_TRACE": "1"})
-        for op in tools[2:5]:
-            f.test(f"recryptd: the nth allocation fails during {op.name}", lambda: f.service_hunger(op, 2 * more))
-        w.service_stop()
-        f.test("the key store is sound after all of it", w.sound)
-    finally:
-        w.service_stop()
-    for line in f.ledger:
-        print("# " + line)
-    print(f"1..{f.tests}")
-    return 1 if f.failed else 0
+    seed, long, began = int(seed), bool(long), time.time()
+    print(f"# seed {seed}{', long form' if long else ''}", flush=True)
+    if long:
+        with multiprocessing.Pool(PARTS) as pool:
+            shares = pool.starmap(share, [(build, folder, shim, seed, long, part) for part in range(PARTS)])
+    else:
+        shares = [share(build, folder, shim, seed, long, 0)]
+    tests, sums = merge(shares), {}
+    for i, (name, (counted, faults, seconds)) in enumerate(tests.items(), 1):
+        print(f"{'not ' if faults else ''}ok {i} - faults: {name}")
+        for line in "\n".join(faults).splitlines():
+            print("#   " + line)
+        add(sums, counted)
+    print("# ledger")
+    for name, (counted, _, seconds) in tests.items():
+        print(f"# {name}: {said(counted)} ({seconds:.0f} s)")
+    print(f"# in all: {said(sums)}; {len(set().union(*(k for _, k in shares)))} kinds of system calls were a process's last; "
+          f"{time.time() - began:.0f} s")
+    print(f"1..{len(tests)}")
+    return 1 if any(faults for _, faults, _ in tests.values()) else 0
 
 
 if __name__ == "__main__":

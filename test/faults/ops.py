@@ -1,5 +1,5 @@
 """What is disturbed: each prepares, is tried once, and then settled: what must hold is checked, and the work done to its end."""
-import base64, json, os, re, shutil
+import base64, json, os, re, shutil, signal, subprocess
 
 from world import LIST, TEXT, Failed
 
@@ -47,7 +47,6 @@ class Op:
 class Deliver(Op):
     """By pipe: an encrypted message for a member, with her grant."""
     name, marker = "recrypt-lda", "lda.conf"
-    reference = None
 
     def prepare(self):
         super().prepare()
@@ -70,9 +69,7 @@ class Deliver(Op):
         for f in there:
             with open(f, "rb") as m:
                 data = m.read()
-            if self.reference is None:
-                type(self).reference = {}
-            sure(data == self.reference.setdefault(who, data), f"{who}'s message is not whole: {len(data)} octets")
+            sure(data == self.w.delivered.setdefault(who, data), f"{who}'s message is not whole: {len(data)} octets")
 
     def settle(self, rc):
         self.whole("bob", 1 if rc == 0 else 0, 1)
@@ -85,7 +82,6 @@ class Deliver(Op):
 class Lmtp(Deliver):
     """A session with two recipients; the sender sends again to those who were not acknowledged."""
     name = "recrypt-lda --lmtp-stdio"
-    reference = None
     people = ("bob", "frank")
 
     def session(self, people):
@@ -225,6 +221,8 @@ class Rekey(Members):
 
     def prepare(self):
         super().prepare()
+        if self.epoch() > 20:
+            self.w.renew()
         self.w.must(self.w.alice, "members", LIST)
         self.before = self.epoch()
 
@@ -239,6 +237,51 @@ class Rekey(Members):
         sure(len(keys(self.folder())) == self.epoch(), f"{len(keys(self.folder()))} private keys for {self.epoch()} epochs")
         sure(self.reads(self.w.bob), "bob cannot read")
         no_strays(self.w.alice)
+
+
+# ---- recryptd ----
+class Start(Members):
+    """After a kill: it recovers, serves once and ends as it is told to. The change before the kill was acknowledged, and stays."""
+    name, marker = "recryptd, from a kill to its end", "recryptd.conf"
+
+    def prepare(self):
+        super().prepare()
+        self.want = not self.listed()
+        self.w.must(self.w.alice, "add" if self.want else "remove", LIST, "carol@example.com")
+        self.w.service.kill()
+        self.w.service.wait()
+
+    def attempt(self, before, env):
+        with open(self.w.path("recryptd.log"), "ab") as log:
+            begin = log.tell()
+        p = self.w.service_launch(before, env, self.sandbox)
+        try:
+            if self.w.serves(p, 10):
+                self.signal(p, before, signal.SIGTERM)
+            p.wait(20)
+        except (Failed, subprocess.TimeoutExpired) as e:
+            self.signal(p, before, signal.SIGKILL)
+            p.wait()
+            raise Failed(f"it does not end: {e}") from None
+        finally:
+            with open(self.w.path("recryptd.log"), "rb") as log:
+                log.seek(begin)
+                self.said = log.read().decode(errors="replace")
+        return p.returncode
+
+    @staticmethod
+    def signal(process, before, number):
+        """To it, not to who traces it."""
+        pids = [process.pid]
+        if before:
+            with open(f"/proc/{process.pid}/task/{process.pid}/children") as f:
+                pids = [int(pid) for pid in f.read().split()]
+        for pid in pids:
+            os.kill(pid, number)
+
+    def settle(self, rc):
+        self.w.service_start()
+        sure(self.listed() == self.want, "a change that was acknowledged is gone")
 
 
 # ---- recrypt: files and messages ----

@@ -48,22 +48,41 @@ class World:
         env = self.last[0] if env is None else env
         sandbox = self.last[1] if sandbox is None else sandbox
         self.last = env, sandbox
+        self.service = self.service_launch([], env, sandbox)
+        if not self.serves(self.service, 10):
+            raise Failed("recryptd does not start\n" + self.service_log())
+
+    def service_launch(self, before, env, sandbox):
         conf = self.write("recryptd.conf", f'domains = {{"example.com"}}\nadministrators = {{"alice@example.com"}}\n'
                           f'url = "{self.url}"\nlisten_web = "127.0.0.1:{self.port}"\nlisten_local = "{self.path("recryptd.sock")}"\n'
                           f'state_directory = "{self.path("state")}"\nregistration = "open"\nsandbox = {"yes" if sandbox else "no"}\n'
                           + ('user = "daemon"\ndelivery_users = {"mail"}\n' if self.root else ""))
-        log = open(self.path("recryptd.log"), "ab")
-        self.service = subprocess.Popen([self.build + "/recryptd", "-f", "-c", conf], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                        env={**os.environ, **env})
-        for _ in range(200):
-            if self.service.poll() is not None:
-                break
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-        raise Failed("recryptd does not start\n" + self.service_log())
+        with open(self.path("recryptd.log"), "ab") as log:
+            return subprocess.Popen([*before, self.build + "/recryptd", "-f", "-c", conf], stdin=subprocess.DEVNULL, stdout=log,
+                                    stderr=log, env={**os.environ, **env})
+
+    def answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 5) as s:
+                s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                return bool(s.recv(1))
+        except OSError:
+            return False
+
+    def serves(self, process, seconds):
+        """False when it has ended; Failed when it does neither in time."""
+        end = time.time() + seconds
+        while process.poll() is None:
+            if self.answers():
+                return True
+            if time.time() > end:
+                raise Failed("recryptd neither serves nor ends\n" + self.service_log())
+            time.sleep(0.01)
+        return False
+
+    def revive(self):
+        if not self.service or self.service.poll() is not None:
+            self.service_start()
 
     def service_stop(self):
         if self.service and self.service.poll() is None:
@@ -82,13 +101,8 @@ class World:
 
     def died(self):
         """recryptd's status when it has ended, or is about to: it serves no more."""
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 5) as s:
-                s.sendall(b"GET / HTTP/1.0\r\n\r\n")
-                if s.recv(1):
-                    return self.service.poll()
-        except OSError:
-            pass
+        if self.answers():
+            return self.service.poll()
         try:
             return self.service.wait(10)
         except subprocess.TimeoutExpired:
@@ -149,8 +163,17 @@ class World:
         self.file = self.path("plan.txt")
         with open(self.file, "wb") as f:
             f.write(TEXT * 40)
-        self.must(self.alice, "encrypt", LIST, self.file)
+        self.must(self.alice, "encrypt", "--force", LIST, self.file)
         self.service_stop()
+        self.delivered = {}  # person: her copy of it
+
+    def renew(self):
+        """Begins anew: what many changes pile up, a list's old keys above all, would make each further one slower."""
+        self.service_stop()
+        self.sound()
+        shutil.rmtree(self.path("state"))
+        self.setup()
+        self.service_start()
 
     # ---- the delivery agent ----
     def lda(self, options, stdin, before=(), env=None, sandbox=True):
