@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 """endure.py WHAT SOCKET PID N [MAILROOT]: N rounds against a running program; its memory and descriptors must not grow.
 
-what is recryptd (requests over the local socket), milter (connections, sender, recipient, abort) or lmtp (messages delivered).
+what is recryptd (requests over the local socket), milter (messages, each with a second on its connection that is aborted) or lmtp
+(messages delivered).
 After a tenth of the rounds everything that is kept has been made; from there to the end resident memory may grow by a mebibyte and
 descriptors by none. A connection that was just closed here may still be open there: descriptors are counted when they rest.
 """
 import importlib.util, json, os, shutil, socket, struct, sys, time
 
 RESERVE = 1024
+LINES = b"A line of an ordinary message.\r\n" * 100
 
 
 def size(pid):
@@ -43,19 +45,19 @@ def ask_recryptd(path, n, _):
 
 def ask_milter(path, n, _):
     m = client.Milter(path, steps=0)
-    for command, data in (b"M", b"<dave@example.net>\0"), (b"R", b"<p%d@example.com>\0" % n):
-        m.send(command, data)
-        assert m.read()[:1] in (b"c", b"a"), "refused"
+    answers = m.envelope("dave@example.net", f"p{n}@example.com")
+    answers.append(m.message([["From", " dave@example.net"], ["Subject", f" {n}"], ["X-Recrypt-Status", " forged"]], LINES)[0])
+    answers += m.envelope("dave@example.net", f"p{n}@example.com")
+    assert all(a[:1] in (b"c", b"a") for a in answers), answers
     m.send(b"A")
-    m.send(b"Q")
-    m.s.close()
+    m.close()
 
 
 def ask_lmtp(path, n, root):
     s = connect(path)
     f = s.makefile("rb")
     f.readline()
-    text = b"Received: by x; %d\r\nSubject: %d\r\n\r\n" % (n, n) + b"A line of an ordinary message.\r\n" * 100
+    text = b"Received: by x; %d\r\nSubject: %d\r\n\r\n" % (n, n) + LINES
     s.sendall(b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<p@example.com>\r\nDATA\r\n" + text + b".\r\nQUIT\r\n")
     answers = f.read()
     assert b"250 2.0.0" in answers, answers

@@ -5,6 +5,9 @@ Of one undisturbed run the system calls are recorded (strace). Then the run is r
 (SIGKILL as it begins), or failing with an error. Or one allocation fails (shim.c): of all those with the same call stack the first.
 After each, what must hold is checked, and the work is done again to its end. Short form: some of them, chosen by SEED, each kind
 of call at least once. Long: all, by two processes with a world each, of which either does every other one.
+
+In the environment: ONLY=text, only the tests with that in their name; MINUTES=90, the time after which the allocations that are
+left are no longer all tried, but as many of each test's, taken at random, as its share of the time allows.
 """
 import mmap, multiprocessing, os, random, re, signal, struct, sys, time
 
@@ -13,7 +16,7 @@ from world import Failed, World
 
 # What a call can return that a full disk, a dying disk, a busy machine or a lost peer make of it.
 # Not epoll_ctl: only adding can fail for lack of memory, and strace cannot tell it from changing and removing. So with fcntl:
-# what is asked for most, flags, cannot be refused.
+# what is asked for most, flags, cannot be refused. And brk has no error number: it answers with an address, whatever happens.
 ERRORS = {
     "openat": ["EMFILE", "ENFILE", "EIO", "ENOMEM"], "open": ["EMFILE"], "read": ["EIO", "EINTR"], "pread64": ["EIO"],
     "write": ["ENOSPC", "EIO", "EINTR"], "pwrite64": ["ENOSPC", "EIO"], "fsync": ["EIO", "ENOSPC"], "fdatasync": ["EIO", "ENOSPC"],
@@ -25,7 +28,7 @@ ERRORS = {
     "ppoll": ["EINTR"], "getrandom": ["EINTR"], "close": ["EIO"], "accept4": ["EMFILE", "EINTR"],
     "epoll_wait": ["EINTR"], "epoll_create1": ["EMFILE"], "lseek": ["EIO"], "pipe2": ["EMFILE"],
     "getsockopt": ["ENOBUFS"], "socketpair": ["EMFILE"], "eventfd2": ["EMFILE"], "access": ["EIO", "EACCES"], "faccessat2": ["EIO"],
-    "mmap": ["ENOMEM"], "brk": ["ENOMEM"], "mprotect": ["ENOMEM"], "readlinkat": ["EIO"], "readlink": ["EIO"], "getcwd": ["ENOMEM"],
+    "mmap": ["ENOMEM"], "mprotect": ["ENOMEM"], "readlinkat": ["EIO"], "readlink": ["EIO"], "getcwd": ["ENOMEM"],
     "setsockopt": ["ENOBUFS"], "getsockname": ["ENOBUFS"], "getpeername": ["ENOBUFS"], "shutdown": ["ENOTCONN"], "bind": ["EADDRINUSE"],
     "listen": ["EADDRINUSE"], "clone3": ["EAGAIN"], "clone": ["EAGAIN"], "setgroups": ["EPERM"], "setgid": ["EPERM"],
     "setuid": ["EAGAIN"], "setresgid": ["EPERM"], "setresuid": ["EAGAIN"], "prctl": ["EINVAL"], "seccomp": ["EINVAL", "ENOMEM"],
@@ -35,7 +38,9 @@ LASTING = {"openat", "write", "pwrite64", "fsync", "fdatasync", "rename", "renam
            "sendto", "sendmsg", "recvfrom", "exit_group", "fchmod"}
 HEAD, ROOM = 48, 60000  # of shim.c's struct control: octets, call stacks
 PARTS = 2
+MANY = 400              # errors of a test in one part: of more, that many are tried, taken evenly
 RUN = "allocations in a run"  # the same in each part
+HUNGRY = "an allocation fails"
 
 
 class Faults:
@@ -54,8 +59,11 @@ class Faults:
         self.control = mmap.mmap(f.fileno(), 0)
         self.kinds = set()   # of calls that were the last one of some process
         self.results = []    # (test, what was counted, faults, seconds)
+        self.end = time.time() + 60 * float(os.environ.get("MINUTES", 90))
 
     def test(self, name, what):
+        if os.environ.get("ONLY", "") not in name:
+            return
         began, counted, faults = time.time(), {}, []
         try:
             if self.long and self.w.service:
@@ -64,12 +72,15 @@ class Faults:
         except Failed as e:
             faults = [str(e)]
         self.results.append((name, counted, faults, time.time() - began))
-        print(f"# {'not ' if faults else ''}ok: {name}{f', part {self.part + 1}' if self.long else ''}: {said(counted)}", flush=True)
+        print(f"# {'not ' if faults else ''}ok: {name}{f', part {self.part + 1}' if self.long else ''}: {said(counted)}",
+              *faults, sep="\n#   ", flush=True)
 
-    def each(self, items, what):
-        """What it returns for each of them, and what went wrong."""
+    def each(self, items, what, end=None):
+        """What it returns for each of them, until that time, and what went wrong."""
         results, faults = [], []
         for item in items:
+            if end and time.time() > end:
+                break
             try:
                 results.append(what(*item))
             except Failed as e:
@@ -176,8 +187,9 @@ class Faults:
         points = [(c, n, e) for c, n in self.record(op) for e in ERRORS.get(c, [])]
         seen, self.kinds = self.kinds, set(ERRORS)
         chosen, self.kinds = self.choose(points, extra), seen
+        chosen = chosen[::-(-len(chosen) // MANY) or 1]
         results, faults = self.each([(op, c, n, "error=" + e) for c, n, e in chosen], self.disturb)
-        return {"errors": len(results), "of them ended it": sum(r != 0 for r in results)}, faults
+        return {"errors": (len(results), len(points) // self.parts), "of them ended it": sum(r != 0 for r in results)}, faults
 
     def unconfined(self, op):
         """What cannot confine itself must not go on."""
@@ -185,7 +197,7 @@ class Faults:
         results, faults = self.each(chosen, self.disturb)
         if 0 in results or not results:
             faults.append(f"{op.name}: went on without its sandbox" if results else "it does not confine itself")
-        return {"errors": len(results), "of them ended it": sum(r != 0 for r in results)}, faults
+        return {"refusals": len(results), "of them ended it": sum(r != 0 for r in results)}, faults
 
     def orders(self, countdown=0, half=0, record=0, target=0):
         self.control[:HEAD] = struct.pack("=4q2Q", countdown, 0, half, record, 0, target)
@@ -211,15 +223,17 @@ class Faults:
         """One allocation fails. What is allocated may differ from run to run: those that were not met by their number are tried
         again, by the call stack itself, which takes the program longer."""
         met, known, results, faults, total = set(), set(), [], [], 0
+        end = time.time() + max(0, self.end - time.time()) / max(1, self.hungry_left)
+        self.hungry_left -= 1
         for turn in range(3 if self.long else 1):
             prepare()
             first, total = self.sites(op, env)
             known |= first.keys()
             left = sorted((n, stack) for stack, n in first.items() if stack not in met)
-            if not self.long:
-                left = sorted(self.random.sample(left, min(extra, len(left))))
+            self.random.shuffle(left)
+            left = left if self.long else left[:extra]
             orders = [{"target": stack} if turn else {"countdown": n} for n, stack in left]
-            more, wrong = self.each([(op, o, f"allocation {n} of {total}", met) for (n, _), o in zip(left, orders)], attempt)
+            more, wrong = self.each([(op, o, f"allocation {n} of {total}", met) for (n, _), o in zip(left, orders)], attempt, end)
             results += more
             faults += wrong
         counted = {"allocations failed": len(results), "call stacks": (len(met & known), len(known)),
@@ -295,7 +309,7 @@ class Faults:
         seen, self.kinds = self.kinds, set(ERRORS)
         chosen, self.kinds = self.choose(points, extra), seen
         results, faults = self.each([(op, c, n, "error=" + e) for c, n, e in chosen], self.service_disturb)
-        return {"errors": len(results), "of them ended recryptd": sum(r is not None for r in results)}, faults
+        return {"errors": (len(results), len(points) // self.parts), "of them ended recryptd": sum(r is not None for r in results)}, faults
 
     def service_fresh(self, op):
         """In the long form each finds a recryptd that has just started: what is allocated but once is allocated then."""
@@ -328,6 +342,7 @@ class Faults:
             agents = [Deliver(w), Lmtp(w)]
             tools = [Personal(w), Newgroup(w), Add(w), Remove(w), Rekey(w), Decrypt(w), Replace(w), Open(w)]
             start, asked = Start(w), tools[2:5]
+            self.hungry_left = len(agents + tools + [start] + asked)
             for op in agents + tools + [start]:
                 self.test(f"{op.name}: killed at any system call", lambda: self.kill(op, more))
             for op in asked:
@@ -345,14 +360,14 @@ class Faults:
             w.service_start(sandbox=True)
             for op in agents + tools + [start]:
                 op.sandbox = True
-                self.test(f"{op.name}: an allocation fails",
+                self.test(f"{op.name}: {HUNGRY}",
                           lambda: self.hunger(op, 2 * more, op.prepare, self.shim_env(), self.hungry))
             for op in agents + tools:
                 self.test(f"{op.name}: short writes and reads", lambda: self.halves(op))
             w.service_stop()
             w.service_start({**self.shim_env(), "FAULT_TRACE": "1"})
             for op in asked:
-                self.test(f"recryptd: an allocation fails during {op.name}",
+                self.test(f"recryptd: {HUNGRY} during {op.name}",
                           lambda: self.hunger(op, 2 * more, lambda: self.service_fresh(op), {}, self.service_hungry))
             w.service_stop()
             self.test("the key store is sound after all of it", lambda: ({w.sound(): 1}, []))

@@ -69,7 +69,7 @@ class Deliver(Op):
         for f in there:
             with open(f, "rb") as m:
                 data = m.read()
-            sure(data == self.w.delivered.setdefault(who, data), f"{who}'s message is not whole: {len(data)} octets")
+            sure(data == self.w.delivered.setdefault((self.name, who), data), f"{who}'s message is not whole: {len(data)} octets")
 
     def settle(self, rc):
         self.whole("bob", 1 if rc == 0 else 0, 1)

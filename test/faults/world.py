@@ -165,7 +165,7 @@ class World:
             f.write(TEXT * 40)
         self.must(self.alice, "encrypt", "--force", LIST, self.file)
         self.service_stop()
-        self.delivered = {}  # person: her copy of it
+        self.delivered = {}  # her copy of it, by who delivered it and to whom
 
     def renew(self):
         """Begins anew: what many changes pile up, a list's old keys above all, would make each further one slower."""
