@@ -36,6 +36,9 @@ ERRORS = {
 # What leaves a trace: of these some are tried in each command, again and again.
 LASTING = {"openat", "write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "link", "linkat", "unlink", "unlinkat", "mkdir",
            "sendto", "sendmsg", "recvfrom", "exit_group", "fchmod"}
+# Not to be refused: what a library asks the kernel about, and the octet by which libevent tells itself of a signal: a pipe that does
+# not block cannot be interrupted.
+NEVER = re.compile(r'prctl\(PR_CAPBSET_READ|write\(\d+, "\\17", 1\)')
 HEAD, ROOM = 48, 60000  # of shim.c's struct control: octets, call stacks
 PARTS = 2
 MANY = 400              # errors of a test in one part: of more, that many are tried, taken evenly
@@ -117,7 +120,7 @@ class Faults:
                 continue
             count[m[2]] = count.get(m[2], 0) + 1
             on = on or (marker in line and m[2] != "execve")
-            if on and m[2] not in ("rt_sigreturn", "execve"):
+            if on and m[2] not in ("rt_sigreturn", "execve") and not NEVER.search(line):
                 out.append((m[2], count[m[2]]))
         return out
 
@@ -160,7 +163,9 @@ class Faults:
         op.prepare()
         where = f"{op.name}, {call} {n}, {what}"
         rc = op.attempt(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e", f"inject={call}:{what}:when={n}"], {})
-        self.check(op, rc, where, killed="SIGKILL" in what)
+        # Berkeley DB, when it cannot close a file that it opens a table with. Nothing is served yet.
+        crashed = isinstance(op, Start) and call == "close" and rc == -signal.SIGSEGV and "serving" not in op.said
+        self.check(op, rc, where, killed="SIGKILL" in what, crashed=crashed)
         return rc
 
     def check(self, op, rc, where, killed=False, crashed=None):
