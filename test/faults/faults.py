@@ -127,18 +127,23 @@ class Faults:
     # ---- what may crash ----
     @staticmethod
     def owner(frames):
-        """Whose a call stack is: the innermost frame that is neither the C library's nor the loader's, but its name service counts."""
+        """Whose a call stack is: the innermost frame that is neither the C library's nor the loader's, but its name service counts;
+        OpenSSL's only where it makes a key derivation's context (3.0 uses what it did not get)."""
         for line in frames.splitlines():
             name, _, function = os.path.basename(line).partition("(")
-            if re.match(r"getpw|getgr|initgroups|__nss_|_nss_", function) and name.startswith("libc.so"):
+            if name.startswith("libc.so") and re.match(r"getpw|getgr|initgroups|__nss_|_nss_", function):
                 return "glibc's name service"
+            if name.startswith("libcrypto.so") and function.startswith("EVP_KDF_CTX_new+"):
+                return "OpenSSL's EVP_KDF_CTX_new"
+            if name.startswith("libcrypto.so") and re.match(r"\+|CRYPTO_[mz]alloc\+", function):
+                continue
             if name and not name.startswith(("shim.so", "libc.so", "linux-vdso", "ld-linux")):
                 return "libconfuse" if name.startswith("libconfuse.so") else None
         return None
 
     def excuse(self, text):
-        """A crash in a library that does not survive it when an allocation of its own fails: which, or None. Both are used at the
-        start only, before there is a message."""
+        """A crash in a library that does not survive it when an allocation of its own fails: which, or None. That before there is a
+        message, or, OpenSSL's, before there is a key."""
         failed, crash = text.rpartition("failed:\n")[2].split("crash:\n", 1) if "crash:\n" in text else ("", "")
         return self.owner(crash) if self.owner(crash) == self.owner(failed) else None
 

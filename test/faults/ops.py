@@ -91,10 +91,14 @@ class Lmtp(Deliver):
 
     def talk(self, people, *rest):
         rc, out, self.said = self.w.lda(["--lmtp-stdio"], self.session(people), *rest)
-        answers = out.decode().split("354 ", 1)[-1].splitlines()[1:] if b"354 " in out else []
+        # Greeting, LHLO, MAIL, one for each RCPT, DATA; then one for each recipient that was taken, in their order.
+        answers = re.findall(r"^\d{3} .*", out.decode(), re.M)
         for a in answers:
             sure(not a.startswith("5"), "refused for good: " + a)
-        self.acknowledged = [p for p, a in zip(people, answers) if a.startswith("250 ")]
+        taken = [p for p, a in zip(people, answers[3:]) if a.startswith("250 ")]
+        at = 3 + len(people)
+        ends = answers[at + 1:] if answers[at:at + 1] and answers[at].startswith("354 ") else []
+        self.acknowledged = [p for p, a in zip(taken, ends) if a.startswith("250 ")]
         return rc
 
     def attempt(self, before, env):
