@@ -35,45 +35,55 @@ int conf_take_number(cfg_t *cfg, const char *name, long low, long high, long *ou
     return 0;
 }
 
-/* In the largest unit that it is a whole number of, as conf_size and conf_seconds take it. */
-static const char *scaled(uint64_t n, const char *units, const uint64_t *factors, char out[24])
+/* What conf_size and conf_seconds take behind a number; each unit is so many of the one before it. */
+struct units {
+    const char *letters;
+    uint64_t factors[4];
+};
+
+/* In the largest unit that it is a whole number of. */
+static const char *scaled(uint64_t n, const struct units *u, char out[24])
 {
     size_t i = 0;
 
-    while (units[i] && n > 0 && n % factors[i] == 0)
-        n /= factors[i++];
-    snprintf(out, 24, "%llu%.1s", (unsigned long long)n, i > 0 ? units + i - 1 : "");
+    while (u->letters[i] && n > 0 && n % u->factors[i] == 0)
+        n /= u->factors[i++];
+    snprintf(out, 24, "%llu%.1s", (unsigned long long)n, i > 0 ? u->letters + i - 1 : "");
     return out;
+}
+
+static int not_between(cfg_t *cfg, const char *name, uint64_t low, uint64_t high, const struct units *u, struct err *e)
+{
+    char from[24], to[24];
+
+    return err_set(e, ERR_USAGE, "%s: %s is not between %s and %s", name, cfg_getstr(cfg, name), scaled(low, u, from),
+                   scaled(high, u, to));
 }
 
 int conf_take_size(cfg_t *cfg, const char *name, size_t low, size_t high, size_t *out, struct err *e)
 {
-    static const uint64_t factors[] = {1024, 1024, 1024};
-    char from[24], to[24];
+    static const struct units units = {"kMG", {1024, 1024, 1024}};
     size_t n;
 
     *out = 0;
     if (conf_size(cfg_getstr(cfg, name), &n, e) < 0)
         return err_prefix(e, "%s", name), ERR_USAGE;
     if (n < low || n > high)
-        return err_set(e, ERR_USAGE, "%s: %s is not between %s and %s", name, cfg_getstr(cfg, name),
-                       scaled(low, "kMG", factors, from), scaled(high, "kMG", factors, to));
+        return not_between(cfg, name, low, high, &units, e);
     *out = n;
     return 0;
 }
 
 int conf_take_seconds(cfg_t *cfg, const char *name, int64_t low, int64_t high, int64_t *out, struct err *e)
 {
-    static const uint64_t factors[] = {1, 60, 60, 24};
-    char from[24], to[24];
+    static const struct units units = {"smhd", {1, 60, 60, 24}};
     int64_t n;
 
     *out = 0;
     if (conf_seconds(cfg_getstr(cfg, name), &n, e) < 0)
         return err_prefix(e, "%s", name), ERR_USAGE;
     if (n < low || n > high)
-        return err_set(e, ERR_USAGE, "%s: %s is not between %s and %s", name, cfg_getstr(cfg, name),
-                       scaled((uint64_t)low, "smhd", factors, from), scaled((uint64_t)high, "smhd", factors, to));
+        return not_between(cfg, name, (uint64_t)low, (uint64_t)high, &units, e);
     *out = n;
     return 0;
 }
