@@ -189,30 +189,25 @@ static void fails(size_t i, enum route_kind kind, const char *text, int expected
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) \
         for (enum route_kind kind = ROUTE_LMTP; kind <= ROUTE_SMTP; kind++)
 
-static void test_refused(void)
+static void test_answers(void)
 {
-    EACH_STEP(i, kind)
-    {
-        if (!i)
-            continue;
-        fails(i, kind, "550 5.7.1 no\r\n", ERR_DENIED, 550, "QUIT\n");
-        fails(i, kind, "554-5.7.1 no\r\n554-and\r\n554 no\r\n", ERR_DENIED, 554, "QUIT\n");
-        fails(i, kind, "599\n", ERR_DENIED, 599, "QUIT\n");
-        CU_ASSERT(names_step(i));
-    }
-}
+    static const struct {
+        const char *text;
+        int expected, code;
+    } answers[] = {
+        {"550 5.7.1 no\r\n", ERR_DENIED, 550},
+        {"554-5.7.1 no\r\n554-and\r\n554 no\r\n", ERR_DENIED, 554},
+        {"599\n", ERR_DENIED, 599},
+        {"451 4.2.0 later\r\n", ERR_RETRY, 451},
+        {"451-4.2.0 later\r\n451-or\r\n451 never\r\n", ERR_RETRY, 451},
+        {"399 what\r\n", ERR_RETRY, 399},
+    };
 
-static void test_deferred(void)
-{
     EACH_STEP(i, kind)
-    {
-        if (!i)
-            continue;
-        fails(i, kind, "451 4.2.0 later\r\n", ERR_RETRY, 451, "QUIT\n");
-        fails(i, kind, "451-4.2.0 later\r\n451-or\r\n451 never\r\n", ERR_RETRY, 451, "QUIT\n");
-        fails(i, kind, "399 what\r\n", ERR_RETRY, 399, "QUIT\n");
-        CU_ASSERT(names_step(i));
-    }
+        for (size_t n = 0; i && n < sizeof answers / sizeof *answers; n++) {
+            fails(i, kind, answers[n].text, answers[n].expected, answers[n].code, "QUIT\n");
+            CU_ASSERT(names_step(i));
+        }
     fails(3, ROUTE_SMTP, "250 no need to\r\n", ERR_RETRY, 250, "QUIT\n");
     fails(4, ROUTE_SMTP, "354 more\r\n", ERR_RETRY, 354, "QUIT\n");
 }
@@ -415,8 +410,7 @@ int main(void)
         {"the null sender", test_null_sender},
         {"EHLO refused: HELO", test_helo},
         {"a server that does not greet", test_greeting},
-        {"refused at each step", test_refused},
-        {"deferred at each step", test_deferred},
+        {"refused and deferred at each step", test_answers},
         {"lost at each step", test_lost},
         {"answers that nobody asked for", test_unasked},
         {"late answers", test_time},
