@@ -17,11 +17,8 @@ static const char *berkeley_location(int n)
 
 static void berkeley_discard(int n)
 {
-    char cmd[128];
-
-    snprintf(cmd, sizeof cmd, "rm -rf '%s'", berkeley_location(n));
-    if (system(cmd) != 0)
-        perror("rm");
+    if (unit_remove(berkeley_location(n)) < 0)
+        printf("# %s: not removed\n", berkeley_location(n));
 }
 
 static const struct place places[] = {{&keystore_berkeley, berkeley_location, berkeley_discard}};

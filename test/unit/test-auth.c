@@ -321,7 +321,6 @@ int main(void)
         {"bad requests: known and unknown signers cost the same", test_equal_work},
         {"first registration", test_first_registration},
     };
-    char command[128];
     int status;
 
     if (!mkdtemp(dir))
@@ -336,6 +335,5 @@ int main(void)
     records_close(&r);
     if (ks)
         keystore_close(&ks);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command) ? 1 : status;
+    return unit_remove(dir) == 0 ? status : 1;
 }

@@ -229,12 +229,6 @@ int main(void)
         {"certificate and key", test_tls},
         {"certificate and key, no longer readable", test_tls_kept},
     };
-    char cmd[64];
-    int r;
 
-    if (!mkdtemp(dir))
-        return 99;
-    r = unit_main("conf-take", tests, sizeof tests / sizeof *tests);
-    snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
-    return system(cmd) == 0 ? r : 99;
+    return unit_main_in(dir, "conf-take", tests, sizeof tests / sizeof *tests);
 }

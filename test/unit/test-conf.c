@@ -412,12 +412,6 @@ int main(void)
         {"files: cap, replace, create", test_files},
         {"out of memory: no setting is lost in silence", test_starved},
     };
-    char cmd[64];
-    int r;
 
-    if (!mkdtemp(dir))
-        return 99;
-    r = unit_main("conf", tests, sizeof tests / sizeof *tests);
-    snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
-    return system(cmd) == 0 ? r : 99;
+    return unit_main_in(dir, "conf", tests, sizeof tests / sizeof *tests);
 }

@@ -199,12 +199,6 @@ int main(void)
                                              {"killed while writing a line", test_killed_while_writing},
                                              {"damaged files are refused", test_damaged},
                                              {"one process at a time", test_alone}};
-    char command[128];
-    int r;
 
-    if (!mkdtemp(dir))
-        return 99;
-    r = unit_main("fetch-state", tests, sizeof tests / sizeof *tests);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command) == 0 ? r : 99;
+    return unit_main_in(dir, "fetch-state", tests, sizeof tests / sizeof *tests);
 }

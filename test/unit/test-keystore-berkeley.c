@@ -499,13 +499,11 @@ int main(void)
         {"start without room", test_start_without_room},
         {"no directory", test_no_directory},
     };
-    char cmd[64];
     int r;
 
     if (!mkdtemp(dir))
         return 99;
     r = unit_main("keystore-berkeley", tests, sizeof tests / sizeof *tests);
     umount(at("full"));
-    snprintf(cmd, sizeof cmd, "rm -rf %s", dir);
-    return system(cmd) == 0 ? r : 99;
+    return unit_remove(dir) == 0 ? r : 99;
 }

@@ -234,12 +234,6 @@ int main(void)
                                              {"no mail_root", test_no_root},
                                              {"a symbolic link in tmp is not followed", test_link},
                                              {"what is there under ids is listed and removed", test_each}};
-    char command[128];
-    int r;
 
-    if (!mkdtemp(root))
-        return 99;
-    r = unit_main("maildir", tests, sizeof tests / sizeof *tests);
-    snprintf(command, sizeof command, "rm -rf %s", root);
-    return system(command) == 0 ? r : 99;
+    return unit_main_in(root, "maildir", tests, sizeof tests / sizeof *tests);
 }

@@ -601,7 +601,6 @@ int main(void)
         {"the fan-out of the largest list", test_large_job},
         {"damaged records are named", test_damage},
     };
-    char command[128];
     int status;
 
     if (!mkdtemp(dir))
@@ -614,6 +613,5 @@ int main(void)
     records_close(&r);
     jwk_free(&device_sign_key);
     servicekey_free(&keys);
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command) ? 1 : status;
+    return unit_remove(dir) == 0 ? status : 1;
 }

@@ -49,3 +49,26 @@ int unit_main(const char *module, const struct unit_test *tests, size_t count)
     CU_cleanup_registry();
     return failed ? 1 : 0;
 }
+
+int unit_remove(const char *dir)
+{
+    char command[256];
+
+    return snprintf(command, sizeof command, "rm -rf '%s'", dir) < (int)sizeof command && system(command) == 0 ? 0 : -1;
+}
+
+int unit_main_in(char *dir, const char *module, const struct unit_test *tests, size_t count)
+{
+    int status;
+
+    if (!mkdtemp(dir))
+        return 99;
+    status = unit_main(module, tests, count);
+    return unit_remove(dir) == 0 ? status : 99;
+}
+
+int unit_main_skipped(const char *module, const char *why)
+{
+    printf("1..1\nok 1 - %s # SKIP %s\n", module, why);
+    return 0;
+}

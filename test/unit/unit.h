@@ -13,6 +13,16 @@ struct unit_test {
 /* Runs each and prints "ok N - module: name". Returns main's exit status: 0 when none failed. */
 int unit_main(const char *module, const struct unit_test *tests, size_t count);
 
+/* The same with a new directory, of the template dir (as mkdtemp has it), which is removed afterwards. 99 when it cannot
+ * be made or removed. */
+int unit_main_in(char *dir, const char *module, const struct unit_test *tests, size_t count);
+
+/* Removes a directory and what is in it. 0, or -1. */
+int unit_remove(const char *dir);
+
+/* A program of which no test can run here, with the reason. Returns main's exit status. */
+int unit_main_skipped(const char *module, const char *why);
+
 /* Marks the running test as skipped, with the reason; the test then returns. Nothing is skipped silently. */
 void unit_skip(const char *why);
 
