@@ -15,8 +15,8 @@ int b64url_encode(const void *data, size_t len, struct buf *out);
  * may be a key: up to 16 KiB, time depends on len only (encoding too). */
 int b64url_decode(const char *text, size_t len, struct buf *out);
 
-/* The same for a long text that nobody needs afterwards: the octets take its place. *out_len = how many. On failure the text is
- * spoilt. */
+/* The same for a long text that nobody needs afterwards: the octets take its place. *out_len = how many. On failure the
+ * text is spoilt. */
 int b64url_decode_in_place(unsigned char *text, size_t len, size_t *out_len);
 
 /* MIME: encode in lines of 76 characters ended by eol ("\r\n" or "\n"); decode skips CR, LF, space and tab, takes

@@ -36,10 +36,12 @@ void buf_free(struct buf *b);
 void *secret_alloc(size_t len);
 void secret_free(void *p, size_t len);
 void secret_wipe(void *p, size_t len);
-/* Wipes the part of the stack that functions called before have used: where one of a library's leaves a secret there. */
+/* Wipes the part of the stack that functions called before have used: where one of a library's leaves a secret
+ * there. */
 void secret_wipe_stack(void);
-/* From now on OpenSSL wipes all memory that it gives back: of some private values it leaves copies there (P-256's scalars, what
- * EVP_PKEY_get_raw_private_key exports). ERR_SYSTEM when it has memory already: this comes first in a program. */
+/* From now on OpenSSL wipes all memory that it gives back: of some private values it leaves copies there (P-256's
+ * scalars, what EVP_PKEY_get_raw_private_key exports). ERR_SYSTEM when it has memory already: this comes first in a
+ * program. */
 int secret_openssl(void);
 
 #endif

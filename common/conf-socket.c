@@ -43,7 +43,8 @@ static int unix_name(const char *path, struct sockaddr_un *out, struct err *e)
     return 0;
 }
 
-/* "inet:host:port", "inet:[v6]:port" or "inet:port@host"; host "*" is every address. name (may be NULL) gets the host. */
+/* "inet:host:port", "inet:[v6]:port" or "inet:port@host"; host "*" is every address. name (may be NULL) gets the
+ * host. */
 static int inet_name(const char *address, int passive, struct addrinfo **out, char name[CONF_HOST_SIZE], struct err *e)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0};
@@ -103,8 +104,8 @@ static int clear_stale(const struct sockaddr_un *name, struct err *e)
     return 0;
 }
 
-/* The file gets its mode as it is made: from the socket, on Linux, less the umask. Not by its name afterwards: this may be root in
- * a folder of the user it becomes, who may have put a link to something else there. */
+/* The file gets its mode as it is made: from the socket, on Linux, less the umask. Not by its name afterwards: this may
+ * be root in a folder of the user it becomes, who may have put a link to something else there. */
 static int bind_unix(int fd, const struct sockaddr_un *name, mode_t mode)
 {
     mode_t before;

@@ -8,7 +8,8 @@
 #include "err.h"
 
 /* The socket addresses behind a text that conf_connect takes, at most max of them; *count gets the number. host (may be
- * NULL) gets the host's name, "" of a Unix socket. ERR_USAGE, ERR_RETRY (no answer from the name service), ERR_SYSTEM. */
+ * NULL) gets the host's name, "" of a Unix socket. ERR_USAGE, ERR_RETRY (no answer from the name service),
+ * ERR_SYSTEM. */
 enum { CONF_HOST_SIZE = 256 };
 struct conf_address {
     struct sockaddr_storage sa;

@@ -249,6 +249,7 @@ int conf_drop_privileges(uid_t uid, gid_t gid, struct err *e)
     if (setuid(0) == 0 || seteuid(0) == 0 || setgid(0) == 0 || getuid() != uid || geteuid() != uid ||
         getgid() != gid || getegid() != gid)
         return err_set(e, ERR_SYSTEM, "root's rights did not go away");
-    /* What root has read lies in memory. With fs.suid_dumpable set the kernel would write a core file of it all the same. */
+    /* What root has read lies in memory. With fs.suid_dumpable set the kernel would write a core file of it all the
+     * same. */
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? err_errno(e, "cannot keep other processes out") : 0;
 }

@@ -30,18 +30,18 @@ int conf_drop_privileges(uid_t uid, gid_t gid, struct err *e);
 int conf_listen(const char *address, mode_t mode, int *fd, struct err *e);
 int conf_connect(const char *address, int timeout_ms, int *fd, struct err *e);
 
-/* Reads a whole regular file of at most max octets, appended. write: to a file without a name, fsync, then its place, fsync
- * of the directory; replaced in one step or not at all. */
+/* Reads a whole regular file of at most max octets, appended. write: to a file without a name, fsync, then its place,
+ * fsync of the directory; replaced in one step or not at all. */
 struct buf;
 int file_read(const char *path, size_t max, struct buf *out, struct err *e);
 int file_write(const char *path, const void *data, size_t len, mode_t mode, struct err *e);
 /* As file_write, but refuses to replace: ERR_EXISTS. */
 int file_create(const char *path, const void *data, size_t len, mode_t mode, struct err *e);
 
-/* The same in steps, for what is written as a stream. begin: fd is open for writing, mode 0600, and the file has no name yet:
- * a process that is killed leaves nothing (where the file system has no such files: path and six characters). place: syncs it, and
- * it is there; ERR_EXISTS unless replace. A file to be replaced is for a moment beside it as ".NAME.new", which the next
- * replacing removes. end: after begin succeeded, always; what was not placed is gone. */
+/* The same in steps, for what is written as a stream. begin: fd is open for writing, mode 0600, and the file has no
+ * name yet: a process that is killed leaves nothing (where the file system has no such files: path and six characters).
+ * place: syncs it, and it is there; ERR_EXISTS unless replace. A file to be replaced is for a moment beside it as
+ * ".NAME.new", which the next replacing removes. end: after begin succeeded, always; what was not placed is gone. */
 struct file_new {
     char *path, *tmp; /* tmp: NULL while it has no name */
     int fd;

@@ -30,12 +30,12 @@ struct err {
     char text[ERR_TEXT_MAX];
 };
 
-/* Puts '?' for what a terminal would obey (control characters, C1 ones in UTF-8 too, changes of direction) and for octets
- * that are not UTF-8. */
+/* Puts '?' for what a terminal would obey (control characters, C1 ones in UTF-8 too, changes of direction) and for
+ * octets that are not UTF-8. */
 void err_printable(char *text);
 
-/* Fills e (may be NULL) with code and the formatted text, cut to fit and put through err_printable, since much of it quotes
- * outside bytes. Returns code, so that "return err_set(...)" reads. */
+/* Fills e (may be NULL) with code and the formatted text, cut to fit and put through err_printable, since much of it
+ * quotes outside bytes. Returns code, so that "return err_set(...)" reads. */
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* As err_set with ERR_SYSTEM, and ": " and strerror(errno) appended. */

@@ -143,8 +143,8 @@ static int take_texts(struct jwe *j, struct json_object *obj, enum jwe_form form
     return r;
 }
 
-/* The text without its ciphertext, so that a long one is not copied by json-c, twice. Where it cannot be cut out that is no
- * error: cut->data stays NULL. */
+/* The text without its ciphertext, so that a long one is not copied by json-c, twice. Where it cannot be cut out that
+ * is no error: cut->data stays NULL. */
 static int cut_ciphertext(const char *text, size_t len, struct cut *cut, struct buf *rest, struct err *e)
 {
     const char *c;

@@ -2,8 +2,8 @@
  *
  * Reads general, flattened and compact serialisation, and the detached form (general without "ciphertext": part 1 of a
  * mail, doc/formats.md). Accepted: alg ECDH-ES, ECDH-ES+A128KW, ECDH-ES+A256KW (kty OKP and EC) and the same with kty
- * DH; PBES2-HS512+A256KW only for local files; enc A256GCM, A128GCM, A256CBC-HS512, A128CBC-HS256. Refused: zip, any crit,
- * none, RSA1_5, dir, a parameter in two headers, header-borne keys (jwk, jku, x5u, x5c are ignored, never used).
+ * DH; PBES2-HS512+A256KW only for local files; enc A256GCM, A128GCM, A256CBC-HS512, A128CBC-HS256. Refused: zip, any
+ * crit, none, RSA1_5, dir, a parameter in two headers, header-borne keys (jwk, jku, x5u, x5c are ignored, never used).
  */
 #ifndef RECRYPT_JWE_H
 #define RECRYPT_JWE_H
@@ -53,8 +53,8 @@ struct jwe_recipient {
  * is no other, ERR_UNSUPPORTED. ERR_SYNTAX, ERR_LIMIT, ERR_UNSUPPORTED, ERR_SYSTEM. */
 int jwe_parse(const void *text, size_t len, int detached, struct jwe **out, struct buf *ciphertext, struct err *e);
 
-/* The same for a whole JWE in JSON whose text nobody needs afterwards, without a second copy of a long ciphertext: *ciphertext gets
- * it in place of what it has; text is empty or spoilt. */
+/* The same for a whole JWE in JSON whose text nobody needs afterwards, without a second copy of a long ciphertext:
+ * *ciphertext gets it in place of what it has; text is empty or spoilt. */
 int jwe_parse_take(struct buf *text, struct jwe **out, struct buf *ciphertext, struct err *e);
 
 /* Parses general or flattened JSON that carries keys only: no "iv", "tag" and "ciphertext" (a .jcd file's header). For

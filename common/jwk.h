@@ -29,8 +29,8 @@ int jwk_from_suite_key(struct suite_key *k, struct jwk **out, struct err *e);
 int jwk_from_json(struct json_object *obj, struct jwk **out, struct err *e);
 int jwk_parse(const void *text, size_t len, struct jwk **out, struct err *e); /* strict JSON first */
 
-/* The raw public value of a public key of key agreement, as in suite.h, for suite_peer_new: nothing is checked but form and
- * length. Errors as above; ERR_KEY: not one to encrypt to, or private. */
+/* The raw public value of a public key of key agreement, as in suite.h, for suite_peer_new: nothing is checked but form
+ * and length. Errors as above; ERR_KEY: not one to encrypt to, or private. */
 int jwk_read_public(struct json_object *obj, const struct suite **suite, unsigned char out[SUITE_PUB_MAX], size_t *len,
                     struct err *e);
 

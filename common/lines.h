@@ -12,8 +12,8 @@ int lines_have_crlf(struct span text);
 /* Appends text with every CRLF as LF. ERR_LIMIT, ERR_SYSTEM (so below). */
 int lines_to_lf(struct span text, struct buf *out, struct err *e);
 
-/* Appends text with every line ended by CRLF: a bare LF and a bare CR become CRLF too, so that nobody downstream can see
- * an end of the message where there is none; the last line gets one when it has none. */
+/* Appends text with every line ended by CRLF: a bare LF and a bare CR become CRLF too, so that nobody downstream can
+ * see an end of the message where there is none; the last line gets one when it has none. */
 int lines_to_crlf(struct span text, struct buf *out, struct err *e);
 
 #endif

@@ -36,8 +36,9 @@ int mailcrypt_find(struct span content_type, struct span transfer_encoding, stru
  * with lines that are no fields is ERR_SYNTAX when the message is ours, and no matter when it is PLAIN. */
 int mailcrypt_find_message(struct span msg, struct span *header, struct span *body, struct mailcrypt *out,
                            struct err *e);
-/* The same for who has no more of a message than its header and the beginning of its body (an IMAP server tells parts apart): of
- * a TWO_PART message part1 is the first part's entity, header and body; of a WHOLE one body is all of its body. No spans but part1. */
+/* The same for who has no more of a message than its header and the beginning of its body (an IMAP server tells parts
+ * apart): of a TWO_PART message part1 is the first part's entity, header and body; of a WHOLE one body is all of its
+ * body. No spans but part1. */
 int mailcrypt_peek(struct span header, struct span part1, struct span body, struct mailcrypt *out, struct err *e);
 void mailcrypt_clear(struct mailcrypt *m);
 

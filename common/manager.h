@@ -9,12 +9,13 @@
 
 #include "err.h"
 
-/* "READY=1", "RELOADING=1", "STOPPING=1", "WATCHDOG=1". Keeps errno; a manager that is not reached is a line in the log. */
+/* "READY=1", "RELOADING=1", "STOPPING=1", "WATCHDOG=1". Keeps errno; a manager that is not reached is a line in the
+ * log. */
 void manager_tell(const char *state);
 
 /* The sockets that it hands over to this process: how many, the first is *fd, the others follow it; 0 and -1 when there
- * are none. They are close-on-exec then, and the environment says nothing of them any more. ERR_USAGE: it says something
- * else than a number of open descriptors. */
+ * are none. They are close-on-exec then, and the environment says nothing of them any more. ERR_USAGE: it says
+ * something else than a number of open descriptors. */
 int manager_sockets(int *fd, struct err *e);
 
 /* Within how many microseconds it wants each next "WATCHDOG=1"; 0 = it does not. */

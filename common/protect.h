@@ -18,8 +18,8 @@ int protect_wrap(struct span msg, const char *outer_subject, struct buf *payload
 /* Undoes it; a payload that was not made by protect_wrap comes back as it is less its HP-Outer fields. */
 int protect_unwrap(struct span payload, struct buf *msg, struct err *e);
 
-/* When a server encrypts a message that came in the clear: does a field of that name stay outside? What protect_seal puts there,
- * and what servers wrote or act on. Content fields and Subject do, with other values. */
+/* When a server encrypts a message that came in the clear: does a field of that name stay outside? What protect_seal
+ * puts there, and what servers wrote or act on. Content fields and Subject do, with other values. */
 int protect_stays_outside(struct span name);
 
 /* multipart/signed; protocol="application/jose": payload and a detached JWS over its exact octets whose protected

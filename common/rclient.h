@@ -1,4 +1,5 @@
-/* rclient.h - the one client stub for recryptd's local socket: milter, delivery agent and IMAP filter ask through it. */
+/* rclient.h - the one client stub for recryptd's local socket: milter, delivery agent and IMAP filter ask through
+ * it. */
 #ifndef RECRYPT_RCLIENT_H
 #define RECRYPT_RCLIENT_H
 
@@ -17,7 +18,8 @@ enum address_kind {
     ADDRESS_OWNER,    /* list+bounce, list+bounce-<mark>, list+owner, list+request: goes to the owner */
     ADDRESS_ARCHIVE,  /* the archive address only recryptd knows; also LIST's own */
     ADDRESS_RESERVED, /* looks like an archive address and is not: refuse */
-    ADDRESS_FANOUT    /* where a large list's messages go, one copy a member; only recryptd knows it: refuse from outside */
+    /* where a large list's messages go, one copy a member; only recryptd knows it: refuse from outside */
+    ADDRESS_FANOUT
 };
 enum plaintext_policy { PLAINTEXT_REJECT, PLAINTEXT_ENCRYPT, PLAINTEXT_PASS };
 
@@ -31,7 +33,8 @@ struct address_info {
     size_t max_size;            /* octets of a message, 0 = no limit of its own */
 };
 
-/* All return 0 or: ERR_RETRY (recryptd away: tempfail), ERR_ABSENT, ERR_DENIED, ERR_KEY or ERR_SYNTAX (bad epk), ERR_SYSTEM. */
+/* All return 0 or: ERR_RETRY (recryptd away: tempfail), ERR_ABSENT, ERR_DENIED, ERR_KEY or ERR_SYNTAX (bad epk),
+ * ERR_SYSTEM. */
 
 /* What is this address? kind NONE is an answer, not an error. */
 int rclient_resolve(struct frame_client *c, const char *address, struct address_info *out, struct err *e);
@@ -70,26 +73,26 @@ struct device_grants {
     char device_keyid[KEYID_SIZE]; /* "" unless dk is to be opened by way of the person's device group: her key */
     struct grant device;           /* then the device's grant for that */
 };
-/* device: the UDF of the device's key. out has room for n. Sends as many requests as that takes. ERR_ABSENT: none of that
- * person's devices (any more), nor one of her own keys. */
+/* device: the UDF of the device's key. out has room for n. Sends as many requests as that takes. ERR_ABSENT: none of
+ * that person's devices (any more), nor one of her own keys. */
 int rclient_grants(struct frame_client *c, const char *account, const char *device, const struct grants_item *items,
                    size_t n, struct device_grants *out, struct err *e);
-/* The same for who does not wait for the answer: the body of one request for as many items as fit, *taken (1 at least, when
- * there are any), and what its reply's object says about them; out has room for n = taken. */
+/* The same for who does not wait for the answer: the body of one request for as many items as fit, *taken (1 at least,
+ * when there are any), and what its reply's object says about them; out has room for n = taken. */
 int rclient_grants_request(const char *account, const char *device, const struct grants_item *items, size_t n,
                            size_t *taken, struct json_object **out, struct err *e);
 int rclient_grants_reply(struct json_object *reply, const struct grants_item *items, size_t n,
                          struct device_grants *out, struct err *e);
 void device_grants_clear(struct device_grants *g, size_t n);
 
-/* For a message to the person's own key: a grant with dk for each of her devices, in random order. *n may be 0. ERR_ABSENT:
- * not a key of hers. */
+/* For a message to the person's own key: a grant with dk for each of her devices, in random order. *n may be 0.
+ * ERR_ABSENT: not a key of hers. */
 int rclient_device_grants(struct frame_client *c, const char *account, const char *keyid, const struct suite *s,
                           const unsigned char *epk, size_t epk_len, struct grant **out, size_t *n, struct err *e);
 void grant_list_free(struct grant *list, size_t n);
 
-/* The fan-out of a large list's message: to each member a copy of her own (doc/protocol.md section 5). All four may be repeated:
- * what was recorded stays recorded. */
+/* The fan-out of a large list's message: to each member a copy of her own (doc/protocol.md section 5). All four may be
+ * repeated: what was recorded stays recorded. */
 struct fanout_result {
     int ended;      /* nobody is left to be sent a copy */
     size_t total, done, refused, waiting;
@@ -109,7 +112,8 @@ struct fanout_page {
     int64_t next;   /* from where to go on; -1 = this was the last */
     int64_t serial; /* of the membership: another one in a later answer means that this page is out of date */
 };
-/* job: 32 hexadecimal digits, the same for the same message. keyid: the message's. ERR_ABSENT: not a key of that list. */
+/* job: 32 hexadecimal digits, the same for the same message. keyid: the message's. ERR_ABSENT: not a key of that
+ * list. */
 int rclient_fanout_begin(struct frame_client *c, const char *account, const char *keyid, const char *job,
                          struct fanout_result *out, struct err *e);
 int rclient_fanout_next(struct frame_client *c, const char *job, const struct suite *s, const unsigned char *epk,
@@ -122,8 +126,8 @@ int rclient_fanout_end(struct frame_client *c, const char *job, struct fanout_re
 void fanout_result_clear(struct fanout_result *r);
 void fanout_page_clear(struct fanout_page *p);
 
-/* Is it an account or key id that this service serves (of a list or person)? *key is the public key, its jwk_kid the key
- * id; account gets the canonical account. ERR_ABSENT. */
+/* Is it an account or key id that this service serves (of a list or person)? *key is the public key, its jwk_kid the
+ * key id; account gets the canonical account. ERR_ABSENT. */
 int rclient_key(struct frame_client *c, const char *account_or_keyid, struct jwk **key, enum key_state *state,
                 char account[ADDRESS_SIZE], struct err *e);
 

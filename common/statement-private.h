@@ -1,4 +1,5 @@
-/* statement-private.h - what profile.c, roster.c, entry.c, share.c, device.c and recovery.c have in common: members of signed payloads.
+/* statement-private.h - what profile.c, roster.c, entry.c, share.c, device.c and recovery.c have in common: members of
+ * signed payloads.
  *
  * The readers refuse with ERR_SYNTAX whatever is not in the one form in which we write it, so that two texts never mean
  * the same account, key or moment.
@@ -34,7 +35,8 @@ int statement_number(struct json_object *obj, const char *name, int64_t at_least
 int statement_key(struct json_object *obj, const char *name, struct jwk **out, struct err *e);
 /* "v" is expected; ERR_UNSUPPORTED, naming what it is the version of. */
 int statement_version(struct json_object *obj, const char *what, int64_t expected, struct err *e);
-/* Of a JWS that brings its own key: what its payload, not verified yet, claims as "signer". payload (may be NULL) gets the octets. */
+/* Of a JWS that brings its own key: what its payload, not verified yet, claims as "signer". payload (may be NULL) gets
+ * the octets. */
 int statement_claimed_signer(const void *text, size_t len, struct jwk **out, struct buf *payload, struct err *e);
 /* Exactly len octets of base64url. */
 int statement_octets(struct json_object *obj, const char *name, unsigned char *out, size_t len, struct err *e);

@@ -118,11 +118,12 @@ struct share {
     struct suite_key *b;
     unsigned char tagkey[32];
 };
-/* The member's side: verifies the statement under owner and that it is for keyid and for her key (ERR_KEY), opens dk. */
+/* The member's side: verifies the statement under owner and that it is for keyid and for her key (ERR_KEY), opens
+ * dk. */
 int share_read(const char *statement, const char *keyid, const struct jwk *owner, const struct jwk *member_private,
                struct share *out, struct err *e);
-/* The same where her key is not: she is a group herself, and the reader one of her devices. Verifies as share_read does and
- * takes the JWE apart that holds her half; its one recipient (jwe_recipient of j) is one of her keys. */
+/* The same where her key is not: she is a group herself, and the reader one of her devices. Verifies as share_read does
+ * and takes the JWE apart that holds her half; its one recipient (jwe_recipient of j) is one of her keys. */
 struct share_lock {
     char keyid[KEYID_SIZE]; /* the group's */
     char member[ADDRESS_SIZE];
@@ -143,8 +144,8 @@ int share_to_json(const struct share *s, struct json_object **out, struct err *e
 int share_from_json(struct json_object *obj, struct share *out, struct err *e);
 void share_clear(struct share *s);
 
-/* Opens recipient i of j with a grant and the member's share: agree, combine, try every candidate. ERR_KEY: not for this
- * group key, or an ephemeral key that must not be used; ERR_CRYPTO, with one text, when it does not open. */
+/* Opens recipient i of j with a grant and the member's share: agree, combine, try every candidate. ERR_KEY: not for
+ * this group key, or an ephemeral key that must not be used; ERR_CRYPTO, with one text, when it does not open. */
 int share_decrypt(const struct share *s, const struct grant *g, const struct jwe *j, size_t i,
                   const struct buf *ciphertext, struct buf *plain, struct err *e);
 

@@ -59,8 +59,8 @@ int suite_peer_new(const struct suite *s, const unsigned char *pub, size_t len, 
 void suite_peer_free(struct suite_peer **p);
 
 /* Key agreement of k with p: the shared secret, or a recryption value when k is a half. value has suite_value_len
- * octets. ERR_KEY when the suites differ or the result is zero or one (not for P-256, where x = 0 belongs to a point like
- * any other); ERR_SYSTEM. */
+ * octets. ERR_KEY when the suites differ or the result is zero or one (not for P-256, where x = 0 belongs to a point
+ * like any other); ERR_SYSTEM. */
 int suite_agree(const struct suite_key *k, const struct suite_peer *p, unsigned char *value, struct err *e);
 
 /* Splits a: r for the service, b for the member, fresh at each call. 0, ERR_SYSTEM. */

@@ -21,7 +21,8 @@ static int check_owner(int fd, const char *path, int may_tighten, struct err *e)
     if (fstat(fd, &st) < 0)
         return err_errno(e, "%s", path);
     if (st.st_uid != geteuid())
-        return err_set(e, ERR_DENIED, "%s: belongs to uid %ld, this is uid %ld", path, (long)st.st_uid, (long)geteuid());
+        return err_set(e, ERR_DENIED, "%s: belongs to uid %ld, this is uid %ld", path, (long)st.st_uid,
+                       (long)geteuid());
     if ((st.st_mode & 077) == 0)
         return 0;
     if (may_tighten)
@@ -254,7 +255,8 @@ int berkeley_dir_wipe(const char *path, struct err *e)
     if (!dir)
         return errno == ENOENT ? 0 : err_errno(e, "%s", path);
     while (r == 0 && (entry = readdir(dir)))
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && wipe_file(dirfd(dir), entry->d_name) < 0)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            wipe_file(dirfd(dir), entry->d_name) < 0)
             r = err_errno(e, "%s/%s", path, entry->d_name);
     closedir(dir);
     if (r == 0 && rmdir(path) < 0)

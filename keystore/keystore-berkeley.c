@@ -207,7 +207,8 @@ static int berkeley_begin(void *state, struct err *e)
     return 0;
 }
 
-/* Berkeley DB finds that out by itself, but opens and reads the log for it: as long as all else of a commit but its sync. */
+/* Berkeley DB finds that out by itself, but opens and reads the log for it: as long as all else of a commit but its
+ * sync. */
 static int checkpoint_is_due(DB_ENV *env)
 {
     DB_LOG_STAT *st;
@@ -233,8 +234,8 @@ static int berkeley_commit(void *state, struct err *e)
     }
     if ((ret = txn->commit(txn, DB_TXN_SYNC)) != 0)
         return failed(&b->live, ret, "commit", e);
-    /* Keeps the log short. When it fails the change is on disk all the same, in the log. On a full disk the next one tries
-     * again; after a failed sync the next could succeed over pages that were lost, so only recovery may go on. */
+    /* Keeps the log short. When it fails the change is on disk all the same, in the log. On a full disk the next one
+     * tries again; after a failed sync the next could succeed over pages that were lost, so only recovery may go on. */
     ret = checkpoint_is_due(b->live.env) ? b->live.env->txn_checkpoint(b->live.env, CHECKPOINT_KB, 0, 0) : 0;
     if (ret != 0 && ret != ENOSPC && ret != EDQUOT)
         b->live.broken = 1;

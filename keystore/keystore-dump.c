@@ -84,7 +84,8 @@ static int dump_header(struct stream *s, struct keystore *ks, const char *only, 
         return r;
     gmtime_r(&now, &tm);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    if (buf_printf(&s->line, "{\"recrypt-keystore\":%d,\"format\":%d,\"generation\":%" PRIu64 ",\"made\":\"%s\"%s%s%s}\n",
+    if (buf_printf(&s->line,
+                   "{\"recrypt-keystore\":%d,\"format\":%d,\"generation\":%" PRIu64 ",\"made\":\"%s\"%s%s%s}\n",
                    KEYSTORE_DUMP_VERSION, KEYSTORE_FORMAT, generation, when, only ? ",\"only\":\"" : "",
                    only ? only : "", only ? "\"" : "") < 0)
         return err_set(e, ERR_SYSTEM, "out of memory");
@@ -101,7 +102,8 @@ int keystore_dump(struct keystore *ks, const char *table, FILE *out, uint64_t *r
     for (int t = 0; t < KEYSTORE_TABLES; t++)
         found |= table && strcmp(table, keystore_table_name((enum keystore_table)t)) == 0;
     if (!found)
-        return err_set(e, ERR_USAGE, "no table '%s' (meta, accounts, keys, members, entries, signers, jobs, devices)", table);
+        return err_set(e, ERR_USAGE, "no table '%s' (meta, accounts, keys, members, entries, signers, jobs, devices)",
+                       table);
     if ((r = stream_init(&s, out, e)) < 0 || (r = dump_header(&s, ks, table, e)) < 0)
         goto out;
     for (int t = 0; t < KEYSTORE_TABLES && r == 0; t++) {

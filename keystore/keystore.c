@@ -127,7 +127,8 @@ static int initialise(struct keystore *ks, int loading, struct err *e)
     return b->commit(ks->state, e);
 }
 
-#define WHAT_TO_DO "; write its content out with 'recrypt-keystore dump' and read it into a new one with 'recrypt-keystore load'"
+#define WHAT_TO_DO                                                                                                     \
+    "; write its content out with 'recrypt-keystore dump' and read it into a new one with 'recrypt-keystore load'"
 
 static int check_age(struct keystore *ks, struct err *e)
 {
@@ -175,8 +176,8 @@ static int check_store(struct keystore *ks, int create, int loading, struct err 
     if (r < 0)
         return r;
     if (format != KEYSTORE_FORMAT)
-        return err_set(e, ERR_UNSUPPORTED, "keystore: format %" PRIu64 ", this program knows %d: use a newer one", format,
-                       KEYSTORE_FORMAT);
+        return err_set(e, ERR_UNSUPPORTED, "keystore: format %" PRIu64 ", this program knows %d: use a newer one",
+                       format, KEYSTORE_FORMAT);
     if ((r = meta_number(ks, GENERATION, &ks->generation, e)) < 0)
         return r == ERR_ABSENT ? err_set(e, ERR_SYNTAX, "keystore: no generation: damaged") : r;
     r = meta_get(ks, LOADING, &text, e);

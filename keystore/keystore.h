@@ -1,7 +1,7 @@
 /* keystore.h - where recryptd keeps groups, keys, members and entries: one vtable, one file per backend.
  *
- * Three different answers, as in Postfix's dict.h: found (0), absent (ERR_ABSENT), try again later (ERR_RETRY or ERR_SYSTEM).
- * Values are opaque octets here; records.h gives them meaning. Keys sort as octets.
+ * Three different answers, as in Postfix's dict.h: found (0), absent (ERR_ABSENT), try again later (ERR_RETRY or
+ * ERR_SYSTEM). Values are opaque octets here; records.h gives them meaning. Keys sort as octets.
  */
 #ifndef RECRYPT_KEYSTORE_H
 #define RECRYPT_KEYSTORE_H
@@ -19,9 +19,11 @@ enum keystore_table {
     KEYSTORE_MEMBERS,  /* group address NUL member address -> member record */
     KEYSTORE_ENTRIES,  /* group key id NUL member address -> entry record */
     KEYSTORE_SIGNERS,  /* UDF of a signature key -> signer record */
-    KEYSTORE_JOBS,     /* job id [NUL page] -> a fan-out's progress; a store made before there was this table gets it at opening */
-    KEYSTORE_DEVICES,  /* account NUL "waiting" NUL key, or "device" NUL member, or "share" NUL group key id -> what a person's devices
-                        * need; nothing secret. Came later, as JOBS */
+    /* job id [NUL page] -> a fan-out's progress; a store made before there was this table gets it at opening */
+    KEYSTORE_JOBS,
+    /* account NUL "waiting" NUL key, or "device" NUL member, or "share" NUL group key id -> what a person's devices
+     * need; nothing secret. Came later, as JOBS */
+    KEYSTORE_DEVICES,
     KEYSTORE_TABLES
 };
 enum { KEYSTORE_KEY_MAX = 1024, KEYSTORE_VALUE_MAX = 16 << 20, KEYSTORE_FORMAT = 1 };
@@ -37,9 +39,9 @@ int keystore_open(const char *type, const char *location, int create, int read_o
                   struct err *e);
 void keystore_close(struct keystore **ks);
 
-/* One transaction at a time. commit returns 0 only when the change is on disk; it adds one to the generation, in the store and then
- * in the watermark file, when anything was put or deleted, unless all of it in JOBS: progress is no state to be held to. After any
- * failed call inside a transaction: abort. */
+/* One transaction at a time. commit returns 0 only when the change is on disk; it adds one to the generation, in the
+ * store and then in the watermark file, when anything was put or deleted, unless all of it in JOBS: progress is no
+ * state to be held to. After any failed call inside a transaction: abort. */
 int keystore_begin(struct keystore *ks, struct err *e);
 int keystore_commit(struct keystore *ks, struct err *e);
 void keystore_abort(struct keystore *ks);
@@ -65,13 +67,13 @@ int keystore_generation(struct keystore *ks, uint64_t *out, struct err *e);
 /* True once the store refuses everything: the program should exit and be started again. */
 int keystore_broken(const struct keystore *ks);
 
-/* True when values were deleted (but from JOBS and DEVICES, which have no secrets), or replaced in KEYS or ENTRIES, that the files may still
- * hold. */
+/* True when values were deleted (but from JOBS and DEVICES, which have no secrets), or replaced in KEYS or ENTRIES,
+ * that the files may still hold. */
 int keystore_needs_scrub(struct keystore *ks);
-/* Rewrites the store from what is in it now, overwrites the old files with zeros and removes them, so that no deleted or
- * replaced value stays in freed pages, page slack or the transaction log. Outside a transaction; costs a pass over the
- * whole store and as much disk space again; killed at any point it leaves the old store or the new one. The caller calls it
- * soon after a removal; until then, and as long as the next lines say, such values are on the disk.
+/* Rewrites the store from what is in it now, overwrites the old files with zeros and removes them, so that no deleted
+ * or replaced value stays in freed pages, page slack or the transaction log. Outside a transaction; costs a pass over
+ * the whole store and as much disk space again; killed at any point it leaves the old store or the new one. The caller
+ * calls it soon after a removal; until then, and as long as the next lines say, such values are on the disk.
  * What remains: blocks that the file system or the drive moved before they were overwritten (copy on write, journalled
  * data, flash translation), snapshots, backups, swap. */
 int keystore_scrub(struct keystore *ks, struct err *e);

@@ -141,8 +141,10 @@ static int run(const struct options *o, struct err *e)
 
 int main(int argc, char **argv)
 {
-    static const struct option longs[] = {{"type", required_argument, NULL, 't'}, {"table", required_argument, NULL, 'T'},
-                                          {"help", no_argument, NULL, 'h'},       {"version", no_argument, NULL, 'V'},
+    static const struct option longs[] = {{"type", required_argument, NULL, 't'},
+                                          {"table", required_argument, NULL, 'T'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'V'},
                                           {NULL, 0, NULL, 0}};
     struct options o = {NULL, "berkeley", NULL, NULL};
     struct err e = {0, ""};

@@ -87,8 +87,9 @@ static int prepare(struct delivery *d, const char *account)
     return 0;
 }
 
-/* A member's copy of a large list's message has a mark: sent again after a crash, it has another queue id and the same mark. The
- * body counts as well, so that a mark that somebody repeats loses no other message. 1 = id is set, 0 = no mark. */
+/* A member's copy of a large list's message has a mark: sent again after a crash, it has another queue id and the same
+ * mark. The body counts as well, so that a mark that somebody repeats loses no other message. 1 = id is set, 0 = no
+ * mark. */
 static int copy_id(struct delivery *d, char id[MAILDIR_ID_SIZE])
 {
     struct span header, body;
@@ -107,7 +108,8 @@ static int copy_id(struct delivery *d, char id[MAILDIR_ID_SIZE])
     return r < 0 ? r : !r;
 }
 
-/* An id marks a delivery that may be tried again: one that has a queue id, or a Received field, which has one inside. */
+/* An id marks a delivery that may be tried again: one that has a queue id, or a Received field, which has one
+ * inside. */
 static int delivery_id(struct delivery *d, char id[MAILDIR_ID_SIZE], const char **out)
 {
     int r;

@@ -318,8 +318,8 @@ static int find_list(struct fanout *f)
     return info.kind != ADDRESS_FANOUT;
 }
 
-/* recrypt-milter puts the list's bounce address in the sender's place. Whoever could name herself there, at the port without
- * milters, would be told by the bounce how many members there are, and some of their names. */
+/* recrypt-milter puts the list's bounce address in the sender's place. Whoever could name herself there, at the port
+ * without milters, would be told by the bounce how many members there are, and some of their names. */
 static int check_sender(struct fanout *f)
 {
     struct address_info info;
@@ -332,7 +332,8 @@ static int check_sender(struct fanout *f)
         if (info.kind == ADDRESS_OWNER && strcmp(info.account, f->list) == 0)
             return 0;
     }
-    return err_set(&f->e, ERR_RETRY, "the sender is not the list's bounce address: recrypt-milter was bypassed, the message waits");
+    return err_set(&f->e, ERR_RETRY,
+                   "the sender is not the list's bounce address: recrypt-milter was bypassed, the message waits");
 }
 
 /* 1 = not for us. */

@@ -7,8 +7,8 @@
 #include "common/lines.h"
 #include "common/mailcrypt.h"
 
-/* Everything that is no answer about this very message is "try again later": a denial means that recryptd does not know us
- * as a delivery agent. */
+/* Everything that is no answer about this very message is "try again later": a denial means that recryptd does not know
+ * us as a delivery agent. */
 static int temporary(int r, struct err *e)
 {
     if (r == ERR_SYSTEM || r == ERR_RETRY)
@@ -102,7 +102,8 @@ static int has_only(const struct jwe *j, size_t i, const struct kept *k)
     return same;
 }
 
-/* Is the recipient's key that of another person of this service? 0 also when it is a list's, which account may be on. */
+/* Is the recipient's key that of another person of this service? 0 also when it is a list's, which account may be
+ * on. */
 static int is_anothers(struct frame_client *c, const char *account, const struct jwe_recipient *to, struct err *e)
 {
     char whose[ADDRESS_SIZE];
@@ -118,8 +119,8 @@ static int is_anothers(struct frame_client *c, const char *account, const struct
     return info.kind == ADDRESS_PERSON && strcmp(info.account, whose) == 0;
 }
 
-/* Who else a message was sealed to is not account's to know. When all parts are others', which of them she can use by whatever
- * way is not known here, and they stay. 1 = something changed. */
+/* Who else a message was sealed to is not account's to know. When all parts are others', which of them she can use by
+ * whatever way is not known here, and they stay. 1 = something changed. */
 static int drop_others(struct frame_client *c, const char *account, struct jwe *j, struct err *e)
 {
     size_t n = jwe_recipients(j), others[JWE_RECIPIENTS_MAX], count = 0;

@@ -1,5 +1,5 @@
-/* grants.h - what one recipient may find in part 1 of an encrypted message: her own part with her own grants, and nobody
- * else's. */
+/* grants.h - what one recipient may find in part 1 of an encrypted message: her own part with her own grants, and
+ * nobody else's. */
 #ifndef RECRYPT_LDA_GRANTS_H
 #define RECRYPT_LDA_GRANTS_H
 
@@ -21,14 +21,15 @@ enum grants_mode {
 };
 
 /* Looks at msg for account. For each of its JWE recipients:
- * - a key that this service serves: none; with GRANTS_EMBED of a list's key account's own grant with its dk and no other,
- *   of account's own key one for each of her devices;
+ * - a key that this service serves: none; with GRANTS_EMBED of a list's key account's own grant with its dk and no
+ *   other, of account's own key one for each of her devices;
  * - a key of another service's: left as it is;
  * - no group key at all: none.
  * JWE recipients that are other persons of this service are taken out, unless all are such.
  * account NULL (the archive): no grant of any recipient stays.
- * out stays empty when msg is right as it is; otherwise it gets the whole message, with msg's line ends, of which nothing but
- * part 1 differs (a whole-JWE message becomes the two-part form). 0; ERR_RETRY, ERR_SYSTEM: nothing may be delivered now. */
+ * out stays empty when msg is right as it is; otherwise it gets the whole message, with msg's line ends, of which
+ * nothing but part 1 differs (a whole-JWE message becomes the two-part form). 0; ERR_RETRY, ERR_SYSTEM: nothing may be
+ * delivered now. */
 int grants_apply(struct frame_client *c, const char *account, enum grants_mode mode, struct span msg,
                  enum grants_kind *kind, struct buf *out, struct err *e);
 

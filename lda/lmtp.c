@@ -308,7 +308,10 @@ static void keep(struct lmtp *l, const void *data, size_t len)
 
 static void answer_verdict(struct lmtp *l, const struct verdict *v)
 {
-    const char *code = v->status == EX_OK ? "250" : v->enhanced[0] == '4' ? "451" : v->status == EX_NOUSER ? "550" : "554";
+    const char *code = v->status == EX_OK       ? "250"
+                       : v->enhanced[0] == '4'  ? "451"
+                       : v->status == EX_NOUSER ? "550"
+                                                : "554";
 
     if (buf_printf(&l->answers, "%s %s %s\r\n", code, v->enhanced, v->text) < 0)
         l->over = 1;

@@ -1,7 +1,7 @@
 /* lmtp.h - the server's half of LMTP (RFC 2033), as a parser of octets: no socket, no clock, no file.
  *
- * PIPELINING, 8BITMIME, SIZE, ENHANCEDSTATUSCODES. Only CRLF ends a line and only CRLF "." CRLF a message; a message with a
- * bare LF is refused whole, since the next reader might see an end or a command where we saw none.
+ * PIPELINING, 8BITMIME, SIZE, ENHANCEDSTATUSCODES. Only CRLF ends a line and only CRLF "." CRLF a message; a message
+ * with a bare LF is refused whole, since the next reader might see an end or a command where we saw none.
  */
 #ifndef RECRYPT_LDA_LMTP_H
 #define RECRYPT_LDA_LMTP_H
@@ -26,7 +26,8 @@ struct lmtp; /* one session */
 /* max_message in octets. The greeting is sent at once. ERR_SYSTEM. */
 int lmtp_new(const char *host, size_t max_message, const struct lmtp_handler *h, struct lmtp **out, struct err *e);
 
-/* Octets from the client, in pieces of any size. 0 = go on; 1 = the session is over (QUIT, too many errors, client gone). */
+/* Octets from the client, in pieces of any size. 0 = go on; 1 = the session is over (QUIT, too many errors, client
+ * gone). */
 int lmtp_feed(struct lmtp *l, const void *data, size_t len);
 
 /* Says 421 with the text ("4.3.2 shutting down"); the session is over. What was delivered has been answered. */

@@ -227,8 +227,8 @@ static void stop_children(struct children *c, const sigset_t *waiting)
     }
 }
 
-/* OpenSSL sets itself up once, here, and not in every session's process: that took longer than a delivery. Should it fail,
- * each session finds out for itself. */
+/* OpenSSL sets itself up once, here, and not in every session's process: that took longer than a delivery. Should it
+ * fail, each session finds out for itself. */
 static void prepare_openssl(void)
 {
     unsigned char md[EVP_MAX_MD_SIZE];

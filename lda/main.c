@@ -44,21 +44,23 @@ struct options {
     int verbose;
 };
 
-/* Whatever goes wrong here goes wrong for a message that waits: the mail server must keep it, so it is never EX_USAGE. */
+/* Whatever goes wrong here goes wrong for a message that waits: the mail server must keep it, so it is never
+ * EX_USAGE. */
 static int fail(const char *text)
 {
     fprintf(stderr, "4.3.5 recrypt-lda: %s\n", text);
     return EX_TEMPFAIL;
 }
 
-/* What mail servers hand over for the null sender: Sendmail "<>" or this name, pipe(8) this name unless it is told otherwise. */
+/* What mail servers hand over for the null sender: Sendmail "<>" or this name, pipe(8) this name unless it is told
+ * otherwise. */
 static const char *sender_given(const char *text)
 {
     return !strcmp(text, "<>") || !strcmp(text, "MAILER-DAEMON") ? "" : text;
 }
 
-/* Everybody on the host can read a process's arguments, and would learn who is on which list: the addresses are taken out of
- * them. */
+/* Everybody on the host can read a process's arguments, and would learn who is on which list: the addresses are taken
+ * out of them. */
 static const char *taken(char *arg)
 {
     char *own = strdup(arg);

@@ -90,8 +90,8 @@ struct span message_without_delivery_fields(struct span msg)
     return (struct span){p, (size_t)(end - p)};
 }
 
-/* The header's first field of that name: true and its first line's value. Only top: the trace fields an MTA has just put on,
- * which end at the first field that is none. */
+/* The header's first field of that name: true and its first line's value. Only top: the trace fields an MTA has just
+ * put on, which end at the first field that is none. */
 static int find_field(struct span msg, const char *name, int top, struct span *value)
 {
     const unsigned char *p = msg.data, *end = p + msg.len;

@@ -8,11 +8,11 @@
 #include "common/mime.h"
 #include "settings.h"
 
-/* Sends with every line ended by CRLF and nothing else, dots doubled. Blocks for at most timeout seconds for each answer,
- * SMTP_PATIENCE (smtp.h) times as long for the one to the message. sender "" is the null sender. 0: the server has taken
- * the message over. ERR_RETRY: it has not, or nobody knows (the connection broke after the last octet: it may come twice,
- * RFC 1047). ERR_DENIED: it refused for good; *code is its answer, 0 when it gave none. ERR_SYNTAX: an address that must
- * not be sent. */
+/* Sends with every line ended by CRLF and nothing else, dots doubled. Blocks for at most timeout seconds for each
+ * answer, SMTP_PATIENCE (smtp.h) times as long for the one to the message. sender "" is the null sender. 0: the server
+ * has taken the message over. ERR_RETRY: it has not, or nobody knows (the connection broke after the last octet: it may
+ * come twice, RFC 1047). ERR_DENIED: it refused for good; *code is its answer, 0 when it gave none. ERR_SYNTAX: an
+ * address that must not be sent. */
 int remote_deliver(const struct route *route, int timeout, const char *sender, const char *recipient,
                    const struct span *pieces, size_t count, int *code, struct err *e);
 

@@ -1,8 +1,8 @@
-/* smtp.h - the client's end of a connection to an SMTP (RFC 5321) or LMTP (RFC 2033) server, without TLS: what handing over
- * one message (remote.h) and handing over many copies (inject.h) have in common.
+/* smtp.h - the client's end of a connection to an SMTP (RFC 5321) or LMTP (RFC 2033) server, without TLS: what handing
+ * over one message (remote.h) and handing over many copies (inject.h) have in common.
  *
- * What is written waits until a block of it is together, or until smtp_flush. Functions that return int: 0 or ERR_RETRY,
- * after which the connection is lost and every further call fails.
+ * What is written waits until a block of it is together, or until smtp_flush. Functions that return int: 0 or
+ * ERR_RETRY, after which the connection is lost and every further call fails.
  */
 #ifndef RECRYPT_LDA_SMTP_H
 #define RECRYPT_LDA_SMTP_H
@@ -20,8 +20,8 @@ enum smtp_hello { SMTP_EHLO, SMTP_LHLO };
 
 struct smtp; /* one connection */
 
-/* Connects, waits for the greeting and says EHLO, HELO when that is refused, or LHLO. timeout: seconds for an answer, all
- * of which must be there by then. ERR_RETRY: not now, or the server does not want us; and as conf_connect does. */
+/* Connects, waits for the greeting and says EHLO, HELO when that is refused, or LHLO. timeout: seconds for an answer,
+ * all of which must be there by then. ERR_RETRY: not now, or the server does not want us; and as conf_connect does. */
 int smtp_open(const char *address, enum smtp_hello hello, int timeout, struct smtp **out, struct err *e);
 
 /* With QUIT, unless the connection was lost or something written was not sent; does not wait for the answer. */

@@ -12,7 +12,8 @@ struct envelope {
     int lmtp;              /* came by LMTP */
 };
 
-/* text is for bounces and LMTP answers: it names no member, no path and nothing of the message; the log has the rest. */
+/* text is for bounces and LMTP answers: it names no member, no path and nothing of the message; the log has the
+ * rest. */
 struct verdict {
     int status;        /* sysexits.h; 0 = delivered */
     char enhanced[12]; /* RFC 3463; "5.1.1" */

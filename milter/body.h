@@ -12,8 +12,8 @@ struct new_body {
     size_t runs;
 };
 
-/* The body with m->jwe as it is now. TWO_PART: part 1 is new, the rest is where it was in the body that m was found in, less
- * what stands before and behind the two parts: that was never encrypted. WHOLE: all of it is new. */
+/* The body with m->jwe as it is now. TWO_PART: part 1 is new, the rest is where it was in the body that m was found in,
+ * less what stands before and behind the two parts: that was never encrypted. WHOLE: all of it is new. */
 int new_body_from(struct mailcrypt *m, struct new_body *out, struct err *e);
 /* All of it new. */
 int new_body_build(const struct jwe *jwe, const struct buf *ciphertext, struct new_body *out, struct err *e);

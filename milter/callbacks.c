@@ -15,8 +15,8 @@ enum {
     NOT_SENT = SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NOEOH
 };
 
-/* The session, with this callback's context and queue id; NULL when negotiation made none. libmilter may run each callback of
- * a connection on another thread. */
+/* The session, with this callback's context and queue id; NULL when negotiation made none. libmilter may run each
+ * callback of a connection on another thread. */
 static struct session *enter(SMFICTX *ctx)
 {
     struct session *s = mta_private(ctx);
@@ -73,7 +73,8 @@ static sfsistat on_envfrom(SMFICTX *ctx, char **argv)
 {
     struct session *s = enter(ctx);
 
-    /* Where the mail server waits for no answer, the first recipient gets this one: there is no message to add it to. */
+    /* Where the mail server waits for no answer, the first recipient gets this one: there is no message to add it
+     * to. */
     if (!s || session_begin(s, argv[0]) < 0)
         return s && s->quiet_sender ? SMFIS_NOREPLY : SMFIS_TEMPFAIL;
     return leave(s, s->quiet_sender ? SMFIS_NOREPLY : SMFIS_CONTINUE);

@@ -8,7 +8,8 @@
 #include "reply.h"
 #include "seal.h"
 
-/* Is it one of our encrypted messages, whole and well formed? 1, 0, or ERR_SYSTEM. What only looks like one is plaintext. */
+/* Is it one of our encrypted messages, whole and well formed? 1, 0, or ERR_SYSTEM. What only looks like one is
+ * plaintext. */
 static int is_encrypted(const struct message *m, const struct headers *h)
 {
     struct mailcrypt found = {0};

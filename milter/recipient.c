@@ -8,8 +8,8 @@
 
 enum { ASKED_MAX = 2 * ADDRESS_SIZE };
 
-/* Brackets and a source route off; every other way of writing an address is recryptd's to know. 0 for what no address of ours
- * can look like. */
+/* Brackets and a source route off; every other way of writing an address is recryptd's to know. 0 for what no address
+ * of ours can look like. */
 static int bare(const char *given, char out[ASKED_MAX])
 {
     size_t n = strlen(given);

@@ -38,7 +38,8 @@ sfsistat reply_later(const struct session *s, const struct err *e)
 sfsistat reply_use_key(const struct session *s, const struct address_info *info, const char *what)
 {
     char first[MTA_LINE_MAX], key[MTA_LINE_MAX], fetch[MTA_LINE_MAX];
-    const char *lines[4 + SETTINGS_HELP_LINES] = {first, key, fetch, "and send what \"recrypt seal\" makes of your message"};
+    const char *lines[4 + SETTINGS_HELP_LINES] = {first, key, fetch,
+                                                  "and send what \"recrypt seal\" makes of your message"};
     size_t n = 4;
 
     snprintf(first, sizeof first, "%s: %s", info->account, what);

@@ -50,8 +50,8 @@ static void reload(const char *config)
     log_info("configuration reloaded");
 }
 
-/* Hands the signal on to the thread of libmilter that waits for it (smfi_stop would wait for a lock that the listener has
- * while it sleeps). */
+/* Hands the signal on to the thread of libmilter that waits for it (smfi_stop would wait for a lock that the listener
+ * has while it sleeps). */
 static void stop(void)
 {
     sigset_t set;

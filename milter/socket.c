@@ -40,7 +40,8 @@ static int replace_stale(const char *path, struct err *e)
     return unlink(path) < 0 && errno != ENOENT ? err_errno(e, "%s", path) : 0;
 }
 
-/* This may be root, and the folder the user's that it becomes: a link to something else in the socket's place is left alone. */
+/* This may be root, and the folder the user's that it becomes: a link to something else in the socket's place is left
+ * alone. */
 static int give(const char *path, uid_t uid, gid_t gid, struct err *e)
 {
     int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), r = 0;
@@ -82,8 +83,9 @@ int milter_socket_open(const struct settings *s, struct wake *w, struct err *e)
     int r;
 
     if (!path)
-        log_warn("%s: whoever can connect there can find out who is on a list; a Unix socket is the mail server's alone",
-                 s->socket);
+        log_warn(
+            "%s: whoever can connect there can find out who is on a list; a Unix socket is the mail server's alone",
+            s->socket);
     if (path && (r = replace_stale(path, e)) < 0)
         return r;
     if (smfi_setconn(s->socket) != MI_SUCCESS)

@@ -5,9 +5,9 @@
 #include "settings.h"
 #include "wake.h"
 
-/* Opens it through libmilter, after smfi_register, with the configured mode and group. A socket file that nobody listens
- * on is replaced; ERR_EXISTS when somebody does, or when the path is no socket. w is connected to it before anybody else can be;
- * that it cannot is logged and no error. */
+/* Opens it through libmilter, after smfi_register, with the configured mode and group. A socket file that nobody
+ * listens on is replaced; ERR_EXISTS when somebody does, or when the path is no socket. w is connected to it before
+ * anybody else can be; that it cannot is logged and no error. */
 int milter_socket_open(const struct settings *s, struct wake *w, struct err *e);
 
 #endif

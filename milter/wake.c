@@ -14,8 +14,8 @@
 /* Milliseconds until the next packet. HASTE is longer than a thread stays with a connection for its next packet (1). */
 enum { CALM = 200, PATIENCE = 100, HASTE = 3 };
 
-/* A thread that is asked for the first time may have been made for it, since no other was idle. One that was asked before has
- * looked since then for what waits, and found nothing that kept it. */
+/* A thread that is asked for the first time may have been made for it, since no other was idle. One that was asked
+ * before has looked since then for what waits, and found nothing that kept it. */
 static _Thread_local int known;
 static atomic_int new_thread; /* the last answer came from one */
 
@@ -82,8 +82,8 @@ static void take_answer(struct wake *w, int i, int64_t now)
     }
 }
 
-/* One that has no answer yet waits itself, with others. A packet on the other one is not left to the same thread, which is awake
- * by now; and any thread that looks takes the oldest connection first, which these two are. */
+/* One that has no answer yet waits itself, with others. A packet on the other one is not left to the same thread, which
+ * is awake by now; and any thread that looks takes the oldest connection first, which these two are. */
 static void ask(struct wake *w)
 {
     static const unsigned char helo[] = {0, 0, 0, 3, 'H', '-', 0};

@@ -1,11 +1,12 @@
 /* wake.h - sees to it that libmilter's threads leave no connection waiting for another one.
  *
- * libmilter with a pool of threads (Debian's) leaves a packet to an idle thread, if there is one, and a thread counts as idle until
- * it is awake: two packets of one moment are left to the same thread. It takes up one. The other waits until any thread has
- * ended a task, and if that thread waits itself, for recryptd or for the rest of half a packet, that can be hours.
+ * libmilter with a pool of threads (Debian's) leaves a packet to an idle thread, if there is one, and a thread counts
+ * as idle until it is awake: two packets of one moment are left to the same thread. It takes up one. The other waits
+ * until any thread has ended a task, and if that thread waits itself, for recryptd or for the rest of half a packet,
+ * that can be hours.
  *
- * So the milter has two connections to itself, and on one of them a packet every so often. Where no thread is idle libmilter
- * makes one for it, and that thread looks for what was left behind.
+ * So the milter has two connections to itself, and on one of them a packet every so often. Where no thread is idle
+ * libmilter makes one for it, and that thread looks for what was left behind.
  *
  * For one thread, but for wake_on_helo.
  */
@@ -28,12 +29,12 @@ struct wake {
     int64_t due; /* when the next packet is */
 };
 
-/* Connects to the socket that libmilter listens on, as soon as it does: no mail server's connection comes before these. Without
- * them wake_turn does nothing. Errors of conf_connect. */
+/* Connects to the socket that libmilter listens on, as soon as it does: no mail server's connection comes before these.
+ * Without them wake_turn does nothing. Errors of conf_connect. */
 int wake_open(const char *address, struct wake *w, struct err *e);
 
-/* Takes the answers that came and sends what is due. Returns the milliseconds after which it wants to be called again, or as soon
- * as one of p is ready; -1 = never. */
+/* Takes the answers that came and sends what is due. Returns the milliseconds after which it wants to be called again,
+ * or as soon as one of p is ready; -1 = never. */
 int wake_turn(struct wake *w, struct pollfd p[WAKE_CONNECTIONS]);
 
 void wake_close(struct wake *w);

@@ -27,13 +27,13 @@ struct fetch_conf {
     int timeout;                      /* seconds */
 };
 
-/* For the account that word names; NULL: the only one that has such a section, else home_account's. mailbox and into: from
- * the command line, NULL = the section's. ERR_USAGE with a text that says what to write where. */
+/* For the account that word names; NULL: the only one that has such a section, else home_account's. mailbox and into:
+ * from the command line, NULL = the section's. ERR_USAGE with a text that says what to write where. */
 int fetch_conf_read(const struct home *h, const char *word, const char *mailbox, const char *into,
                     struct fetch_conf *out, struct err *e);
 
-/* "imaps://host[:port]", "imap+starttls://host[:port]", "imap://host[:port]"; a bare host is imaps. The last only for this
- * machine, unless cleartext says that the password may be read on the way. ERR_USAGE. */
+/* "imaps://host[:port]", "imap+starttls://host[:port]", "imap://host[:port]"; a bare host is imaps. The last only for
+ * this machine, unless cleartext says that the password may be read on the way. ERR_USAGE. */
 int fetch_conf_url(const char *text, int cleartext, struct fetch_conf *out, struct err *e);
 
 /* A mailbox name in UTF-8 as modified UTF-7 (RFC 3501 section 5.1.3). ERR_USAGE: empty, too long, not UTF-8, control

@@ -83,7 +83,8 @@ static int string(struct fetch_items *f, const char *name, struct imap_cursor *c
     int r;
 
     if (literal_here(c, octets))
-        return put_name(f, name, out) < 0 || buf_printf(out, "{%" PRIu64 "}\r\n", *octets) < 0 ? ERR_SYSTEM : FETCH_SHOWN;
+        return put_name(f, name, out) < 0 || buf_printf(out, "{%" PRIu64 "}\r\n", *octets) < 0 ? ERR_SYSTEM
+                                                                                               : FETCH_SHOWN;
     if (imap_is(imap_run(&word, ")"), "NIL")) {
         *c = word;
         return 0;

@@ -18,8 +18,8 @@ enum fetch_piece {
     FETCH_HIDDEN  /* a literal follows that is left out */
 };
 
-/* text: what follows "* n FETCH " (begun is 0 and out has "* n FETCH (" already), or the line behind a literal. An enum fetch_piece
- * with *octets of the literal, ERR_SYNTAX, ERR_SYSTEM. */
+/* text: what follows "* n FETCH " (begun is 0 and out has "* n FETCH (" already), or the line behind a literal. An enum
+ * fetch_piece with *octets of the literal, ERR_SYNTAX, ERR_SYSTEM. */
 int fetch_items_line(struct fetch_items *f, struct span text, int first, struct buf *out, uint64_t *octets);
 
 #endif

@@ -151,7 +151,8 @@ static int capabilities(struct span rest, struct buf *out, struct err *e)
     return r < 0 ? r : put(out, "\r\n", 2, e);
 }
 
-/* A piece of a line of numbers, with its line end if it has one: CR becomes a space, since one may stand at the end of a piece. */
+/* A piece of a line of numbers, with its line end if it has one: CR becomes a space, since one may stand at the end of
+ * a piece. */
 static int numbers(struct span text, struct buf *out, struct err *e)
 {
     static const char digits[] = "0123456789 ";
@@ -176,7 +177,8 @@ static int numbers(struct span text, struct buf *out, struct err *e)
 static int literal(struct fetch_guard *g, enum inside inside, int show, uint64_t octets, struct err *e)
 {
     if (octets > g->literal_max)
-        return err_set(e, ERR_LIMIT, "a literal of %" PRIu64 " octets, where at most %zu are asked for", octets, g->literal_max);
+        return err_set(e, ERR_LIMIT, "a literal of %" PRIu64 " octets, where at most %zu are asked for", octets,
+                       g->literal_max);
     imap_read_literal(&g->reader, octets);
     g->show_literal = show;
     g->inside = inside;
@@ -203,7 +205,8 @@ static int leave_out(struct fetch_guard *g, struct span text, struct err *e)
 }
 
 /* A line that begins an answer; whole 0: its first piece. */
-static int begin(struct fetch_guard *g, const unsigned char *data, size_t len, int whole, struct buf *out, struct err *e)
+static int begin(struct fetch_guard *g, const unsigned char *data, size_t len, int whole, struct buf *out,
+                 struct err *e)
 {
     struct span text = imap_text(data, len);
     struct imap_reply reply;

@@ -34,7 +34,8 @@ static int failed(const struct fetch_imap *im, int code, const char *doing, stru
         return err_set(e, why.code, "%s: %s", doing, why.text);
     }
     return err_set(e, ERR_RETRY, "%s: the mail server's answer makes no sense%s%s", doing,
-                   im->session->imap_response ? ": " : "", im->session->imap_response ? im->session->imap_response : "");
+                   im->session->imap_response ? ": " : "",
+                   im->session->imap_response ? im->session->imap_response : "");
 }
 
 /* Sends a line and reads its answer. 1 = OK; 0 = NO, and the server's reason in im->session->imap_response. */
@@ -282,7 +283,8 @@ static int by_item(const void *key, const void *item)
 }
 
 /* Each UID's first data counts; what was not asked for does not. */
-static int take_answer(struct fetch_imap *im, const uint32_t *uids, size_t count, struct fetch_answer *out, struct err *e)
+static int take_answer(struct fetch_imap *im, const uint32_t *uids, size_t count, struct fetch_answer *out,
+                       struct err *e)
 {
     struct mailimap_response_info *info = im->session->imap_response_info;
     struct fetch_item got, *place;
@@ -348,8 +350,8 @@ int fetch_imap_sizes(struct fetch_imap *im, const uint32_t *uids, size_t count, 
     return r < 0 ? r : 0;
 }
 
-int fetch_imap_messages(struct fetch_imap *im, const uint32_t *uids, size_t count, size_t octets, struct fetch_answer *out,
-                        struct err *e)
+int fetch_imap_messages(struct fetch_imap *im, const uint32_t *uids, size_t count, size_t octets,
+                        struct fetch_answer *out, struct err *e)
 {
     size_t most = 2 * octets + TALK; /* some servers count a line end as one octet, and send it as two */
     int r;
@@ -360,8 +362,8 @@ int fetch_imap_messages(struct fetch_imap *im, const uint32_t *uids, size_t coun
     return r < 0 ? r : 0;
 }
 
-int fetch_imap_grants(struct fetch_imap *im, const uint32_t *uids, size_t count, const char *device, struct fetch_answer *out,
-                      char why[256], struct err *e)
+int fetch_imap_grants(struct fetch_imap *im, const uint32_t *uids, size_t count, const char *device,
+                      struct fetch_answer *out, char why[256], struct err *e)
 {
     char after[128];
     int r;

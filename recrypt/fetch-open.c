@@ -55,7 +55,8 @@ static int attempt(struct fetch *f, struct span msg, const struct granted_list *
     if (r == 0 && verdict.status == PROTECT_BAD)
         r = err_set(&why, ERR_CRYPTO, "BAD signature: %s", verdict.why);
     else if (r == 0)
-        return buf_puts(status, "opened ") < 0 || mail_verdict(&verdict, status) < 0 ? err_errno(e, "out of memory") : OPENED;
+        return buf_puts(status, "opened ") < 0 || mail_verdict(&verdict, status) < 0 ? err_errno(e, "out of memory")
+                                                                                     : OPENED;
     if (r == ERR_SYSTEM)
         return err_set(e, r, "%s", why.text);
     if (r == ERR_KEY && f->away >= AWAY_MAX)
@@ -72,7 +73,8 @@ static int record(struct fetch *f, uint32_t uid, const char *digest, const char 
 }
 
 /* Into the Maildir, unless it was there when the run began. */
-static int deliver(struct fetch *f, const char *id, struct span msg, const struct buf *status, int as_it_is, struct err *e)
+static int deliver(struct fetch *f, const char *id, struct span msg, const struct buf *status, int as_it_is,
+                   struct err *e)
 {
     struct buf text = BUF_INIT;
     struct span piece;
@@ -90,7 +92,8 @@ static int deliver(struct fetch *f, const char *id, struct span msg, const struc
 }
 
 /* The names under which a message lies in the Maildir: for good, and while it is kept as it came. */
-static int ids_of(const struct fetch *f, uint32_t uid, char id[MAILDIR_ID_SIZE], char kept[MAILDIR_ID_SIZE], struct err *e)
+static int ids_of(const struct fetch *f, uint32_t uid, char id[MAILDIR_ID_SIZE], char kept[MAILDIR_ID_SIZE],
+                  struct err *e)
 {
     const struct span none = {NULL, 0};
     char number[64];

@@ -1,4 +1,5 @@
-/* The password of an IMAP account: a command's first line, a file's, or what is typed. Never on a command line of ours. */
+/* The password of an IMAP account: a command's first line, a file's, or what is typed. Never on a command line of
+ * ours. */
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>

@@ -134,8 +134,10 @@ static int renumber(struct fetch_state *st, uint32_t validity)
 
 static int damaged(const struct fetch_state *st, size_t line, struct err *e)
 {
-    return err_set(e, ERR_SYNTAX, "%s:%zu: not what recrypt fetch wrote; without this file it brings every message again that "
-                   "was moved away", st->path, line);
+    return err_set(e, ERR_SYNTAX,
+                   "%s:%zu: not what recrypt fetch wrote; without this file it brings every message again that "
+                   "was moved away",
+                   st->path, line);
 }
 
 static int number(const char *text, uint32_t *out)
@@ -253,7 +255,8 @@ static int open_file(struct fetch_state *st, const char *first, struct err *e)
     return load(st, first, e);
 }
 
-int fetch_state_open(const char *maildir, const char *account, const char *mailbox, struct fetch_state **out, struct err *e)
+int fetch_state_open(const char *maildir, const char *account, const char *mailbox, struct fetch_state **out,
+                     struct err *e)
 {
     struct fetch_state *st = calloc(1, sizeof *st);
     struct buf first = BUF_INIT;

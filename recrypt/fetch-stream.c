@@ -95,7 +95,8 @@ static int again(struct fetch_stream *s, int result)
         break;
     }
     if ((verified = SSL_get_verify_result(s->ssl)) != X509_V_OK)
-        err_set(&s->failed, ERR_RETRY, "the certificate of %s: %s", s->c->host, X509_verify_cert_error_string(verified));
+        err_set(&s->failed, ERR_RETRY, "the certificate of %s: %s", s->c->host,
+                X509_verify_cert_error_string(verified));
     else if (ERR_peek_error()) {
         ERR_error_string_n(ERR_peek_error(), text, sizeof text);
         err_set(&s->failed, ERR_RETRY, "TLS with %s: %s", s->c->host, text);

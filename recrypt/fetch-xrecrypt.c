@@ -24,8 +24,8 @@ static char name[] = "XRECRYPT";
 static struct mailimap_extension_api extension = {
     .ext_name = name, .ext_id = -1, .ext_parser = parse, .ext_free = free_data};
 
-/* "{n}" and the end of the line are at text: the literal comes from the stream, and the rest of the line after it. The guard has
- * seen to it that n is no larger than was asked for. */
+/* "{n}" and the end of the line are at text: the literal comes from the stream, and the rest of the line after it. The
+ * guard has seen to it that n is no larger than was asked for. */
 static int read_literal(mailstream *stream, MMAPString *line, size_t *at, struct buf *out)
 {
     const char *text = line->str + *at;

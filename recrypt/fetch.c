@@ -333,7 +333,8 @@ static int judge(const struct fetch *f, struct err *e)
                    n->kept + n->waiting, n->left_out, f->worst.text);
 }
 
-/* Asks for the passphrase now, if the account's keys need one: later the mail server would wait, and each message would ask. */
+/* Asks for the passphrase now, if the account's keys need one: later the mail server would wait, and each message would
+ * ask. */
 static int unlock(struct tool *t, const char *account, struct err *e)
 {
     struct own_device device;

@@ -7,9 +7,10 @@
  *   lists/ADDRESS/                  UDF.jwk (group keys, every one there ever was), profile.jws, next.jws, roster.jws
  *   known/ADDRESS.jws               the profile that was accepted for this address: it pins the signer
  *   shares/LIST/UDF/MEMBER.json     a member's share of a group key
- *   shares/LIST/UDF/MEMBER.jws      the statement that it came in, of a list elsewhere; .sent: her service has it for her
- *                                   devices
- *   devices/ADDRESS/                this machine as a device of an account whose key is elsewhere: sign.jwk, UDF.jwk, request.jws
+ *   shares/LIST/UDF/MEMBER.jws      the statement that it came in, of a list elsewhere; .sent: her service has it for
+ *                                   her devices
+ *   devices/ADDRESS/                this machine as a device of an account whose key is elsewhere: sign.jwk, UDF.jwk,
+ *                                   request.jws
  */
 #ifndef RECRYPT_HOME_H
 #define RECRYPT_HOME_H
@@ -40,8 +41,8 @@ void home_unlock(struct home *h);
 /* An address as a file name: itself, '/' and '%' as %XX; a very long one as its fingerprint. */
 void home_name(const char *address, char out[HOME_NAME_SIZE]);
 
-/* Path of a file: kind "persons", "lists", "known", "shares" or "devices"; below it up to three names, each put through home_name,
- * joined with '/', then suffix. make: the directories are made (0700). */
+/* Path of a file: kind "persons", "lists", "known", "shares" or "devices"; below it up to three names, each put through
+ * home_name, joined with '/', then suffix. make: the directories are made (0700). */
 int home_path(const struct home *h, int make, char out[PATH_MAX], struct err *e, const char *kind, const char *suffix,
               const char *a, const char *b, const char *c);
 
@@ -65,8 +66,8 @@ int home_reader(const struct home *h, char out[ADDRESS_SIZE], struct err *e);
 int home_service(const struct home *h, const char *domain, struct buf *url, const char **ca, struct err *e);
 int home_has_service(const struct home *h, const char *domain); /* does recrypt.conf say? */
 
-/* recrypt.conf's section "imap" for an account; NULL: the only such section. As it is written there, owned by h; what is not
- * there is NULL or the default. ERR_ABSENT. */
+/* recrypt.conf's section "imap" for an account; NULL: the only such section. As it is written there, owned by h; what
+ * is not there is NULL or the default. ERR_ABSENT. */
 struct home_imap {
     const char *account, *url, *ca, *user, *password_command, *password_file, *mailbox, *maildir, *max_size, *timeout;
     int cleartext;

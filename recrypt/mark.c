@@ -38,8 +38,8 @@ static int put(struct buf *out, const void *data, size_t len, struct err *e)
     return r < 0 ? err_set(e, r, r == ERR_LIMIT ? "the message is too large" : "out of memory") : 0;
 }
 
-/* The header's lines without those of our family and what continues them. At its first line nothing can be continued: one that
- * begins with white space would become a part of our own field. */
+/* The header's lines without those of our family and what continues them. At its first line nothing can be continued:
+ * one that begins with white space would become a part of our own field. */
 static int put_header(struct span header, struct buf *out, struct err *e)
 {
     const unsigned char *p = header.data, *end = p + header.len, *next;

@@ -31,8 +31,8 @@ void auth_result_clear(struct auth_result *r);
 int auth_verify(struct auth *a, struct records *r, struct nonces *n, const char *url, int64_t now, const void *text,
                 size_t len, struct auth_result *out, struct err *e);
 
-/* The signature key that a compact JWS says it was signed with: out->key, and its name; without its memberships. 1, or 0
- * when nobody here has that key: then out->key is one that signed nothing, for the same work. ERR_SYNTAX,
+/* The signature key that a compact JWS says it was signed with: out->key, and its name; without its memberships. 1, or
+ * 0 when nobody here has that key: then out->key is one that signed nothing, for the same work. ERR_SYNTAX,
  * ERR_UNSUPPORTED: no JWS of ours. */
 int auth_signer_of(struct auth *a, struct records *r, const char *text, struct signer *out, char udf[JWK_UDF_SIZE],
                    struct err *e);

@@ -1,5 +1,5 @@
-/* change.h - one change of a group's membership: what was asked for, read and verified, then checked, then stored in one
- * transaction. A group is a list, or a person's account, whose members are her devices. */
+/* change.h - one change of a group's membership: what was asked for, read and verified, then checked, then stored in
+ * one transaction. A group is a list, or a person's account, whose members are her devices. */
 #ifndef RECRYPT_CHANGE_H
 #define RECRYPT_CHANGE_H
 
@@ -28,12 +28,13 @@ struct change {
     size_t added, removed; /* for the log */
 };
 
-/* Reads "Group" and "Roster": the signer owns the group, the roster is hers and of this group, its serial is greater than
- * the stored one (or, with equal, the same). A person who never had a device has an empty one of serial 0. */
+/* Reads "Group" and "Roster": the signer owns the group, the roster is hers and of this group, its serial is greater
+ * than the stored one (or, with equal, the same). A person who never had a device has an empty one of serial 0. */
 int change_open(struct service *s, struct request *rq, int equal, struct change *c, struct err *e);
 /* Reads "Entries" under the service's key and the owner's, at most max. Serials in (stored, roster's]. */
 int change_entries(struct change *c, size_t max, struct err *e);
-/* The same for n texts that came otherwise, with serials from low to high. Then in the order in which the others look for them. */
+/* The same for n texts that came otherwise, with serials from low to high. Then in the order in which the others look
+ * for them. */
 int change_read_entries(struct change *c, const char *const *texts, size_t n, int64_t low, int64_t high, struct err *e);
 void change_clear(struct change *c);
 
@@ -48,8 +49,8 @@ int change_roster_key(const struct change *c, const char *keyid, int64_t epoch, 
 const struct member *change_active(const struct change *c, const char *account);
 /* Is it one that is parked? ERR_EXISTS: by unparking only it becomes active. */
 int change_not_parked(const struct change *c, const char *account, struct err *e);
-/* Is the stored member, active or parked, the one of the roster? One with another key is not; nor a device whose state the
- * roster knows to have changed since (the store was restored). */
+/* Is the stored member, active or parked, the one of the roster? One with another key is not; nor a device whose state
+ * the roster knows to have changed since (the store was restored). */
 int change_same(const struct change *c, const struct member *m);
 /* The active and parked members are in the roster under the keys they have; except may be missing (NULL = none). */
 int change_keeps(const struct change *c, const char *except, struct err *e);

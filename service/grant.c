@@ -47,8 +47,8 @@ int grant_handle(struct service *s, struct request *rq, struct json_object *repl
     else if (known)
         rc = service_not_quarantined(s, &a, e);
     rc = rc ? rc
-            : grant_one(s->grants, &s->records, keyid, member, NULL, NULL, &epk, known && a.kind == PROFILE_LIST, &grant,
-                        e);
+            : grant_one(s->grants, &s->records, keyid, member, NULL, NULL, &epk, known && a.kind == PROFILE_LIST,
+                        &grant, e);
     if (rc)
         goto out;
     snprintf(rq->detail, sizeof rq->detail, "grant:%s", member);

@@ -26,8 +26,8 @@ int grants_stand_in(struct grants *g, const char **out, struct err *e);
 int grant_one(struct grants *g, struct records *r, const char *keyid, const char *member, const char *key_udf,
               const char *signer, const struct epk *epk, int allowed, struct json_object **out, struct err *e);
 
-/* The statement of a member's entry for the key, without a grant: the entry must be under that signature key. allowed and
- * the work done as above; suite is the key's. *out is the caller's. ERR_ABSENT with one text for every reason. */
+/* The statement of a member's entry for the key, without a grant: the entry must be under that signature key. allowed
+ * and the work done as above; suite is the key's. *out is the caller's. ERR_ABSENT with one text for every reason. */
 int grants_statement(struct grants *g, struct records *r, const char *keyid, const struct suite *suite,
                      const char *member, const char *signer, int allowed, char **out, struct err *e);
 

@@ -8,7 +8,8 @@
 #include "service.h"
 
 struct local;
-/* fd: listening; closed by local_free, also when this fails. At most settings' max_clients at once: more wait in the backlog.
+/* fd: listening; closed by local_free, also when this fails. At most settings' max_clients at once: more wait in the
+ * backlog.
  */
 int local_new(struct service *s, struct event_base *base, int fd, struct local **out, struct err *e);
 void local_free(struct local **l);

@@ -103,8 +103,8 @@ int request_epk(struct request *rq, struct epk *out, struct err *e);
 int body_keyid(struct json_object *body, char out[KEYID_SIZE], struct err *e);
 int body_epk(struct json_object *body, struct epk *out, struct err *e);
 void epk_clear(struct epk *k);
-/* The list or person that member "Group" names, and that the signer is its owner: ERR_ABSENT, ERR_DENIED. The second one
- * takes lists only. */
+/* The list or person that member "Group" names, and that the signer is its owner: ERR_ABSENT, ERR_DENIED. The second
+ * one takes lists only. */
 int request_owned_group(struct service *s, struct request *rq, struct account *out, struct err *e);
 int request_owned_list(struct service *s, struct request *rq, struct account *out, struct err *e);
 /* Forgets what was kept ready of that account. */

@@ -86,8 +86,8 @@ static int allow_some(scmp_filter_ctx c)
     return r ? r : seccomp_rule_add(c, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 }
 
-/* For programs that have no file to write: configuration, certificates, tables of names. A library that would open one for
- * writing is told that it may not. */
+/* For programs that have no file to write: configuration, certificates, tables of names. A library that would open one
+ * for writing is told that it may not. */
 static int allow_reading(scmp_filter_ctx c)
 {
     static const scmp_datum_t writing[] = {O_WRONLY, O_RDWR, O_CREAT, O_TRUNC};
@@ -111,8 +111,8 @@ static int allow_reading(scmp_filter_ctx c)
     return 0;
 }
 
-/* Of netlink what name services ask for, addresses and routes: others tell of every socket of the machine, or set up its
- * firewall. */
+/* Of netlink what name services ask for, addresses and routes: others tell of every socket of the machine, or set up
+ * its firewall. */
 static int allow_netlink(scmp_filter_ctx c)
 {
     int r = seccomp_rule_add(c, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
@@ -123,7 +123,8 @@ static int allow_netlink(scmp_filter_ctx c)
                                 SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_NE, NETLINK_ROUTE));
 }
 
-/* Sockets of these families and AF_NETLINK; any other, as on a machine that does not have it: resolvers ask for several. */
+/* Sockets of these families and AF_NETLINK; any other, as on a machine that does not have it: resolvers ask for
+ * several. */
 static int allow_sockets(scmp_filter_ctx c, const int *families, size_t n)
 {
     int r = allow_netlink(c), highest = AF_NETLINK;

@@ -185,7 +185,8 @@ static void compare(const char *suite, const char *name, int rounds)
 
 int main(int argc, char **argv)
 {
-    static const char *const suites[][2] = {{"X25519", "x25519"}, {"X448", "x448"}, {"P-256", "p256"}, {"ffdhe2048", "ffdhe2048"}};
+    static const char *const suites[][2] = {
+        {"X25519", "x25519"}, {"X448", "x448"}, {"P-256", "p256"}, {"ffdhe2048", "ffdhe2048"}};
     int rounds = argc > 1 ? atoi(argv[1]) : ROUNDS;
 
     check(rounds > 0 && rounds <= ROUNDS_MAX, "number of rounds");

@@ -1,4 +1,5 @@
-/* imap-relay.c - a relay that reads and writes and does nothing else, for one connection: what any filter costs at least.
+/* imap-relay.c - a relay that reads and writes and does nothing else, for one connection: what any filter costs at
+ * least.
  *
  *   imap-relay LISTEN-PORT SERVER-PORT    on 127.0.0.1 */
 #include <arpa/inet.h>
@@ -19,8 +20,9 @@ static void check(int good, const char *what)
 
 static struct sockaddr_in local(const char *port)
 {
-    return (struct sockaddr_in){
-        .sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((unsigned short)atoi(port)),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
 static int take(const char *port)
@@ -63,7 +65,8 @@ int main(int argc, char **argv)
     check((poll = epoll_create1(0)) >= 0, "epoll");
     for (int i = 0; i < 2; i++) {
         e.data.u32 = (unsigned)i;
-        check(!setsockopt(ends[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) && !epoll_ctl(poll, EPOLL_CTL_ADD, ends[i], &e),
+        check(!setsockopt(ends[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) &&
+                  !epoll_ctl(poll, EPOLL_CTL_ADD, ends[i], &e),
               "epoll");
     }
     while (epoll_wait(poll, &e, 1, -1) == 1)

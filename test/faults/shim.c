@@ -1,10 +1,11 @@
 /* shim.c - loaded before a program (LD_PRELOAD): its nth allocation fails, its writes and reads are cut short.
  *
- * $FAULT_CONTROL names a file of 64-bit numbers, at least the six of struct control, shared with who gives the orders. With
- * $FAULT_TRACE set, the failing allocation's callers are printed behind "failed:", and behind "crash:" those of a crash.
+ * $FAULT_CONTROL names a file of 64-bit numbers, at least the six of struct control, shared with who gives the orders.
+ * With $FAULT_TRACE set, the failing allocation's callers are printed behind "failed:", and behind "crash:" those of a
+ * crash.
  *
- * A call stack is told by a number: its return addresses, each relative to the beginning of its program or library, so that it
- * is the same in every run.
+ * A call stack is told by a number: its return addresses, each relative to the beginning of its program or library, so
+ * that it is the same in every run.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -29,8 +30,8 @@ extern void *__libc_memalign(size_t align, size_t size);
 static struct control {
     int64_t countdown; /* counted down at each allocation, which fails when it gets to zero; 0: none fails */
     int64_t count;     /* allocations so far */
-    int64_t half;      /* not zero: every write and read of a file or socket moves half of what was asked for, at least one octet */
-    int64_t record;    /* not zero: the call stack of each allocation is written down in stacks, as many as the file holds */
+    int64_t half;      /* not zero: every write and read of a file or socket moves half of what it could, or one octet */
+    int64_t record;    /* not zero: each allocation's call stack is written down in stacks, as many as the file holds */
     uint64_t hit;      /* the call stack of the allocation that failed */
     uint64_t target;   /* not zero: the next allocation with this call stack fails */
     uint64_t stacks[];
@@ -47,8 +48,8 @@ static void callers(const char *what)
     backtrace_symbols_fd(list, backtrace(list, 32), STDERR_FILENO);
 }
 
-/* FNV-1a over the distances. It ends where libmicrohttpd called the program: when a request is whole, at its connection's first
- * look or a later one, is the network's affair.
+/* FNV-1a over the distances. It ends where libmicrohttpd called the program: when a request is whole, at its
+ * connection's first look or a later one, is the network's affair.
  */
 __attribute__((noinline)) static uint64_t call_stack(void)
 {
@@ -88,7 +89,9 @@ __attribute__((constructor)) static void start(void)
     const char *path = getenv("FAULT_CONTROL");
     int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
     struct stat st = {0};
-    void *p = fd < 0 || fstat(fd, &st) ? MAP_FAILED : mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *p = fd < 0 || fstat(fd, &st)
+                  ? MAP_FAILED
+                  : mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
     if (fd >= 0)
         close(fd);
@@ -118,7 +121,8 @@ __attribute__((noinline)) static int fails(void)
     if (control->record && n <= room)
         control->stacks[n - 1] = stack;
     if (target) {
-        if (stack != target || !__atomic_compare_exchange_n(&control->target, &target, 0, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        if (stack != target ||
+            !__atomic_compare_exchange_n(&control->target, &target, 0, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
             return 0;
     } else if (__atomic_load_n(&control->countdown, __ATOMIC_RELAXED) <= 0 ||
                __atomic_sub_fetch(&control->countdown, 1, __ATOMIC_RELAXED) != 0) {

@@ -1,7 +1,8 @@
 /* What a mail server says to recrypt fetch: through the guard into libetpan's parser, and what is made of its answers.
- * identity: the guard lets the same octets pass in whatever pieces they come, and an answer tells of the messages that were asked for,
- * in order, and of no other.
- * fuzz-sources: recrypt/fetch-guard.c recrypt/fetch-guard-item.c recrypt/fetch-imap.c recrypt/fetch-xrecrypt.c imapfilter/imap-read.c imapfilter/imap-line.c imapfilter/imap-set.c
+ * identity: the guard lets the same octets pass in whatever pieces they come, and an answer tells of the messages that
+ * were asked for, in order, and of no other.
+ * fuzz-sources: recrypt/fetch-guard.c recrypt/fetch-guard-item.c recrypt/fetch-imap.c recrypt/fetch-xrecrypt.c
+ * fuzz-sources: imapfilter/imap-read.c imapfilter/imap-line.c imapfilter/imap-set.c
  * fuzz-libs: -letpan
  */
 #include <libetpan/libetpan.h>
@@ -184,9 +185,11 @@ static int pieces(const uint8_t *data, size_t size, size_t piece, struct buf *ou
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct buf whole = BUF_INIT, parts = BUF_INIT;
-    int one = pieces(data, size < 50000 ? size : 50000, 50000, &whole), two = pieces(data, size < 50000 ? size : 50000, 3, &parts);
+    size_t len = size < 50000 ? size : 50000;
+    int one = pieces(data, len, 50000, &whole), two = pieces(data, len, 3, &parts);
 
-    if (one != two || (one == 0 && (whole.len != parts.len || memcmp(buf_str(&whole), buf_str(&parts), whole.len) != 0)))
+    if (one != two ||
+        (one == 0 && (whole.len != parts.len || memcmp(buf_str(&whole), buf_str(&parts), whole.len) != 0)))
         abort();
     buf_free(&whole);
     buf_free(&parts);

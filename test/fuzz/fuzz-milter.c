@@ -1,6 +1,6 @@
 /* A whole message through the milter's callbacks, for a list, a list that encrypts at the door, and people. The first
- * octet says for whom and in what pieces; then the header fields and the body. Whatever comes: accepted means changed as it
- * must be, refused means nothing was changed.
+ * octet says for whom and in what pieces; then the header fields and the body. Whatever comes: accepted means changed
+ * as it must be, refused means nothing was changed.
  * identity: what was sealed at the door opens, and is the message that came. */
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,7 +21,8 @@
 #include "test/unit/milter-world.c"
 
 static char recryptd[] = "unix:/nonexistent/socket", subject[] = "[...]";
-static struct settings conf = {.recryptd = recryptd, .timeout_ms = 1000, .max_message = 1 << 20, .outer_subject = subject};
+static struct settings conf = {
+    .recryptd = recryptd, .timeout_ms = 1000, .max_message = 1 << 20, .outer_subject = subject};
 
 struct settings *settings_acquire(void)
 {
@@ -34,8 +35,9 @@ void settings_release(struct settings **s)
 }
 
 /* RFC 7748 section 6.1, so that the seeds can name the list's key. */
-static const char list_key[] = "{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo\","
-                               "\"d\":\"dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo\"}";
+static const char list_key[] =
+    "{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo\","
+    "\"d\":\"dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo\"}";
 
 static void must(int condition)
 {
@@ -74,8 +76,8 @@ static struct span sent; /* the body */
 
 static sfsistat send_message(unsigned how, const uint8_t *p, size_t n)
 {
-    static const char *const rcpt[] = {"<list@example.com>", "<door@example.com>", "<seal@example.com>", "<refuse@example.com>",
-                                       "<list+owner@example.com>", "<list+bounce@example.com>"};
+    static const char *const rcpt[] = {"<list@example.com>",   "<door@example.com>",       "<seal@example.com>",
+                                       "<refuse@example.com>", "<list+owner@example.com>", "<list+bounce@example.com>"};
     char sender[] = "<dave@example.org>", to[64], *argv[2] = {sender, NULL};
     size_t piece = how & 8 ? 7 : n;
     sfsistat r;

@@ -1,5 +1,6 @@
 /* An SMTP server's replies, as the fan-out's client reads them.
- * identity: what is taken off does not depend on what follows it, and a reply that was taken is taken again from its own octets.
+ * identity: what is taken off does not depend on what follows it, and a reply that was taken is taken again from its
+ * own octets.
  * fuzz-sources: lda/smtp-reply.c
  */
 #include "../../lda/smtp-reply.h"

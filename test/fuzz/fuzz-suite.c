@@ -40,9 +40,10 @@ static void same_as_jwk(size_t i, const uint8_t *data, size_t len)
     struct jwk *k = NULL;
 
     if (sjson_set_string(obj, "kty", kty) < 0 || sjson_set_string(obj, "crv", suite_name(suite_at(i))) < 0 ||
-        sjson_set_b64(obj, "x", data, half) < 0 || (half < len && sjson_set_b64(obj, "y", data + half, len - half) < 0) ||
-        jwk_from_json(obj, &k, NULL) < 0 || memcmp(jwk_public(k, &got), data, len) != 0 || got != len ||
-        jwk_to_json(k, 0, &out, NULL) < 0 || !json_object_equal(obj, out))
+        sjson_set_b64(obj, "x", data, half) < 0 ||
+        (half < len && sjson_set_b64(obj, "y", data + half, len - half) < 0) || jwk_from_json(obj, &k, NULL) < 0 ||
+        memcmp(jwk_public(k, &got), data, len) != 0 || got != len || jwk_to_json(k, 0, &out, NULL) < 0 ||
+        !json_object_equal(obj, out))
         abort();
     json_object_put(obj);
     json_object_put(out);

@@ -15,7 +15,8 @@ struct mail {
     size_t piece;              /* octets handed over at once; 0 = all */
 };
 
-/* A connection: negotiated at the first call of mail_send after mail_close; configuration with the given extra lines. */
+/* A connection: negotiated at the first call of mail_send after mail_close; configuration with the given extra
+ * lines. */
 void mail_config(const char *lines);
 struct settings *mail_settings(const char *lines); /* only read */
 void mail_close(void);
@@ -29,8 +30,8 @@ sfsistat mail_send(const struct mail *m);
 /* Only the envelope; the result of the last recipient. */
 sfsistat mail_envelope(const struct mail *m);
 
-/* A text encrypted to an account's current (or old) key, of a number of forged grants: Content-Type and body of the two-part
- * form, or one whole JWE. Released by the next call of either. */
+/* A text encrypted to an account's current (or old) key, of a number of forged grants: Content-Type and body of the
+ * two-part form, or one whole JWE. Released by the next call of either. */
 const char *mail_sealed(const char *account, int old, size_t forged, const char **type);
 const char *mail_whole(const char *account, const char **type);
 /* The JWE in part 1 of what the body is now; NULL when there is none. jwe_free. */

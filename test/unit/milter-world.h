@@ -15,7 +15,8 @@ struct world {
     int changes, fail_at;   /* the fail_at'th change is refused; 0 = none */
     unsigned long actions, steps; /* what the mail server offers */
     void *priv;
-    /* recryptd's side. Lists: list@ (reject), door@ (encrypt). Persons, all example.com: seal@, seal2@, refuse@, refuse2@, pass@. */
+    /* recryptd's side. Lists: list@ (reject), door@ (encrypt). Persons, all example.com: seal@, seal2@, refuse@,
+     * refuse2@, pass@. */
     int away;               /* 1 = every call, 2 = all but resolve */
     int expand_error;       /* what rclient_expand returns when not 0 */
     enum key_state state;   /* of list@'s old key */

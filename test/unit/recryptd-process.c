@@ -186,8 +186,8 @@ static void one_at_a_time(struct frame_client **first, const char *job, const st
     *first = second;
 }
 
-/* Two members and a limit of one: one recipient, whom only the delivery agent may take apart. Then step by step, with a crash and
- * repeated requests on the way. */
+/* Two members and a limit of one: one recipient, whom only the delivery agent may take apart. Then step by step, with a
+ * crash and repeated requests on the way. */
 void test_fanout(void)
 {
     static const char job[] = "0123456789abcdef0123456789abcdef";

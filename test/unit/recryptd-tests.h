@@ -45,6 +45,7 @@ void test_configuration(void), test_start(void), test_http(void), test_registrat
     test_local_grant_and_key(void), test_local_misuse(void), test_roles(void), test_mutated_requests(void),
     test_remove(void), test_rekey(void), test_reload(void), test_log_rotation(void), test_second(void),
     test_restart(void), test_quota(void), test_log_full(void), test_restore(void), test_missing(void),
-    test_fanout(void), test_over_limit(void), test_store_faults(void), test_descriptors_low(void), test_descriptors_out(void);
+    test_fanout(void), test_over_limit(void), test_store_faults(void), test_descriptors_low(void),
+    test_descriptors_out(void);
 
 #endif

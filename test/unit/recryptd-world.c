@@ -103,7 +103,8 @@ void world_configure(const struct world *w, const char *extra)
             "domains = {\"example.com\"}\nadministrators = {\"alice@example.com\"}\n"
             "url = \"http://127.0.0.1:%d\"\nlisten_web = \"127.0.0.1:%d\"\nlisten_local = \"unix:%s\"\n"
             "state_directory = \"%s/state\"\ninline_max = 5\nlist_max = 5\n%s%s\n",
-            w->port, w->port, w->socket, w->dir, geteuid() == 0 ? "user = \"" SERVICE_USER "\"\n" : "", extra ? extra : "");
+            w->port, w->port, w->socket, w->dir, geteuid() == 0 ? "user = \"" SERVICE_USER "\"\n" : "",
+            extra ? extra : "");
     fclose(f);
 }
 

@@ -27,13 +27,15 @@ void world_remove(struct world *w); /* also stops */
 /* Writes the configuration: the usual one with extra lines behind it. */
 void world_configure(const struct world *w, const char *extra);
 int world_start(struct world *w); /* waits until it serves */
-/* recryptd, started by root, becomes another user: for work on its files this process becomes the same, and itself again. */
+/* recryptd, started by root, becomes another user: for work on its files this process becomes the same, and itself
+ * again. */
 void world_as_service(int yes);
-/* Stops recryptd, dumps its key store, and starts it: the dump, or NULL. The other way: the store is moved aside and a new one
- * made of the dump, which is closed. 0 or -1. */
+/* Stops recryptd, dumps its key store, and starts it: the dump, or NULL. The other way: the store is moved aside and a
+ * new one made of the dump, which is closed. 0 or -1. */
 FILE *world_dump(struct world *w);
 int world_load(struct world *w, FILE *dump);
-/* Sets recryptd's limit of descriptors, as its own user could; the former goes to before unless that is NULL. 0 or -1. */
+/* Sets recryptd's limit of descriptors, as its own user could; the former goes to before unless that is NULL. 0 or
+ * -1. */
 int world_limit(const struct world *w, unsigned long descriptors, unsigned long *before);
 void world_signal(const struct world *w, int number);
 int world_stop(struct world *w); /* -> exit status, or 128 + signal */

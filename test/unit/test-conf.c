@@ -103,7 +103,8 @@ static void test_load_refuses(void)
 
 static void test_values(void)
 {
-    static const char *const bad[] = {"", "k", "-1", "1x", "1kk", "1 k", "99999999999999999999", "9223372036854775807G", NULL};
+    static const char *const bad[] = {
+        "", "k", "-1", "1x", "1kk", "1 k", "99999999999999999999", "9223372036854775807G", NULL};
     struct err e;
     size_t size;
     int64_t s;
@@ -278,7 +279,8 @@ static void test_inet_socket(void)
 
 static void test_socket_names(void)
 {
-    static const char *const bad[] = {"", "unix:", "unix:relative", "host:25", "inet:", "inet:25", "inet:host:", "inet::25"};
+    static const char *const bad[] = {"",      "unix:",   "unix:relative", "host:25",
+                                      "inet:", "inet:25", "inet:host:",    "inet::25"};
     char path[200];
     struct err e;
     int fd;
@@ -345,7 +347,8 @@ static void test_files(void)
     buf_free(&b);
 }
 
-/* The nth allocation fails: 0 = everything as it is in the file, or by default; 1 = refused; 2 = fewer allocations; 3 = lost. */
+/* The nth allocation fails: 0 = everything as it is in the file, or by default; 1 = refused; 2 = fewer allocations; 3 =
+ * lost. */
 static int load_starved(int n)
 {
     cfg_t *cfg = NULL;
@@ -357,10 +360,11 @@ static int load_starved(int n)
         return 2;
     if (r < 0)
         return r == ERR_SYSTEM || r == ERR_USAGE || r == ERR_RETRY ? 1 : 3;
-    return cfg_getstr(cfg, "keystore") && !strcmp(cfg_getstr(cfg, "keystore"), "default") && cfg_getint(cfg, "workers") == 2 &&
-                   cfg_size(cfg, "users") == 2 && !strcmp(cfg_getnstr(cfg, "users", 0), "a") &&
-                   !strcmp(cfg_getnstr(cfg, "users", 1), "b") && cfg_size(cfg, "domain") == 1 &&
-                   !strcmp(cfg_getstr(cfg, "domain|service"), "u") && !strcmp(cfg_getstr(cfg, "tls|certificate"), "c")
+    return cfg_getstr(cfg, "keystore") && !strcmp(cfg_getstr(cfg, "keystore"), "default") &&
+                   cfg_getint(cfg, "workers") == 2 && cfg_size(cfg, "users") == 2 &&
+                   !strcmp(cfg_getnstr(cfg, "users", 0), "a") && !strcmp(cfg_getnstr(cfg, "users", 1), "b") &&
+                   cfg_size(cfg, "domain") == 1 && !strcmp(cfg_getstr(cfg, "domain|service"), "u") &&
+                   !strcmp(cfg_getstr(cfg, "tls|certificate"), "c")
                ? 0
                : 3;
 }

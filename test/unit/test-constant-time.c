@@ -1,6 +1,6 @@
 /* What split and combine compute from secrets, and how keys are read and written, takes no branch and no address from
- * them. The program runs itself under valgrind, to which secrets are declared undefined: it then counts every branch and
- * every address that depends on one.
+ * them. The program runs itself under valgrind, to which secrets are declared undefined: it then counts every branch
+ * and every address that depends on one.
  */
 #include <stdio.h>
 #include <string.h>

@@ -33,9 +33,10 @@ static void test_urls(void)
 
 static void test_urls_refused(void)
 {
-    static const char *const bad[] = {"", "imaps://", "imap://[]", "imaps://h:", "imaps://h:0", "imaps://h:65536", "imaps://h:123456",
-                                      "imaps://h:12x", "imaps://u@h", "imaps://h/box", "imaps://h?x", "pop3://h", "imaps://[::1",
-                                      "imaps://h h", "http://h", "imaps://h:1:2", "imaps://h%41",
+    static const char *const bad[] = {"", "imaps://", "imap://[]", "imaps://h:", "imaps://h:0", "imaps://h:65536",
+                                      "imaps://h:123456", "imaps://h:12x", "imaps://u@h", "imaps://h/box",
+                                      "imaps://h?x", "pop3://h", "imaps://[::1", "imaps://h h", "http://h",
+                                      "imaps://h:1:2", "imaps://h%41",
                                       /* in the clear, to another machine */
                                       "imap://imap.example.com", "imap://127.0.0.1.example.com", "imap://192.0.2.1"};
     struct fetch_conf c;
@@ -61,8 +62,8 @@ static void test_mailboxes(void)
                  {"~peter/mail/台北/日本語", "~peter/mail/&U,BTFw-/&ZeVnLIqe-"}, /* RFC 3501 section 5.1.3 */
                  {"😀", "&2D3eAA-"},
                  {"Lists/list@example.com", "Lists/list@example.com"}};
-    static const char *const bad[] = {"", "a\nb", "a\r", "\x7f", "\xff", "\xc0\x80", "\xed\xa0\x80", "\xc3", "\xf4\x90\x80\x80",
-                                      "\xc2\x85"};
+    static const char *const bad[] = {
+        "", "a\nb", "a\r", "\x7f", "\xff", "\xc0\x80", "\xed\xa0\x80", "\xc3", "\xf4\x90\x80\x80", "\xc2\x85"};
     char out[FETCH_MAILBOX_SIZE], name[FETCH_MAILBOX_SIZE + 1];
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -46,13 +46,16 @@ static void test_passes(void)
     passes("* OK [[x] [y] z\r\n* OK [x\r\n", "* OK ?y] z\r\n* OK -\r\n");
     passes("* OK [UIDVALIDITY 7] ok\r\n* OK [UIDVALIDITY x] ok\r\n* NO [UIDVALIDITY 7] no\r\n",
            "* OK [UIDVALIDITY 7] -\r\n* OK ok\r\n* NO no\r\n");
-    passes("* CAPABILITY IMAP4rev1 XRECRYPT ( \"x\" AUTH=PLAIN\r\n1 OK done\r\n", "* CAPABILITY IMAP4rev1 XRECRYPT AUTH=PLAIN\r\n1 OK done\r\n");
+    passes("* CAPABILITY IMAP4rev1 XRECRYPT ( \"x\" AUTH=PLAIN\r\n1 OK done\r\n",
+           "* CAPABILITY IMAP4rev1 XRECRYPT AUTH=PLAIN\r\n1 OK done\r\n");
     passes("* CAPABILITY\r\n1 no [X] [ALERT]\r\n2 BAD\n", "* CAPABILITY IMAP4rev1\r\n1 NO ?ALERT]\r\n2 BAD -\r\n");
     passes("* search 1 2 3\r\n* SEARCH\r\n", "* SEARCH 1 2 3 \r\n* SEARCH  \r\n");
-    passes("* 1 FETCH (UID 7 BODY[] {10}\r\n(((((((((( FLAGS ())\r\n2 OK x\r\n", "* 1 FETCH (UID 7 BODY[] {10}\r\n(((((((((()\r\n2 OK x\r\n");
+    passes("* 1 FETCH (UID 7 BODY[] {10}\r\n(((((((((( FLAGS ())\r\n2 OK x\r\n",
+           "* 1 FETCH (UID 7 BODY[] {10}\r\n(((((((((()\r\n2 OK x\r\n");
     passes("* 1 FETCH (BODY[] {6}\r\n\r\n* \r\n)\r\n", "* 1 FETCH (BODY[] {6}\r\n\r\n* \r\n)\r\n");
     passes("* 1 fetch (body[] \"a\\\"((\" uid 5)\r\n", "* 1 FETCH (BODY[] {4}\r\na\"(( UID 5)\r\n");
-    passes("* 1 FETCH (RFC822.SIZE 5 XRECRYPT {0}\r\n UID 1)\r\n", "* 1 FETCH (RFC822.SIZE 5 XRECRYPT {0}\r\n UID 1)\r\n");
+    passes("* 1 FETCH (RFC822.SIZE 5 XRECRYPT {0}\r\n UID 1)\r\n",
+           "* 1 FETCH (RFC822.SIZE 5 XRECRYPT {0}\r\n UID 1)\r\n");
     passes("* 1 FETCH (XRECRYPT NIL BODY[] ~{1}\r\nx)\r\n", "* 1 FETCH (BODY[] {1}\r\nx)\r\n");
 }
 
@@ -64,7 +67,8 @@ static void test_left_out(void)
     passes("* LIST ((((((((((((( \r\n* FLAGS (\\Seen)\r\n* OK [PERMANENTFLAGS (%*)] x\r\n", "* OK x\r\n");
     passes("* X {3}\r\n* 1 {2}\r\nab\r\n* 2 EXISTS\r\n* 0 FETCH (UID 1)\r\n", "");
     passes("* 1 FETCH (FLAGS (\\Seen))\r\n", UID0);
-    passes("* 1 FETCH (MODSEQ (5) INTERNALDATE \"1 (\" ENVELOPE (\"a\\\")\" (NIL) ) X-Y z UID 3)\r\n", "* 1 FETCH (UID 3)\r\n");
+    passes("* 1 FETCH (MODSEQ (5) INTERNALDATE \"1 (\" ENVELOPE (\"a\\\")\" (NIL) ) X-Y z UID 3)\r\n",
+           "* 1 FETCH (UID 3)\r\n");
     passes("* 1 FETCH (BODY[1] {5}\r\nwrong BODY[HEADER.FIELDS (A)] {2}\r\nab UID 3)\r\n", "* 1 FETCH (UID 3)\r\n");
     passes("* 1 FETCH ()\r\n", UID0);
 }

@@ -110,9 +110,11 @@ static void test_new_numbers(void)
         st = reopen(st, 0);
     }
     CU_ASSERT(fetch_state_validity(st, 8, NULL) == 0);
-    CU_ASSERT(fetch_state_take_old(st, D("a"), kept) == FETCH_BROUGHT && fetch_state_add(st, 11, D("a"), NULL, NULL) == 0);
+    CU_ASSERT(fetch_state_take_old(st, D("a"), kept) == FETCH_BROUGHT &&
+              fetch_state_add(st, 11, D("a"), NULL, NULL) == 0);
     st = reopen(st, 0); /* killed here */
-    CU_ASSERT(fetch_state_take_old(st, D("a"), kept) == FETCH_BROUGHT && fetch_state_add(st, 12, D("a"), NULL, NULL) == 0);
+    CU_ASSERT(fetch_state_take_old(st, D("a"), kept) == FETCH_BROUGHT &&
+              fetch_state_add(st, 12, D("a"), NULL, NULL) == 0);
     CU_ASSERT(fetch_state_take_old(st, D("a"), kept) == FETCH_NEW);
     CU_ASSERT(fetch_state_take_old(st, D("b"), kept) == FETCH_KEPT && strcmp(kept, D("1")) == 0);
     CU_ASSERT(fetch_state_add(st, 13, D("b"), kept, NULL) == 0);

@@ -313,7 +313,8 @@ static void test_bad_use(void)
         for (size_t i = 0; i < json_object_array_length(tests); i++, run++) {
             struct json_object *jws = json_object_object_get(json_object_array_get_idx(tests, i), "jws");
 
-            CU_ASSERT_EQUAL(any_verifies(json_object_object_get(set, "keys"), json_object_get_string(jws), &ours, &foreign), 0);
+            CU_ASSERT_EQUAL(
+                any_verifies(json_object_object_get(set, "keys"), json_object_get_string(jws), &ours, &foreign), 0);
         }
     }
     printf("# Wycheproof JWK: %zu tests, %zu keys refused, %zu taken, none verifies\n", run, foreign, ours);
@@ -321,7 +322,8 @@ static void test_bad_use(void)
     json_object_put(file);
 }
 
-/* What jwk_from_json takes as a public key to encrypt to is read to the same value; the point itself is not looked at. */
+/* What jwk_from_json takes as a public key to encrypt to is read to the same value; the point itself is not looked
+ * at. */
 static void test_read_public(void)
 {
     static const char *const types[] = {"X25519", "X448", "P-256", "ffdhe2048"};

@@ -214,7 +214,8 @@ static void test_bit_flips(void)
     jwk_free(&ed);
 }
 
-/* With a key of ours: as it says. Without one: the JWS verifies under no key that we take, whatever its header names. */
+/* With a key of ours: as it says. Without one: the JWS verifies under no key that we take, whatever its header
+ * names. */
 static void check_signature(struct json_object *t, const struct jwk *k, const struct jwk *const own[2], size_t seen[3])
 {
     const char *jws = json_object_get_string(json_object_object_get(t, "jws"));
@@ -261,8 +262,8 @@ static void test_wycheproof(void)
             check_signature(json_object_array_get_idx(tests, i), k, own, seen);
         jwk_free(&k);
     }
-    printf("# Wycheproof JWS: of %zu, %zu verified, %zu invalid refused with our keys; of the others' %zu are valid\n", total, seen[0],
-           seen[1], seen[2]);
+    printf("# Wycheproof JWS: of %zu, %zu verified, %zu invalid refused with our keys; of the others' %zu are valid\n",
+           total, seen[0], seen[1], seen[2]);
     CU_ASSERT(total >= 401 && seen[0] >= 2 && seen[1] >= 38 && seen[2] < 46);
     json_object_put(file);
     jwk_free(&ed);
@@ -278,8 +279,9 @@ static struct jwk *group_key(struct json_object *group)
 
     if (!json_object_object_get_ex(group, "publicKeyJwk", &jwk)) {
         jwk = made = json_object_new_object();
-        vectors_hex(json_object_get_string(json_object_object_get(json_object_object_get(group, "publicKey"), "uncompressed")),
-                    &point);
+        vectors_hex(
+            json_object_get_string(json_object_object_get(json_object_object_get(group, "publicKey"), "uncompressed")),
+            &point);
         CU_ASSERT_FATAL(point.len == 65 && point.data[0] == 4 && !sjson_set_string(made, "kty", "EC") &&
                         !sjson_set_string(made, "crv", "P-256") && !sjson_set_b64(made, "x", point.data + 1, 32) &&
                         !sjson_set_b64(made, "y", point.data + 33, 32));

@@ -1,4 +1,5 @@
-/* What is about Berkeley DB's files: copies put back, damage, remains of what was deleted, a full disk, modes, log size. */
+/* What is about Berkeley DB's files: copies put back, damage, remains of what was deleted, a full disk, modes, log
+ * size. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

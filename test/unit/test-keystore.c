@@ -259,7 +259,8 @@ static void test_scan(void)
     static const struct {
         const char *key;
         size_t len;
-    } keys[] = {{"list\0zoe", 8}, {"list\0amy", 8}, {"list2\0bob", 9}, {"lis\0x", 5}, {"list\0amy2", 9}, {"\xff", 1}, {"\xff\xff", 2}};
+    } keys[] = {{"list\0zoe", 8},  {"list\0amy", 8}, {"list2\0bob", 9}, {"lis\0x", 5},
+                {"list\0amy2", 9}, {"\xff", 1},      {"\xff\xff", 2}};
 
     scan(ks, NULL, 0, 0, 0, "");
     CU_ASSERT_EQUAL(keystore_begin(ks, NULL), 0);

@@ -175,7 +175,8 @@ static size_t grants_of(const struct buf *text, size_t i, struct grant *first)
     struct buf now = BUF_INIT;
     size_t n = 99;
 
-    CU_ASSERT(mailcrypt_find_message((struct span){original.data, original.len}, &old_header, &old_body, &old, NULL) == 0);
+    CU_ASSERT(mailcrypt_find_message((struct span){original.data, original.len}, &old_header, &old_body, &old, NULL) ==
+              0);
     if (mailcrypt_find_message((struct span){text->data, text->len}, &header, &body, &m, NULL) < 0) {
         CU_FAIL("what came out cannot be read");
         mailcrypt_clear(&old);
@@ -309,7 +310,8 @@ static void test_whole(void)
     compose("\n", 1, 8);
     CU_ASSERT(jwe_write(jwe, &ciphertext, &text, NULL) == 0);
     buf_reset(&original);
-    buf_printf(&original, "From: a@b\nContent-Type: application/jose+json\nContent-Transfer-Encoding: 8bit\nX: y\n\n%s\n",
+    buf_printf(&original,
+               "From: a@b\nContent-Type: application/jose+json\nContent-Transfer-Encoding: 8bit\nX: y\n\n%s\n",
                buf_str(&text));
     CU_ASSERT(apply("bob@example.com", &kind, &out) == 0 && kind == GRANTS_ENCRYPTED);
     CU_ASSERT_FATAL(mailcrypt_find_message((struct span){out.data, out.len}, &header, &body, &m, NULL) == 0);
@@ -365,7 +367,8 @@ static void test_devices(void)
     buf_free(&out);
 }
 
-/* The keys named in what came out, in their order: 'b'ob, 'e'rin, 'l'ist, list elsewhere 'o', '?'; and what key opens of it. */
+/* The keys named in what came out, in their order: 'b'ob, 'e'rin, 'l'ist, list elsewhere 'o', '?'; and what key opens
+ * of it. */
 static void check_parts(const struct buf *text, const char *wanted, const struct jwk *key, int opens)
 {
     struct buf data = BUF_INIT, plain = BUF_INIT;

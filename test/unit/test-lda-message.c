@@ -87,7 +87,8 @@ static void test_fields(void)
     CU_ASSERT(message_delivery_fields(span("A: b\r\n\r\n"), "", NULL, &b, NULL) == 0);
     CU_ASSERT(equal(&b, "Return-Path: <>\r\n"));
     buf_reset(&b);
-    CU_ASSERT(message_delivery_fields(span("Return-Path: <s@x>\nDelivered-To: r@x\nA: b\n\n"), "s@x", "r@x", &b, NULL) == 0);
+    CU_ASSERT(
+        message_delivery_fields(span("Return-Path: <s@x>\nDelivered-To: r@x\nA: b\n\n"), "s@x", "r@x", &b, NULL) == 0);
     CU_ASSERT(b.len == 0);
     /* Further down it is the sender's, not Postfix'. */
     CU_ASSERT(message_delivery_fields(span("A: b\nDelivered-To: r@x\n\n"), NULL, "r@x", &b, NULL) == 0);

@@ -36,12 +36,12 @@ static int no_signer(void *arg, const char *account, const char *kid, struct jwk
     return err_set(err, ERR_ABSENT, "nobody signed");
 }
 
-#define HEAD(eol) \
-    "Return-Path: <cron@host>" eol "Received: from a by b;" eol " Sat, 21 Nov 2026" eol "From: root <root@example.com>" eol \
-    "To: root@example.com" eol "Subject: MARKER in two" eol " MARKER lines" eol "subject: MARKER again" eol \
-    "X-Cron-Env: <MARKER>" eol "MIME-Version: 1.0" eol "mime-version: 1.0 (MARKER)" eol \
-    "Content-Type: text/plain; charset=MARKER" eol "Content-MARKER: x" eol "MARKER no field" eol "Bcc: MARKER@example.com" eol \
-    "Content-Transfer-Encoding: 8bit" eol "Date: now" eol
+#define HEAD(eol)                                                                                                      \
+    "Return-Path: <cron@host>" eol "Received: from a by b;" eol " Sat, 21 Nov 2026" eol                                \
+    "From: root <root@example.com>" eol "To: root@example.com" eol "Subject: MARKER in two" eol " MARKER lines" eol    \
+    "subject: MARKER again" eol "X-Cron-Env: <MARKER>" eol "MIME-Version: 1.0" eol "mime-version: 1.0 (MARKER)" eol    \
+    "Content-Type: text/plain; charset=MARKER" eol "Content-MARKER: x" eol "MARKER no field" eol                       \
+    "Bcc: MARKER@example.com" eol "Content-Transfer-Encoding: 8bit" eol "Date: now" eol
 
 static void round_trip(const char *text, const char *eol)
 {

@@ -27,7 +27,8 @@ static void test_defaults(void)
     CU_ASSERT_STRING_EQUAL(s.maildir, "%d/%n/Maildir");
     CU_ASSERT_STRING_EQUAL(s.archive_maildir, "archives/%u");
     CU_ASSERT(s.archive.dir == 0750 && s.archive.file == 0640 && s.archive.group == (gid_t)-1);
-    CU_ASSERT(s.route.kind == ROUTE_MAILDIR && s.fields == FIELDS_LMTP && s.grants == GRANTS_ON_FETCH && s.max_message == 60 << 20);
+    CU_ASSERT(s.route.kind == ROUTE_MAILDIR && s.fields == FIELDS_LMTP && s.grants == GRANTS_ON_FETCH &&
+              s.max_message == 60 << 20);
     CU_ASSERT(s.lmtp_mode == 0660 && s.lmtp_connections == 20 && s.lmtp_timeout == 300 && !s.log_stderr);
     settings_clear(&s);
 }

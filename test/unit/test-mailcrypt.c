@@ -291,11 +291,13 @@ static void test_multipart(void)
 
         buf_reset(&inner);
         buf_reset(&whole);
-        CU_ASSERT_EQUAL_FATAL(buf_printf(&inner, P1 "--b\nContent-Type: application/octet-stream\n\nx\n%s", buf_str(&json),
-                                         cases[i].end), 0);
+        CU_ASSERT_EQUAL_FATAL(
+            buf_printf(&inner, P1 "--b\nContent-Type: application/octet-stream\n\nx\n%s", buf_str(&json), cases[i].end),
+            0);
         CU_ASSERT_EQUAL_FATAL(buf_printf(&whole, "%s%s%s", cases[i].before, buf_str(&inner), cases[i].after), 0);
-        CU_ASSERT_EQUAL_FATAL(mailcrypt_find((struct span){(const unsigned char *)TYPE, strlen(TYPE)}, (struct span){NULL, 0},
-                                             (struct span){whole.data, whole.len}, &m, &e), 0);
+        CU_ASSERT_EQUAL_FATAL(mailcrypt_find((struct span){(const unsigned char *)TYPE, strlen(TYPE)},
+                                             (struct span){NULL, 0}, (struct span){whole.data, whole.len}, &m, &e),
+                              0);
         CU_ASSERT(m.multipart.len == inner.len && !memcmp(m.multipart.data, inner.data, inner.len));
         mailcrypt_clear(&m);
     }

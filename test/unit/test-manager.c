@@ -26,7 +26,8 @@ static int manager_at(const char *name)
     if (name[0] == '@')
         sa.sun_path[0] = 0;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon);
-    CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)), 0);
+    CU_ASSERT_EQUAL_FATAL(bind(fd, (struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)),
+                          0);
     setenv("NOTIFY_SOCKET", name, 1);
     return fd;
 }
@@ -82,8 +83,8 @@ static void test_nobody(void)
 
 /* ---- sockets ---- */
 
-/* What manager_sockets says in a process of its own, whose descriptors from 3 on are n open ones; 99: the environment still
- * speaks of them, or they survive an exec. */
+/* What manager_sockets says in a process of its own, whose descriptors from 3 on are n open ones; 99: the environment
+ * still speaks of them, or they survive an exec. */
 static int sockets_in(int own_pid, const char *fds, int n)
 {
     int status, fd, r;

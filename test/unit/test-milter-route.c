@@ -261,9 +261,16 @@ static void reload_keeps_connections(void)
 
 static void settings_faults(void)
 {
-    static const char *const bad[] = {"socket = \"\"\n", "socket_mode = \"999\"\n", "timeout = \"0s\"\n", "timeout = \"soon\"\n",
-                                      "max_message = \"1\"\n", "outer_subject = \"\"\n", "outer_subject = \"\xc3\xa4\"\n", "unknown = 1\n",
-                                      "help = {\"1\", \"2\", \"3\"}\n", "recryptd = 3 4\n"};
+    static const char *const bad[] = {"socket = \"\"\n",
+                                      "socket_mode = \"999\"\n",
+                                      "timeout = \"0s\"\n",
+                                      "timeout = \"soon\"\n",
+                                      "max_message = \"1\"\n",
+                                      "outer_subject = \"\"\n",
+                                      "outer_subject = \"\xc3\xa4\"\n",
+                                      "unknown = 1\n",
+                                      "help = {\"1\", \"2\", \"3\"}\n",
+                                      "recryptd = 3 4\n"};
     char path[] = "/tmp/milter-test.XXXXXX";
     int fd = mkstemp(path);
     struct settings *s;

@@ -40,12 +40,14 @@ static void negotiation(void)
     struct smfiDesc cb = callbacks_describe();
 
     mail_fresh();
-    CU_ASSERT_EQUAL(cb.xxfi_negotiate(world_ctx(), SMFI_CURR_ACTS, SMFI_CURR_PROT, 0, 0, &a, &b, &c, &d), SMFIS_CONTINUE);
+    CU_ASSERT_EQUAL(cb.xxfi_negotiate(world_ctx(), SMFI_CURR_ACTS, SMFI_CURR_PROT, 0, 0, &a, &b, &c, &d),
+                    SMFIS_CONTINUE);
     CU_ASSERT(b & SMFIP_NOCONNECT && b & SMFIP_NOHELO && b & SMFIP_NOUNKNOWN && b & SMFIP_HDR_LEADSPC);
     CU_ASSERT_FALSE(b & (SMFIP_NOMAIL | SMFIP_NORCPT | SMFIP_NOBODY | SMFIP_NOHDRS | SMFIP_NODATA));
     mail_fresh();
-    CU_ASSERT_EQUAL(cb.xxfi_negotiate(world_ctx(), SMFI_CURR_ACTS & ~SMFIF_CHGFROM, SMFI_CURR_PROT, 0, 0, &a, &b, &c, &d),
-                    SMFIS_REJECT);
+    CU_ASSERT_EQUAL(
+        cb.xxfi_negotiate(world_ctx(), SMFI_CURR_ACTS & ~SMFIF_CHGFROM, SMFI_CURR_PROT, 0, 0, &a, &b, &c, &d),
+        SMFIS_REJECT);
     CU_ASSERT_EQUAL(cb.xxfi_envfrom(world_ctx(), (char *[]){(char[]){"<a@b>"}, NULL}), SMFIS_TEMPFAIL);
 }
 
@@ -167,7 +169,8 @@ static void forged_list_fields(void)
             CU_ASSERT(!last || at > last); /* from the last to the first */
             last = at;
         }
-        CU_ASSERT_EQUAL(world_count("delete List-Unsubscribe") + world_count("delete LIST-Unsubscribe"), (size_t)copies[c]);
+        CU_ASSERT_EQUAL(world_count("delete List-Unsubscribe") + world_count("delete LIST-Unsubscribe"),
+                        (size_t)copies[c]);
         CU_ASSERT(world_did("delete Autocrypt 1\n") && world_did("delete Disposition-Notification-To 1\n"));
         CU_ASSERT(world_did("delete Return-Receipt-To 1\n") && world_did("delete Precedence 1\n"));
     }
@@ -332,10 +335,13 @@ static void expansion_errors(void)
         int error;
         sfsistat result;
         const char *line;
-    } cases[] = {{ERR_RETRY, SMFIS_TEMPFAIL, "reply 451 4.3.0 "},  {ERR_SYSTEM, SMFIS_TEMPFAIL, "reply 451 4.3.0 "},
-                 {ERR_DENIED, SMFIS_TEMPFAIL, "reply 451 4.3.0 "}, {ERR_KEY, SMFIS_REJECT, "reply 550 5.7.1 Ephemeral"},
-                 {ERR_SYNTAX, SMFIS_REJECT, "reply 550 5.7.1 Ephemeral key in the encrypted message refused: scripted\n"},
-                 {ERR_ABSENT, SMFIS_REJECT, "reply 550 5.7.1 list@example.com: your message is not encrypted to a key"}};
+    } cases[] = {
+        {ERR_RETRY, SMFIS_TEMPFAIL, "reply 451 4.3.0 "},
+        {ERR_SYSTEM, SMFIS_TEMPFAIL, "reply 451 4.3.0 "},
+        {ERR_DENIED, SMFIS_TEMPFAIL, "reply 451 4.3.0 "},
+        {ERR_KEY, SMFIS_REJECT, "reply 550 5.7.1 Ephemeral"},
+        {ERR_SYNTAX, SMFIS_REJECT, "reply 550 5.7.1 Ephemeral key in the encrypted message refused: scripted\n"},
+        {ERR_ABSENT, SMFIS_REJECT, "reply 550 5.7.1 list@example.com: your message is not encrypted to a key"}};
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct mail m;

@@ -50,7 +50,9 @@ static int resolve(const char *answer, struct address_info *out)
 }
 
 #define RESOLVED(fields) "{\"ResolveResponse\":{\"Status\":201,\"StatusDescription\":\"\"," fields "}}"
-#define LIST "\"Kind\":\"list\",\"Account\":\"list@example.com\",\"Owner\":\"alice@example.com\",\"KeyID\":\"list@example.com.mm--x\","
+#define LIST                                                                                                           \
+    "\"Kind\":\"list\",\"Account\":\"list@example.com\",\"Owner\":\"alice@example.com\",\"KeyID\":\"list@example.com." \
+    "mm--x\","
 
 static void test_resolve(void)
 {
@@ -75,7 +77,8 @@ static void test_resolve(void)
     CU_ASSERT_EQUAL(i.kind, ADDRESS_OWNER);
     CU_ASSERT_EQUAL(resolve(RESOLVED("\"Kind\":\"archive\",\"Account\":\"l@e.c\""), &i), 0);
     CU_ASSERT_EQUAL(i.kind, ADDRESS_ARCHIVE);
-    CU_ASSERT_EQUAL(resolve(RESOLVED("\"Kind\":\"person\",\"Account\":\"b@e.c\",\"KeyID\":\"k\",\"Plaintext\":\"pass\""), &i), 0);
+    CU_ASSERT_EQUAL(
+        resolve(RESOLVED("\"Kind\":\"person\",\"Account\":\"b@e.c\",\"KeyID\":\"k\",\"Plaintext\":\"pass\""), &i), 0);
     CU_ASSERT_EQUAL(i.kind, ADDRESS_PERSON);
     CU_ASSERT_EQUAL(i.plaintext, PLAINTEXT_PASS);
     CU_ASSERT_EQUAL(i.max_size, 0);
@@ -162,7 +165,8 @@ static void test_expand(void)
     CU_ASSERT_EQUAL(x.grants[3].tag[0], 3);
     expansion_clear(&x);
     expansion_clear(&x);
-    canned.answer = "{\"ExpandResponse\":{\"Status\":201,\"State\":\"retired\",\"Account\":\"l@e.c\",\"Current\":\"l@e.c.mm--x\"}}";
+    canned.answer =
+        "{\"ExpandResponse\":{\"Status\":201,\"State\":\"retired\",\"Account\":\"l@e.c\",\"Current\":\"l@e.c.mm--x\"}}";
     CU_ASSERT_EQUAL(rclient_expand(client, "l@e.c.mm--y", s, epk, sizeof epk, &x, &e), 0);
     CU_ASSERT_EQUAL(x.state, KEY_RETIRED);
     CU_ASSERT_STRING_EQUAL(x.current, "l@e.c.mm--x");
@@ -179,7 +183,8 @@ static void test_expand(void)
 
 static void test_expand_rubbish(void)
 {
-    static const char *const recipients[] = {"{}", "[7]", "[\"\"]", "[\"a b@e.c\"]", "[\"a@e.c\\n\"]", "[\"<a@e.c>\"]", "null"};
+    static const char *const recipients[] = {"{}",  "[7]", "[\"\"]", "[\"a b@e.c\"]", "[\"a@e.c\\n\"]", "[\"<a@e.c>\"]",
+                                             "null"};
     const struct suite *s = suite_by_name("X25519");
     struct json_object *none = json_object_new_array(), *list;
     unsigned char epk[32] = {9};
@@ -296,7 +301,8 @@ static void test_grants(void)
                                      "\"bk\",\"Grant\":" WHOLE "}}]",
                                      out),
                           0);
-    CU_ASSERT_PTR_NOT_NULL(strstr(canned.asked, "\"Account\":\"b@e.c\",\"Device\":\"MAAAA\",\"Items\":[{\"EphemeralKey\""));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(canned.asked, "\"Account\":\"b@e.c\",\"Device\":\"MAAAA\",\"Items\":[{\"EphemeralKey\""));
     CU_ASSERT(out[0].found && out[0].grant.value_len == 32 && !strcmp(out[0].grant.dk, "a.b.c"));
     CU_ASSERT_STRING_EQUAL(out[0].device_keyid, "");
     CU_ASSERT(!out[1].found && !out[1].grant.dk);
@@ -310,10 +316,11 @@ static void test_grants(void)
         CU_ASSERT(!out[0].found && !out[0].grant.dk && !out[0].device.dk);
     }
     canned.answer = "{\"GrantsResponse\":{\"Status\":404,\"StatusDescription\":\"no grant\"}}";
-    CU_ASSERT_EQUAL(rclient_grants(client, "b@e.c", "MAAAA",
-                                   &(struct grants_item){"k", suite_by_name("X25519"), (const unsigned char[32]){1}, 32},
-                                   1, out, NULL),
-                    ERR_ABSENT);
+    CU_ASSERT_EQUAL(
+        rclient_grants(client, "b@e.c", "MAAAA",
+                       &(struct grants_item){"k", suite_by_name("X25519"), (const unsigned char[32]){1}, 32}, 1, out,
+                       NULL),
+        ERR_ABSENT);
     stop();
 }
 
@@ -337,8 +344,8 @@ static void test_grants_split(void)
             struct json_object *body;
             struct buf frame = BUF_INIT;
 
-            CU_ASSERT_EQUAL_FATAL(rclient_grants_request("b@e.c", "MAAAA", items + sent, MANY - sent, &taken, &body, NULL),
-                                  0);
+            CU_ASSERT_EQUAL_FATAL(
+                rclient_grants_request("b@e.c", "MAAAA", items + sent, MANY - sent, &taken, &body, NULL), 0);
             CU_ASSERT_FATAL(taken >= 1 && taken <= 128);
             CU_ASSERT_EQUAL(frame_put(body, FRAME_REQUEST_MAX, &frame, NULL), 0);
             json_object_put(body);
@@ -386,7 +393,8 @@ static int ask_key(struct json_object *key, const char *keyid, struct jwk **out,
     struct err e;
     int r;
 
-    snprintf(text, sizeof text, "{\"KeyResponse\":{\"Status\":201,\"State\":\"current\",\"Account\":\"b@e.c\",%s%s%s\"Key\":%s}}",
+    snprintf(text, sizeof text,
+             "{\"KeyResponse\":{\"Status\":201,\"State\":\"current\",\"Account\":\"b@e.c\",%s%s%s\"Key\":%s}}",
              keyid ? "\"KeyID\":\"" : "", keyid ? keyid : "", keyid ? "\"," : "", json_object_to_json_string(key));
     canned.answer = text;
     r = rclient_key(client, "b@e.c", out, &state, account, &e);

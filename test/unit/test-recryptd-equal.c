@@ -215,9 +215,9 @@ static double chi_square(const unsigned *seen, size_t cells, double expected)
     return sum;
 }
 
-/* The places of each member and of her grant over many Expands. Each is uniform, and one tells nothing about the other, nor
- * about who comes next. Bounds: what a fair order passes with a probability of about 1e-9 (chi-square of 7, 6 and 63 degrees of
- * freedom); an order that is as it is stored, or only rotated, is past them a thousandfold. */
+/* The places of each member and of her grant over many Expands. Each is uniform, and one tells nothing about the other,
+ * nor about who comes next. Bounds: what a fair order passes with a probability of about 1e-9 (chi-square of 7, 6 and
+ * 63 degrees of freedom); an order that is as it is stored, or only rotated, is past them a thousandfold. */
 static void test_order(void)
 {
     unsigned place[INLINE_MEMBERS][INLINE_MEMBERS] = {{0}}, grant_place[INLINE_MEMBERS] = {0};
@@ -272,8 +272,8 @@ static void test_order(void)
     frame_client_free(&c);
 }
 
-/* The copies of a fan-out are sent in the order in which they are told: the places of each member over many messages. Bound as
- * above. */
+/* The copies of a fan-out are sent in the order in which they are told: the places of each member over many messages.
+ * Bound as above. */
 static void test_fanout_order(void)
 {
     enum { JOBS = 400 };
@@ -467,8 +467,8 @@ static void ask_statement(struct asker *a, int round)
     jwk_free(&p.key);
 }
 
-/* The medians of those of one group who get nothing are within the bound of each other; whoever gets a grant differs from
- * them by writing it down, and no more. */
+/* The medians of those of one group who get nothing are within the bound of each other; whoever gets a grant differs
+ * from them by writing it down, and no more. */
 static void compare_group(const struct asker *a, size_t n, int group, double bound)
 {
     double least = 0, most = 0;
@@ -503,17 +503,17 @@ static void measure(struct asker *a, size_t n, void (*ask)(struct asker *, int),
         compare_group(a, n, group, bound);
 }
 
-/* Groups of askers. 0: signed by who is in one list, which is read with her key; 1: in none. How much that is she knows, and
- * nobody else can sign for her. 2, 3: the same, for a list that is not there; GetKey tells everybody whether one is.
- * 4: signed by nobody known, or not by whom it says: were it less work for a name that is not known, it would tell who is a
- * member from elsewhere, who is known by her membership alone.
+/* Groups of askers. 0: signed by who is in one list, which is read with her key; 1: in none. How much that is she
+ * knows, and nobody else can sign for her. 2, 3: the same, for a list that is not there; GetKey tells everybody whether
+ * one is. 4: signed by nobody known, or not by whom it says: were it less work for a name that is not known, it would
+ * tell who is a member from elsewhere, who is known by her membership alone.
  *
- * 5, 6: devices, which are known here by their person only, of a list and of one that is not there; for them two agreements are
- * made, whether the person is in the list or not. 7: devices and others, of a person's own mail.
+ * 5, 6: devices, which are known here by their person only, of a list and of one that is not there; for them two
+ * agreements are made, whether the person is in the list or not. 7: devices and others, of a person's own mail.
  *
- * The bound: the verification of a signature takes 0.5 % more or less from one to the next, the medians much less. One more
- * record read from the store is 1.4 %, one more agreement 10 %. Delivery has no signature. Of a removed member it reads what
- * remains of her entry, 2.6 %; its answers go to this host's own servers. A forged registration was
+ * The bound: the verification of a signature takes 0.5 % more or less from one to the next, the medians much less. One
+ * more record read from the store is 1.4 %, one more agreement 10 %. Delivery has no signature. Of a removed member it
+ * reads what remains of her entry, 2.6 %; its answers go to this host's own servers. A forged registration was
  * measured 1.5 % cheaper under a name that is not known, in three verifications. */
 static void test_work(void)
 {

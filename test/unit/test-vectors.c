@@ -16,8 +16,8 @@
 #include "unit.h"
 #include "vectors.h"
 
-/* Files by pattern ('*' takes '/' too); the first that matches counts. test: the source below test/ that runs them, which
- * must name them as "named" says. test NULL: not run, and why. */
+/* Files by pattern ('*' takes '/' too); the first that matches counts. test: the source below test/ that runs them,
+ * which must name them as "named" says. test NULL: not run, and why. */
 static const struct row {
     const char *files, *test, *named, *why;
 } table[] = {
@@ -28,7 +28,8 @@ static const struct row {
     {"mail/emails/.gitattributes", NULL, NULL, "no mail"},
     {"wycheproof/x25519_test.json", "unit/test-suite-refused.c", "x25519_test.json", NULL},
     {"wycheproof/x448_test.json", "unit/test-suite-refused.c", "x448_test.json", NULL},
-    {"wycheproof/ecdh_secp256r1_ecpoint_test.json", "unit/test-suite-refused.c", "ecdh_secp256r1_ecpoint_test.json", NULL},
+    {"wycheproof/ecdh_secp256r1_ecpoint_test.json", "unit/test-suite-refused.c", "ecdh_secp256r1_ecpoint_test.json",
+     NULL},
     {"wycheproof/x25519_jwk_test.json", "unit/test-jwk.c", "x25519_jwk_test.json", NULL},
     {"wycheproof/x448_jwk_test.json", "unit/test-jwk.c", "x448_jwk_test.json", NULL},
     {"wycheproof/ecdh_secp256r1_webcrypto_test.json", "unit/test-jwk.c", "ecdh_secp256r1_webcrypto_test.json", NULL},
@@ -40,7 +41,8 @@ static const struct row {
     {"wycheproof/aes_wrap_test.json", "unit/test-jwe-vectors.c", "aes_wrap_test.json", NULL},
     {"wycheproof/json_web_signature_test.json", "unit/test-jws.c", "json_web_signature_test.json", NULL},
     {"wycheproof/ed25519_test.json", "unit/test-jws.c", "ed25519_test.json", NULL},
-    {"wycheproof/ecdsa_secp256r1_sha256_p1363_test.json", "unit/test-jws.c", "ecdsa_secp256r1_sha256_p1363_test.json", NULL},
+    {"wycheproof/ecdsa_secp256r1_sha256_p1363_test.json", "unit/test-jws.c", "ecdsa_secp256r1_sha256_p1363_test.json",
+     NULL},
     {"wycheproof/json_web_crypto_test.json", "unit/test-vectors.c", "json_web_crypto_test.json", NULL},
     {"wycheproof/ed448_test.json", "unit/test-vectors.c", "ed448_test.json", NULL}, /* refused: no such alg here */
     {"wycheproof/hkdf_sha256_test.json", "unit/test-vectors.c", "hkdf_sha256_test.json", NULL},
@@ -292,8 +294,8 @@ static void check_pbkdf2(struct json_object *group, struct json_object *t, int v
     vectors_hex(text_of(t, "salt"), &salt);
     vectors_hex(text_of(t, "dk"), &want);
     CU_ASSERT(want.len <= sizeof out);
-    CU_ASSERT_EQUAL(PKCS5_PBKDF2_HMAC(buf_str(&pass), (int)pass.len, (const unsigned char *)buf_str(&salt), (int)salt.len,
-                                      iterations, EVP_sha256(), (int)want.len, out),
+    CU_ASSERT_EQUAL(PKCS5_PBKDF2_HMAC(buf_str(&pass), (int)pass.len, (const unsigned char *)buf_str(&salt),
+                                      (int)salt.len, iterations, EVP_sha256(), (int)want.len, out),
                     valid);
     CU_ASSERT(memcmp(out, buf_str(&want), want.len) == 0);
     buf_free(&pass);
@@ -347,7 +349,8 @@ static void test_cookbook(void)
     static const char *const keys[] = {
         "jose-cookbook/jwk/3_1.ec_public_key.json", "jose-cookbook/jwk/3_2.ec_private_key.json",   /* P-521 */
         "jose-cookbook/jwk/3_3.rsa_public_key.json", "jose-cookbook/jwk/3_4.rsa_private_key.json", /* RSA */
-        "jose-cookbook/jwk/3_5.symmetric_key_mac_computation.json", "jose-cookbook/jwk/3_6.symmetric_key_encryption.json",
+        "jose-cookbook/jwk/3_5.symmetric_key_mac_computation.json",
+        "jose-cookbook/jwk/3_6.symmetric_key_encryption.json",
     };
     struct json_object *file, *nested;
     struct jwk *k;
@@ -370,7 +373,8 @@ static void test_cookbook(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(file = vectors_load("jose-cookbook/6.nesting_signatures_and_encryption.json"));
     nested = json_object_object_get(json_object_object_get(file, "sign"), "output");
     refused_forms("6, signature", nested);
-    nested = json_object_object_get(json_object_object_get(json_object_object_get(file, "encrypt"), "output"), "compact");
+    nested = json_object_object_get(file, "encrypt");
+    nested = json_object_object_get(json_object_object_get(nested, "output"), "compact");
     CU_ASSERT_PTR_NOT_NULL_FATAL(nested);
     {
         const char *text = json_object_get_string(nested);

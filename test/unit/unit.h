@@ -13,8 +13,8 @@ struct unit_test {
 /* Runs each and prints "ok N - module: name". Returns main's exit status: 0 when none failed. */
 int unit_main(const char *module, const struct unit_test *tests, size_t count);
 
-/* The same with a new directory, of the template dir (as mkdtemp has it), which is removed afterwards. 99 when it cannot
- * be made or removed. */
+/* The same with a new directory, of the template dir (as mkdtemp has it), which is removed afterwards. 99 when it
+ * cannot be made or removed. */
 int unit_main_in(char *dir, const char *module, const struct unit_test *tests, size_t count);
 
 /* Removes a directory and what is in it. 0, or -1. */
