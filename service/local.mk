@@ -29,7 +29,12 @@ dist_noinst_SCRIPTS += test/integration/recryptd.sh test/integration/web-network
 EXTRA_DIST += \
 	test/fuzz/fuzz-service.c test/fuzz/corpus/service
 if HAVE_CUNIT
-check_PROGRAMS += test/unit/test-records test/unit/test-quota test/unit/test-auth test/unit/test-recryptd
+check_PROGRAMS += test/unit/test-servicekey test/unit/test-records test/unit/test-hot test/unit/test-quota \
+	test/unit/test-auth test/unit/test-recryptd
+test_unit_test_servicekey_SOURCES = test/unit/test-servicekey.c
+test_unit_test_servicekey_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
+test_unit_test_hot_SOURCES = test/unit/test-hot.c
+test_unit_test_hot_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
 test_unit_test_quota_SOURCES = test/unit/test-quota.c
 test_unit_test_quota_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
 test_unit_test_records_SOURCES = test/unit/test-records.c
@@ -46,7 +51,7 @@ test_unit_test_recryptd_device_SOURCES = $(RECRYPTD_WORLD) \
 test_unit_test_recryptd_device_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)
 test_unit_test_recryptd_SOURCES = \
 	$(RECRYPTD_WORLD) test/unit/recryptd-tests.h test/unit/test-recryptd.c \
-	test/unit/recryptd-web.c test/unit/recryptd-members.c test/unit/recryptd-socket.c test/unit/recryptd-process.c test/unit/recryptd-restore.c \
-	test/unit/recryptd-limits.c
+	test/unit/recryptd-web.c test/unit/recryptd-members.c test/unit/recryptd-socket.c \
+	test/unit/recryptd-process.c test/unit/recryptd-restore.c test/unit/recryptd-limits.c
 test_unit_test_recryptd_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
 endif

@@ -30,7 +30,7 @@ extern void *__libc_memalign(size_t align, size_t size);
 static struct control {
     int64_t countdown; /* counted down at each allocation, which fails when it gets to zero; 0: none fails */
     int64_t count;     /* allocations so far */
-    int64_t half;      /* not zero: every write and read of a file or socket moves half of what it could, or one octet */
+    int64_t half;      /* not zero: a write or read of a file or socket moves half of what it is asked, or one octet */
     int64_t record;    /* not zero: each allocation's call stack is written down in stacks, as many as the file holds */
     uint64_t hit;      /* the call stack of the allocation that failed */
     uint64_t target;   /* not zero: the next allocation with this call stack fails */

@@ -14,7 +14,8 @@ test_unit_test_buf_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_vectors_SOURCES = test/unit/test-vectors.c $(JOSE_VECTORS)
 test_unit_test_vectors_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 # Drives the built recryptd, as test-recryptd does, also under valgrind.
-test_unit_test_recryptd_equal_SOURCES = $(RECRYPTD_WORLD) test/unit/test-recryptd-equal.c
+test_unit_test_recryptd_equal_SOURCES = $(RECRYPTD_WORLD) test/unit/recryptd-equal.h test/unit/test-recryptd-equal.c \
+	test/unit/recryptd-equal-work.c
 test_unit_test_recryptd_equal_LDADD = $(UNIT_LIBS) libkeystore.a $(BASE_LIBS) $(DB_LIBS)
 endif
 # Makes people for the test with a large list; no test of its own.

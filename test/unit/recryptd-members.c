@@ -276,11 +276,22 @@ static int in_memory(const unsigned char half[32])
     return found;
 }
 
+/* What becomes of a message to that key now; the caller's to clear. */
+static void expand(const struct who *l, struct expansion *x)
+{
+    struct frame_client *c = client();
+    struct sealed m;
+
+    CU_ASSERT_EQUAL_FATAL(seal(l, "x", &m), 0);
+    CU_ASSERT_EQUAL(rclient_expand(c, l->profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, x, NULL), 0);
+    sealed_clear(&m);
+    frame_client_free(&c);
+}
+
 void test_remove(void)
 {
     const struct who *keys[] = {&list};
     unsigned char half[32];
-    struct frame_client *c = client();
     struct expansion x;
     struct answer stranger, gone;
     struct sealed m;
@@ -289,10 +300,8 @@ void test_remove(void)
     CU_ASSERT_EQUAL(add_member(&dave, keys, 1, 30), 201);
     CU_ASSERT_EQUAL(reads(&dave, &list), 1);
     /* her half is kept ready for messages to the list, and wiped when she goes */
-    CU_ASSERT_EQUAL_FATAL(seal(&list, "x", &m), 0);
-    CU_ASSERT_EQUAL(rclient_expand(c, list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), 0);
+    expand(&list, &x);
     expansion_clear(&x);
-    sealed_clear(&m);
     service_half(half);
     CU_ASSERT(in_memory(half) != 0);
     CU_ASSERT_EQUAL(delete_member("dave@example.com", 31), 400); /* still in the roster */
@@ -316,11 +325,11 @@ void test_remove(void)
     CU_ASSERT(json_object_equal(stranger.all, gone.all));
     answer_clear(&stranger);
     answer_clear(&gone);
-    CU_ASSERT_EQUAL(rclient_expand(c, list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), 0);
+    sealed_clear(&m);
+    expand(&list, &x);
     CU_ASSERT_EQUAL(recipient(&x, "dave@example.com"), 0);
     CU_ASSERT_EQUAL(recipient(&x, "bob@example.com"), 1);
     expansion_clear(&x);
-    sealed_clear(&m);
 
     /* and comes in again */
     put_member(&dave);
@@ -328,7 +337,6 @@ void test_remove(void)
     CU_ASSERT_EQUAL(reads(&dave, &list), 1);
     CU_ASSERT_EQUAL(roster_remove(&roster, "dave@example.com", NULL), 0);
     CU_ASSERT_EQUAL(delete_member("dave@example.com", 34), 201);
-    frame_client_free(&c);
 }
 
 static int rekey(const struct who *next, int64_t epoch, int64_t serial, int retire, const struct who *const *members,
@@ -352,13 +360,10 @@ static int rekey(const struct who *next, int64_t epoch, int64_t serial, int reti
     return status;
 }
 
-void test_rekey(void)
+/* What is no next key, or comes without what goes with it. */
+static void rekey_refused(void)
 {
-    const struct who *both[] = {&bob, &carol}, *keys[2];
-    static struct who old;
-    struct frame_client *c = client();
-    struct expansion x;
-    struct sealed m;
+    const struct who *both[] = {&bob, &carol};
     struct who next, thief;
 
     /* her key, and somebody else's signature key: that one would get her grants, also once she is gone */
@@ -381,6 +386,18 @@ void test_rekey(void)
     who_make_list(&next, "list@example.com", &alice, "X25519", 2);
     CU_ASSERT_EQUAL(rekey(&next, 2, 40, 0, both, 1), 400); /* an entry is missing */
     CU_ASSERT_EQUAL(rekey(&next, 2, 30, 0, both, 2), 409); /* serial */
+    who_clear(&next);
+}
+
+void test_rekey(void)
+{
+    const struct who *both[] = {&bob, &carol}, *keys[2];
+    static struct who old;
+    struct expansion x;
+    struct who next;
+
+    rekey_refused();
+    who_make_list(&next, "list@example.com", &alice, "X25519", 2);
     CU_ASSERT_EQUAL(rekey(&next, 2, 40, 0, both, 2), 202); /* archived */
     old = list;
     list = next;
@@ -388,12 +405,10 @@ void test_rekey(void)
     check_key(list.address, "current", &list);
     CU_ASSERT_EQUAL(reads(&bob, &list), 1);
     CU_ASSERT_EQUAL(reads(&bob, &old), 1);
-    CU_ASSERT_EQUAL_FATAL(seal(&old, "x", &m), 0);
-    CU_ASSERT_EQUAL(rclient_expand(c, old.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), 0);
+    expand(&old, &x);
     CU_ASSERT_EQUAL(x.state, KEY_ARCHIVED);
     CU_ASSERT_EQUAL(x.recipient_count, 3);
     expansion_clear(&x);
-    sealed_clear(&m);
 
     /* who comes in now needs both keys, and reads old mail */
     keys[0] = &old;
@@ -409,14 +424,12 @@ void test_rekey(void)
     who_make_list(&next, "list@example.com", &alice, "X25519", 3);
     both[1] = &erin;
     CU_ASSERT_EQUAL(rekey(&next, 3, 50, 1, both, 2), 202);
-    CU_ASSERT_EQUAL_FATAL(seal(&list, "x", &m), 0);
-    CU_ASSERT_EQUAL(rclient_expand(c, list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), 0);
+    expand(&list, &x);
     CU_ASSERT_EQUAL(x.state, KEY_RETIRED);
     CU_ASSERT_STRING_EQUAL(x.current, next.profile.keyid);
     CU_ASSERT_EQUAL(x.recipient_count, 0);
     CU_ASSERT_EQUAL(x.grant_count, 0);
     expansion_clear(&x);
-    sealed_clear(&m);
     CU_ASSERT_EQUAL(reads(&bob, &list), 1); /* mail of before is still read */
     CU_ASSERT_EQUAL(reads(&bob, &next), 1);
     CU_ASSERT_EQUAL(reads(&erin, &old), 1);
@@ -426,5 +439,4 @@ void test_rekey(void)
     who_clear(&old);
     who_clear(&list);
     list = next;
-    frame_client_free(&c);
 }

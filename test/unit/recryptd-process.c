@@ -186,28 +186,13 @@ static void one_at_a_time(struct frame_client **first, const char *job, const st
     *first = second;
 }
 
-/* Two members and a limit of one: one recipient, whom only the delivery agent may take apart. Then step by step, with a
- * crash and repeated requests on the way. */
-void test_fanout(void)
+/* One recipient, whom only the delivery agent may take apart. */
+static void fanout_address(struct frame_client *c, const struct sealed *m)
 {
-    static const char job[] = "0123456789abcdef0123456789abcdef";
-    struct frame_client *c;
     struct address_info info;
-    struct fanout_result res;
-    struct fanout_page p;
     struct expansion x;
-    struct sealed m;
-    struct err e;
-    int64_t serial, now, first = 0, wrong = 99;
-    char bounce[ADDRESS_SIZE];
-    size_t members;
 
-    CU_ASSERT_EQUAL(world_stop(&w), 0);
-    world_configure(&w, "inline_max = 1");
-    must_start();
-    c = client();
-    CU_ASSERT_EQUAL_FATAL(seal(&list, "x", &m), 0);
-    CU_ASSERT_EQUAL(rclient_expand(c, list.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len, &x, NULL), 0);
+    CU_ASSERT_EQUAL(rclient_expand(c, list.profile.keyid, m->to.suite, m->to.epk, m->to.epk_len, &x, NULL), 0);
     CU_ASSERT_EQUAL(x.grant_count, 0);
     CU_ASSERT(x.recipient_count >= 1 && x.recipient_count <= 2); /* and an archive */
     for (size_t i = 0; i < x.recipient_count; i++) {
@@ -218,43 +203,72 @@ void test_fanout(void)
     expansion_clear(&x);
     CU_ASSERT_EQUAL(rclient_resolve(c, "list+fanout-aaaaaaaaaaaaaaaaaaaaaa@example.com", &info, NULL), 0);
     CU_ASSERT_EQUAL(info.kind, ADDRESS_RESERVED);
+}
+
+/* Begins the job, and what is no job is refused; how many members it has. */
+static size_t fanout_begins(struct frame_client *c, const char *job, const struct sealed *m)
+{
+    struct fanout_result res;
+    struct fanout_page p;
+    struct err e;
+    size_t members;
 
     CU_ASSERT_EQUAL(rclient_fanout_begin(c, "list@example.com", list.profile.keyid, "short", &res, &e), ERR_SYNTAX);
     CU_ASSERT_EQUAL(rclient_fanout_begin(c, "bob@example.com", list.profile.keyid, job, &res, &e), ERR_ABSENT);
     CU_ASSERT_EQUAL(rclient_fanout_begin(c, "list@example.com", bob.profile.keyid, job, &res, &e), ERR_ABSENT);
-    CU_ASSERT_EQUAL(rclient_fanout_next(c, job, m.to.suite, m.to.epk, m.to.epk_len, 0, &p, &e), ERR_ABSENT);
+    CU_ASSERT_EQUAL(rclient_fanout_next(c, job, m->to.suite, m->to.epk, m->to.epk_len, 0, &p, &e), ERR_ABSENT);
     CU_ASSERT_EQUAL_FATAL(rclient_fanout_begin(c, "list@example.com", list.profile.keyid, job, &res, &e), 0);
     members = res.total;
     CU_ASSERT(members >= 2 && !res.ended);
     fanout_result_clear(&res);
-    CU_ASSERT_EQUAL(take_page(c, job, &m, &serial), members);
-    one_at_a_time(&c, job, &m);
+    return members;
+}
 
-    /* one is recorded; an index that is none changes nothing */
+/* One is recorded; an index that is none changes nothing. */
+static void fanout_records(struct frame_client *c, const char *job, const struct sealed *m, size_t members)
+{
+    int64_t serial, again, now, first = 0, wrong = 99;
+    struct fanout_result res;
+    struct err e;
+
+    CU_ASSERT_EQUAL(take_page(c, job, m, &serial), members);
     CU_ASSERT_EQUAL(rclient_fanout_done(c, job, &wrong, 1, NULL, 0, &now, &e), ERR_SYNTAX);
     CU_ASSERT_EQUAL(rclient_fanout_done(c, job, &first, 1, NULL, 0, &now, &e), 0);
     CU_ASSERT_EQUAL(now, serial);
-    CU_ASSERT_EQUAL(take_page(c, job, &m, &serial), members - 1);
+    CU_ASSERT_EQUAL(take_page(c, job, m, &again), members - 1);
     CU_ASSERT_EQUAL(rclient_fanout_end(c, job, &res, &e), 0);
     CU_ASSERT(!res.ended && res.waiting == members - 1 && res.done == 1);
     fanout_result_clear(&res);
+}
 
-    /* what was recorded is on disk */
-    CU_ASSERT_EQUAL(kill(w.pid, SIGKILL), 0);
-    CU_ASSERT_EQUAL(waitpid(w.pid, NULL, 0), w.pid);
-    w.pid = 0;
-    must_start();
-    CU_ASSERT_EQUAL(rclient_fanout_begin(c, "list@example.com", list.profile.keyid, job, &res, &e), 0);
-    CU_ASSERT(!res.ended && res.total == members);
-    fanout_result_clear(&res);
-    CU_ASSERT_EQUAL_FATAL(rclient_fanout_next(c, job, m.to.suite, m.to.epk, m.to.epk_len, 0, &p, &e), 0);
-    CU_ASSERT_EQUAL_FATAL(p.count, members - 1);
-    snprintf(bounce, sizeof bounce, "%s", p.list[0].sender);
+/* A copy's bounce address is the owner's; one that nobody was given is not. */
+static void bounce_address(struct frame_client *c, const char *sender)
+{
+    struct address_info info;
+    char bounce[ADDRESS_SIZE];
+
+    snprintf(bounce, sizeof bounce, "%s", sender);
     CU_ASSERT_EQUAL(rclient_resolve(c, bounce, &info, NULL), 0);
     CU_ASSERT_EQUAL(info.kind, ADDRESS_OWNER);
     bounce[strcspn(bounce, "@") - 1] ^= 1;
     CU_ASSERT_EQUAL(rclient_resolve(c, bounce, &info, NULL), 0);
     CU_ASSERT_EQUAL(info.kind, ADDRESS_RESERVED);
+}
+
+/* After a crash what was recorded is on disk; all the others are refused for good. */
+static void fanout_goes_on(struct frame_client *c, const char *job, const struct sealed *m, size_t members)
+{
+    struct fanout_result res;
+    struct fanout_page p;
+    struct err e;
+    int64_t now;
+
+    CU_ASSERT_EQUAL(rclient_fanout_begin(c, "list@example.com", list.profile.keyid, job, &res, &e), 0);
+    CU_ASSERT(!res.ended && res.total == members);
+    fanout_result_clear(&res);
+    CU_ASSERT_EQUAL_FATAL(rclient_fanout_next(c, job, m->to.suite, m->to.epk, m->to.epk_len, 0, &p, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(p.count, members - 1);
+    bounce_address(c, p.list[0].sender);
     for (size_t i = 0; i < p.count; i++)
         CU_ASSERT_EQUAL(rclient_fanout_done(c, job, NULL, 0, &p.list[i].index, 1, &now, &e), 0);
     CU_ASSERT_EQUAL(rclient_fanout_end(c, job, &res, &e), 0);
@@ -262,15 +276,47 @@ void test_fanout(void)
     CU_ASSERT_STRING_EQUAL(res.names[0], p.list[0].account);
     fanout_result_clear(&res);
     fanout_page_clear(&p);
+}
 
-    /* the same message again, after the end: nobody gets it */
+/* The same message again, after the end: nobody gets it. */
+static void fanout_ended(struct frame_client *c, const char *job, const struct sealed *m, size_t members)
+{
+    struct fanout_result res;
+    struct fanout_page p;
+    struct err e;
+    int64_t now, first = 0;
+
     CU_ASSERT_EQUAL(rclient_fanout_begin(c, "list@example.com", list.profile.keyid, job, &res, &e), 0);
     CU_ASSERT(res.ended && res.refused == members - 1);
     fanout_result_clear(&res);
-    CU_ASSERT_EQUAL(rclient_fanout_next(c, job, m.to.suite, m.to.epk, m.to.epk_len, 0, &p, &e), ERR_EXISTS);
+    CU_ASSERT_EQUAL(rclient_fanout_next(c, job, m->to.suite, m->to.epk, m->to.epk_len, 0, &p, &e), ERR_EXISTS);
     CU_ASSERT_EQUAL(rclient_fanout_done(c, job, &first, 1, NULL, 0, &now, &e), ERR_EXISTS);
     CU_ASSERT_EQUAL(rclient_fanout_end(c, "ffffffffffffffffffffffffffffffff", &res, &e), ERR_ABSENT);
+}
 
+/* Two members and a limit of one; step by step, with a crash and repeated requests on the way. */
+void test_fanout(void)
+{
+    static const char job[] = "0123456789abcdef0123456789abcdef";
+    struct frame_client *c;
+    struct sealed m;
+    size_t members;
+
+    CU_ASSERT_EQUAL(world_stop(&w), 0);
+    world_configure(&w, "inline_max = 1");
+    must_start();
+    c = client();
+    CU_ASSERT_EQUAL_FATAL(seal(&list, "x", &m), 0);
+    fanout_address(c, &m);
+    members = fanout_begins(c, job, &m);
+    one_at_a_time(&c, job, &m);
+    fanout_records(c, job, &m, members);
+    CU_ASSERT_EQUAL(kill(w.pid, SIGKILL), 0);
+    CU_ASSERT_EQUAL(waitpid(w.pid, NULL, 0), w.pid);
+    w.pid = 0;
+    must_start();
+    fanout_goes_on(c, job, &m, members);
+    fanout_ended(c, job, &m, members);
     sealed_clear(&m);
     frame_client_free(&c);
 }

@@ -270,7 +270,6 @@ static void test_frames(void)
     buf_free(&cipher);
 }
 
-/* Every bit of part 1's JSON flipped: an error by name, or still a JWE (which then does not open). */
 /* What stands around the two parts is not of the message. */
 static void test_multipart(void)
 {
@@ -308,6 +307,7 @@ static void test_multipart(void)
     buf_free(&whole);
 }
 
+/* Every bit of part 1's JSON flipped: an error by name, or still a JWE (which then does not open). */
 static void test_flips(void)
 {
     struct buf json = BUF_INIT, cipher = BUF_INIT;

@@ -1,14 +1,11 @@
-/* Typed records over a real keystore; service key, tokens, archive addresses, what is kept in memory. */
+/* Typed records over a real keystore, and the cache of them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/conf.h"
 #include "service/cache.h"
 #include "service/devices.h"
-#include "service/hot.h"
 #include "service/jobs.h"
 #include "service/records.h"
 #include "service/servicekey.h"
@@ -23,72 +20,9 @@ static struct err e;
 #define LIST "list@example.com"
 #define KEYID "list@example.com.mm--aaaaa-aaaaa-aaaaa-aaaaa-aaaaa-aaaaa"
 
-static void test_service_key(void)
-{
-    struct service_keys *again, *other;
-    struct stat st;
-    struct buf text = BUF_INIT;
-
-    CU_ASSERT_EQUAL(servicekey_load(keyfile, &keys, &e), ERR_ABSENT);
-    CU_ASSERT_EQUAL_FATAL(servicekey_create(keyfile, &keys, &e), 0);
-    CU_ASSERT_EQUAL(stat(keyfile, &st), 0);
-    CU_ASSERT_EQUAL(st.st_mode & 0777, 0600);
-    CU_ASSERT_EQUAL(servicekey_create(keyfile, &other, &e), ERR_EXISTS);
-    CU_ASSERT_PTR_NULL(other);
-    CU_ASSERT_EQUAL_FATAL(servicekey_load(keyfile, &again, &e), 0);
-    CU_ASSERT_STRING_EQUAL(again->udf, keys->udf);
-    CU_ASSERT_STRING_EQUAL(jwk_kid(again->key), keys->udf);
-    CU_ASSERT_EQUAL(memcmp(again->storage, keys->storage, 32), 0);
-    CU_ASSERT_EQUAL(memcmp(again->invite, keys->invite, 32), 0);
-    CU_ASSERT_EQUAL(memcmp(again->archive, keys->archive, 32), 0);
-    CU_ASSERT(memcmp(keys->storage, keys->invite, 32) != 0);
-    servicekey_free(&again);
-    CU_ASSERT_EQUAL(chmod(keyfile, 0604), 0);
-    CU_ASSERT_EQUAL(servicekey_load(keyfile, &again, &e), ERR_DENIED);
-    CU_ASSERT_EQUAL(chmod(keyfile, 0600), 0);
-
-    /* cut short: no key at all, rather than half of one */
-    CU_ASSERT_EQUAL(file_read(keyfile, 1 << 16, &text, &e), 0);
-    CU_ASSERT_EQUAL(file_write(keyfile, text.data, text.len - 40, 0600, &e), 0);
-    CU_ASSERT_EQUAL(servicekey_load(keyfile, &again, &e), ERR_SYNTAX);
-    CU_ASSERT_EQUAL(file_write(keyfile, text.data, text.len, 0600, &e), 0);
-    buf_free(&text);
-}
-
-static void test_token(void)
-{
-    struct buf t = BUF_INIT;
-
-    CU_ASSERT_EQUAL(servicekey_token(keys, "bob@example.com", 1000, &t, &e), 0);
-    CU_ASSERT_EQUAL(servicekey_token_check(keys, "bob@example.com", buf_str(&t), 999, &e), 0);
-    CU_ASSERT_EQUAL(servicekey_token_check(keys, "bob@example.com", buf_str(&t), 1000, &e), 0);
-    CU_ASSERT_EQUAL(servicekey_token_check(keys, "bob@example.com", buf_str(&t), 1001, &e), ERR_DENIED);
-    CU_ASSERT_EQUAL(servicekey_token_check(keys, "bob@example.co", buf_str(&t), 999, &e), ERR_DENIED);
-    CU_ASSERT_EQUAL(servicekey_token_check(keys, "bob@example.com", "", 999, &e), ERR_DENIED);
-    CU_ASSERT_EQUAL(servicekey_token_check(keys, "bob@example.com", "not base64!", 999, &e), ERR_DENIED);
-    t.data[9] = t.data[9] == 'A' ? 'B' : 'A'; /* a later end of validity */
-    CU_ASSERT_EQUAL(servicekey_token_check(keys, "bob@example.com", buf_str(&t), 999, &e), ERR_DENIED);
-    buf_free(&t);
-}
-
-static void test_archive_address(void)
-{
-    char a[ADDRESS_SIZE], b[ADDRESS_SIZE], lower[ADDRESS_SIZE];
-
-    CU_ASSERT_EQUAL(servicekey_archive(keys, LIST, a, &e), 0);
-    CU_ASSERT_EQUAL(strlen(a), strlen("list+archive-") + 22 + strlen("@example.com"));
-    CU_ASSERT_EQUAL(strncmp(a, "list+archive-", 13), 0);
-    CU_ASSERT_EQUAL(address_canonical(a, strlen(a), lower, &e), 0);
-    CU_ASSERT_STRING_EQUAL(lower, a);
-    CU_ASSERT_EQUAL(servicekey_archive(keys, "lisp@example.com", b, &e), 0);
-    CU_ASSERT(strncmp(a + 13, b + 13, 22) != 0);
-    memset(lower, 'x', sizeof lower);
-    strcpy(lower + 235, "@example.com");
-    CU_ASSERT_EQUAL(servicekey_archive(keys, lower, b, &e), ERR_LIMIT);
-}
-
 static void test_binding(void)
 {
+    CU_ASSERT_EQUAL_FATAL(servicekey_create(keyfile, &keys, &e), 0);
     CU_ASSERT_EQUAL_FATAL(keystore_open("berkeley", store, 1, 0, &ks, &e), 0);
     CU_ASSERT_EQUAL(records_open(&r, ks, keys->udf, keys->storage, 0, &e), ERR_ABSENT);
     CU_ASSERT_EQUAL(records_open(&r, ks, keys->udf, keys->storage, 1, &e), 0);
@@ -358,44 +292,6 @@ static void test_cache(void)
     cache_free(&c);
 }
 
-static struct hot_grant *hot_one(const char *keyid, const char *reader, const char *group, const char *person)
-{
-    struct hot_grant *g = secret_alloc(sizeof *g);
-
-    strcpy(g->keyid, keyid);
-    strcpy(g->reader, reader);
-    strcpy(g->groups[0], group);
-    strcpy(g->groups[1], person);
-    g->statement = strdup("x");
-    g->device = json_object_new_object();
-    return g;
-}
-
-static void test_hot(void)
-{
-    struct hot *h;
-
-    CU_ASSERT_EQUAL_FATAL(hot_new(3, &h, &e), 0);
-    CU_ASSERT_PTR_NULL(hot_get(h, "k1", "phone"));
-    CU_ASSERT_EQUAL(hot_put(h, hot_one("k1", "phone", "list", "bob"), &e), 0);
-    CU_ASSERT_EQUAL(hot_put(h, hot_one("k1", "tablet", "list", "bob"), &e), 0);
-    CU_ASSERT_EQUAL(hot_put(h, hot_one("k2", "phone", "bob", "bob"), &e), 0);
-    CU_ASSERT_PTR_NOT_NULL(hot_get(h, "k1", "phone")); /* used last but one now */
-    CU_ASSERT_EQUAL(hot_put(h, hot_one("k3", "laptop", "", "carol"), &e), 0);
-    CU_ASSERT_PTR_NULL(hot_get(h, "k1", "tablet"));
-    CU_ASSERT_PTR_NOT_NULL(hot_get(h, "k1", "phone"));
-    CU_ASSERT_EQUAL(hot_put(h, hot_one("k1", "phone", "list", "carol"), &e), 0); /* in place of the other */
-    hot_drop(h, "bob");
-    CU_ASSERT(!hot_get(h, "k2", "phone") && hot_get(h, "k1", "phone") && hot_get(h, "k3", "laptop"));
-    hot_drop(h, "list");
-    CU_ASSERT(!hot_get(h, "k1", "phone") && hot_get(h, "k3", "laptop"));
-    hot_resize(h, 0); /* the last one always stays */
-    CU_ASSERT_PTR_NOT_NULL(hot_get(h, "k3", "laptop"));
-    CU_ASSERT_EQUAL(hot_put(h, hot_one("k4", "laptop", "", "carol"), &e), 0);
-    CU_ASSERT(!hot_get(h, "k3", "laptop") && hot_get(h, "k4", "laptop"));
-    hot_free(&h);
-}
-
 /* ---- devices ---- */
 
 static struct jwk *device_sign_key;
@@ -584,9 +480,6 @@ static void test_damage(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
-        {"service key: made once, read back, private", test_service_key},
-        {"tokens open for one address, for a time", test_token},
-        {"archive addresses", test_archive_address},
         {"a store belongs to one service key", test_binding},
         {"accounts and rosters", test_account},
         {"a scan of accounts skips rosters", test_scan_skips_rosters},
@@ -595,7 +488,6 @@ int main(void)
         {"members of one list", test_members},
         {"signers", test_signer},
         {"cache: bounded, dropped on change", test_cache},
-        {"what is kept ready for readers: bounded, dropped on change", test_hot},
         {"devices that wait, are let in, and are not", test_devices},
         {"what is no device's record is told", test_devices_damage},
         {"the fan-out of the largest list", test_large_job},

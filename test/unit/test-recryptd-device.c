@@ -108,6 +108,32 @@ static void test_asking(void)
     gadget_clear(&foreign);
 }
 
+/* Once the phone is in. */
+static void turned_away(void)
+{
+    const struct who *key = &bob;
+    struct gadget g;
+
+    /* another one of that name: told to its owner, and to nobody else */
+    gadget_make(&g, &bob, "phone", "X25519");
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&g.request)), 201);
+    CU_ASSERT_EQUAL(pending(&bob), 1);
+    CU_ASSERT_EQUAL(leave(&bob, "bob@example.com", g.is.code), 201);
+    gadget_clear(&g);
+    /* a device with the person's own signature key */
+    gadget_make(&g, &bob, "self", "X25519");
+    jwk_free(&g.sign);
+    g.sign = bob.sign;
+    gadget_ask(&g, "self");
+    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&g.request)), 201);
+    CU_ASSERT_EQUAL(put_device(&g), 0);
+    CU_ASSERT_EQUAL(let_in(&g, &key, 1, 2), 400);
+    CU_ASSERT_EQUAL(drop_device(&g), 0);
+    CU_ASSERT_EQUAL(leave(&bob, "bob@example.com", g.is.code), 201);
+    g.sign = NULL;
+    gadget_clear(&g);
+}
+
 static void test_letting_in(void)
 {
     const struct who *key = &bob, *wrong = &carol;
@@ -138,24 +164,7 @@ static void test_letting_in(void)
     CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&phone.request)), 201); /* an answer was lost */
     CU_ASSERT_EQUAL(pending(&bob), 0);
     gadget_clear(&uninvited);
-    gadget_make(&uninvited, &bob, "phone", "X25519");
-    /* another one of that name: told to its owner, and to nobody else */
-    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&uninvited.request)), 201);
-    CU_ASSERT_EQUAL(pending(&bob), 1);
-    CU_ASSERT_EQUAL(leave(&bob, "bob@example.com", uninvited.is.code), 201);
-    gadget_clear(&uninvited);
-    /* a device with the person's own signature key */
-    gadget_make(&uninvited, &bob, "self", "X25519");
-    jwk_free(&uninvited.sign);
-    uninvited.sign = bob.sign;
-    gadget_ask(&uninvited, "self");
-    CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&uninvited.request)), 201);
-    CU_ASSERT_EQUAL(put_device(&uninvited), 0);
-    CU_ASSERT_EQUAL(let_in(&uninvited, &key, 1, 2), 400);
-    CU_ASSERT_EQUAL(drop_device(&uninvited), 0);
-    CU_ASSERT_EQUAL(leave(&bob, "bob@example.com", uninvited.is.code), 201);
-    uninvited.sign = NULL;
-    gadget_clear(&uninvited);
+    turned_away();
     /* one with another suite than the person's */
     CU_ASSERT_EQUAL(join("bob@example.com", buf_str(&tablet.request)), 201);
     CU_ASSERT_EQUAL(put_device(&tablet), 0);
