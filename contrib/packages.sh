@@ -1,5 +1,5 @@
 #!/bin/sh
-# packages.sh [build] [servers] [test]: installs, on Debian 12 and as root, what is missing of
+# packages.sh [build] [servers] [test] [bench]: installs, on Debian 12 and as root, what is missing of
 #   build    what the build needs        servers  Postfix and Dovecot for the demonstration
 #   test     what the tests need besides
 #   bench    what the benchmark needs besides build and servers
@@ -8,7 +8,8 @@ set -eu
 build="autoconf automake make gcc libc6-dev pkg-config libssl-dev libjson-c-dev libdb5.3-dev libmilter-dev libetpan-dev
   libmicrohttpd-dev libcurl4-gnutls-dev libconfuse-dev libevent-dev libseccomp-dev"
 servers="postfix dovecot-imapd dovecot-lmtpd python3 python3-jwcrypto curl procps"
-test="libcunit1-dev openssl gdb valgrind miltertest swaks strace mandoc clang libclang-rt-14-dev db5.3-util xz-utils git mutt isync systemd iproute2"
+test="libcunit1-dev openssl gdb valgrind miltertest swaks strace mandoc clang libclang-rt-14-dev db5.3-util xz-utils mutt isync
+  systemd iproute2"
 bench="gnupg openssl"
 want=
 for group in "$@"; do
