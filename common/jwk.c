@@ -138,7 +138,7 @@ static int generate_ed25519(struct jwk **out, struct err *e)
     return r;
 }
 
-/* As jwk_from_suite_key, for one use. The suite made the key, so its values need no check. */
+/* Takes the key over on success. The suite made it, so its values need no check. */
 static int from_suite_key(struct suite_key *key, unsigned uses, struct jwk **out, struct err *e)
 {
     struct jwk *k = calloc(1, sizeof *k);
@@ -157,11 +157,6 @@ static int from_suite_key(struct suite_key *key, unsigned uses, struct jwk **out
     k->key = key;
     *out = k;
     return 0;
-}
-
-int jwk_from_suite_key(struct suite_key *key, struct jwk **out, struct err *e)
-{
-    return from_suite_key(key, JWK_ENC, out, e);
 }
 
 int jwk_generate(const char *type, struct jwk **out, struct err *e)

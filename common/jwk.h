@@ -20,9 +20,6 @@ enum { JWK_THUMBPRINT_SIZE = 44, JWK_UDF_SIZE = 36 }; /* text with NUL: 43 chara
 /* type: a suite's name, or "Ed25519" or "ES256" for signature. */
 int jwk_generate(const char *type, struct jwk **out, struct err *e);
 
-/* Wraps a suite key; takes it over on success. */
-int jwk_from_suite_key(struct suite_key *k, struct jwk **out, struct err *e);
-
 /* Public or private key from a parsed JWK. Checks: kty and crv known, lengths exact, public value valid, private half
  * belongs to the public. Unknown members are ignored (RFC 7517 section 4). "kid" is kept. ERR_SYNTAX, ERR_UNSUPPORTED,
  * ERR_KEY, ERR_SYSTEM. */

@@ -46,8 +46,6 @@ extern const struct suite suite_x25519, suite_x448, suite_p256, suite_ffdhe2048,
 
 /* ERR_SYSTEM with OpenSSL's reason; its error queue is emptied. */
 int suite_openssl_error(struct err *e, const char *what);
-/* As above, but bad values are the cause unless memory ran out: ERR_KEY. */
-int suite_openssl_refused(struct err *e, const char *what);
 /* EVP_PKEY_fromdata for algorithm; selection EVP_PKEY_KEYPAIR or EVP_PKEY_PUBLIC_KEY. */
 int suite_fromdata(const char *algorithm, int selection, OSSL_PARAM *params, EVP_PKEY **out, struct err *e);
 /* A big-endian integer in the machine's own octet order, as OSSL_PARAM takes it. */

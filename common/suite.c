@@ -74,7 +74,8 @@ int suite_openssl_error(struct err *e, const char *what)
     return ERR_SYSTEM;
 }
 
-int suite_openssl_refused(struct err *e, const char *what)
+/* As above, but bad values are the cause unless memory ran out: ERR_KEY. */
+static int openssl_refused(struct err *e, const char *what)
 {
     if (ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE ||
         ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE)
@@ -94,7 +95,7 @@ int suite_fromdata(const char *algorithm, int selection, OSSL_PARAM *params, EVP
     if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1)
         r = suite_openssl_error(e, algorithm);
     else if (EVP_PKEY_fromdata(ctx, out, selection, params) != 1)
-        r = suite_openssl_refused(e, algorithm);
+        r = openssl_refused(e, algorithm);
     EVP_PKEY_CTX_free(ctx);
     return r;
 }
@@ -220,7 +221,7 @@ int suite_peer_new(const struct suite *s, const unsigned char *pub, size_t len, 
         if (!(ctx = EVP_PKEY_CTX_new_from_pkey(NULL, p->pkey, NULL)))
             r = suite_openssl_error(e, s->name);
         else if (EVP_PKEY_public_check(ctx) != 1)
-            r = suite_openssl_refused(e, s->name);
+            r = openssl_refused(e, s->name);
         EVP_PKEY_CTX_free(ctx);
     }
     if (r < 0)

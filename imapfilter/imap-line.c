@@ -38,7 +38,7 @@ static int tag_char(unsigned char c)
     return astring_char(c) && c != '+';
 }
 
-int imap_tag(struct imap_cursor *c, struct span *out)
+static int take_tag(struct imap_cursor *c, struct span *out)
 {
     struct imap_cursor at = *c;
 
@@ -193,7 +193,7 @@ int imap_command(struct span text, struct imap_command *out)
     struct imap_cursor c = imap_cursor(text), word;
 
     memset(out, 0, sizeof *out);
-    if (imap_tag(&c, &out->tag) < 0) {
+    if (take_tag(&c, &out->tag) < 0) {
         out->tag = (struct span){NULL, 0};
         return ERR_SYNTAX;
     }
@@ -231,7 +231,7 @@ void imap_reply(struct span text, struct imap_reply *out)
         else
             out->number = 0;
         out->kind = IMAP_UNTAGGED;
-    } else if (imap_tag(&c, &out->tag) < 0 || imap_octet(&c, ' ') < 0) {
+    } else if (take_tag(&c, &out->tag) < 0 || imap_octet(&c, ' ') < 0) {
         out->tag = (struct span){NULL, 0};
         return;
     }

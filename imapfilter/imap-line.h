@@ -16,7 +16,6 @@ struct imap_cursor {
 };
 struct imap_cursor imap_cursor(struct span text);
 
-int imap_tag(struct imap_cursor *c, struct span *out);  /* at most IMAP_TAG_MAX octets */
 int imap_atom(struct imap_cursor *c, struct span *out); /* one octet at least */
 int imap_octet(struct imap_cursor *c, int octet);       /* exactly this one */
 int imap_end(const struct imap_cursor *c);              /* 0 = nothing is left */

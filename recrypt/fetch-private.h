@@ -55,8 +55,4 @@ int fetch_looks_sealed(struct span msg);
 /* The name of what had that id when the run began, or NULL. */
 const char *fetch_find_there(const struct fetch *f, const char *id);
 
-/* Grants for the device from the mail server: one list for each UID, empty where there are none. lists is the caller's,
- * of count. */
-int fetch_ask_grants(struct fetch *f, const uint32_t *uids, size_t count, struct granted_list *lists, struct err *e);
-
 #endif

@@ -63,7 +63,9 @@ static int look_around(struct fetch *f, struct err *e)
 
 /* ---- grants ---- */
 
-int fetch_ask_grants(struct fetch *f, const uint32_t *uids, size_t count, struct granted_list *lists, struct err *e)
+/* Grants for the device from the mail server: one list for each UID, empty where there are none. lists is the caller's,
+ * of count. */
+static int ask_grants(struct fetch *f, const uint32_t *uids, size_t count, struct granted_list *lists, struct err *e)
 {
     struct fetch_answer answer;
     char why[256];
@@ -144,7 +146,7 @@ static int try_kept_batch(struct fetch *f, const struct kept *at, size_t count, 
     for (size_t i = 0; i < count; i++)
         if (at[i].uid && on_server(f, at[i].uid))
             uids[asked++] = at[i].uid;
-    if ((r = fetch_ask_grants(f, uids, asked, lists, e)) < 0)
+    if ((r = ask_grants(f, uids, asked, lists, e)) < 0)
         return r;
     for (size_t i = 0; r == 0 && i < count; i++) {
         int has = next < asked && uids[next] == at[i].uid;
@@ -190,7 +192,7 @@ static int bring_batch(struct fetch *f, const uint32_t *uids, size_t count, size
     for (size_t i = 0; i < count; i++)
         if (answer.at[i].data.data && fetch_looks_sealed(answer.at[i].data))
             sealed[asked++] = uids[i];
-    if ((r = fetch_ask_grants(f, sealed, asked, lists, e)) < 0)
+    if ((r = ask_grants(f, sealed, asked, lists, e)) < 0)
         asked = 0;
     for (size_t i = 0; r == 0 && i < count; i++) {
         int has = next < asked && sealed[next] == uids[i];

@@ -105,15 +105,6 @@ const struct member *members_find(const struct members *m, const char *account)
     return m->count ? bsearch(account, m->list, m->count, sizeof *m->list, compare_member) : NULL;
 }
 
-size_t members_active(const struct members *m)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < m->count; i++)
-        n += m->list[i].active != 0;
-    return n;
-}
-
 size_t members_present(const struct members *m)
 {
     size_t n = 0;

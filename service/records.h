@@ -98,7 +98,6 @@ int member_put(struct records *r, const char *group, const struct member *m, str
 /* All of a list, revoked ones too. */
 int members_get(struct records *r, const char *group, struct members *out, struct err *e);
 const struct member *members_find(const struct members *m, const char *account); /* NULL = none */
-size_t members_active(const struct members *m);
 size_t members_present(const struct members *m); /* active or parked */
 void members_clear(struct members *m);
 
