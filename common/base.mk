@@ -44,7 +44,7 @@ check_PROGRAMS += test/unit/test-sandbox
 test_unit_test_sandbox_SOURCES = test/unit/test-sandbox.c
 test_unit_test_sandbox_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 check_PROGRAMS += test/unit/test-rclient
-test_unit_test_rclient_SOURCES = test/unit/test-rclient.c test/unit/frame-server.h test/unit/frame-server.c
+test_unit_test_rclient_SOURCES = test/unit/test-rclient.c test/unit/frame-server.h test/unit/frame-server.c $(GRANTS_CALL)
 test_unit_test_rclient_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 endif
 EXTRA_DIST += test/fuzz/fuzz-frame.c test/fuzz/corpus/frame

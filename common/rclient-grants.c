@@ -110,28 +110,6 @@ int rclient_grants_reply(struct json_object *reply, const struct grants_item *it
     return r;
 }
 
-int rclient_grants(struct frame_client *c, const char *account, const char *device, const struct grants_item *items,
-                   size_t n, struct device_grants *out, struct err *e)
-{
-    size_t done = 0, taken;
-    int r = 0;
-
-    memset(out, 0, n * sizeof *out);
-    while (r == 0 && done < n) {
-        struct json_object *body = NULL, *reply = NULL;
-
-        if ((r = rclient_grants_request(account, device, items + done, n - done, &taken, &body, e)) == 0 &&
-            (r = frame_call(c, "Grants", body, &reply, e)) == 0)
-            r = rclient_grants_reply(reply, items + done, taken, out + done, e);
-        json_object_put(body);
-        json_object_put(reply);
-        done += r == 0 ? taken : 0;
-    }
-    if (r < 0)
-        device_grants_clear(out, done);
-    return r;
-}
-
 void device_grants_clear(struct device_grants *g, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

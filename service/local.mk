@@ -44,7 +44,7 @@ test_unit_test_auth_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
 test_unit_test_auth_LDFLAGS = -Wl,--wrap=jwk_from_json -Wl,--wrap=EVP_DigestVerify
 # These drive the built recryptd over its sockets.
 check_PROGRAMS += test/unit/test-recryptd-device
-test_unit_test_recryptd_device_SOURCES = $(RECRYPTD_WORLD) \
+test_unit_test_recryptd_device_SOURCES = $(RECRYPTD_WORLD) $(GRANTS_CALL) \
 	test/unit/recryptd-device.h test/unit/recryptd-device.c test/unit/recryptd-device-mail.c \
 	test/unit/recryptd-device-park.c test/unit/recryptd-device-elsewhere.c \
 	test/unit/test-recryptd-device.c

@@ -4,6 +4,8 @@ check_LIBRARIES = libunit.a
 libunit_a_SOURCES = test/unit/unit.h test/unit/unit.c
 # A real recryptd, and people who talk to it.
 RECRYPTD_WORLD = test/unit/recryptd-world.h test/unit/recryptd-world.c test/unit/recryptd-people.c
+# What the device of a mailbox's person is granted, for a test that waits for it.
+GRANTS_CALL = test/unit/grants-call.h test/unit/grants-call.c
 # A test that wants its allocations to fail takes these among its sources.
 STARVE = test/unit/starve.h test/unit/starve.c test/allocations.h
 UNIT_LIBS = libunit.a $(CUNIT_LIBS)

@@ -7,6 +7,7 @@
 
 #include "common/b64.h"
 #include "common/conf.h"
+#include "grants-call.h"
 #include "recryptd-device.h"
 
 static struct frame_client *client(void)
@@ -45,7 +46,7 @@ static int grants_of(const char *account, const char *device, const struct grant
 {
     struct frame_client *c = client();
     struct err e = {0};
-    int rc = rclient_grants(c, account, device, items, n, out, &e);
+    int rc = grants_call(c, account, device, items, n, out, &e);
 
     if (rc && rc != ERR_ABSENT)
         printf("# Grants: %s\n", e.text);

@@ -8,6 +8,7 @@
 
 #include "common/b64.h"
 #include "common/conf.h"
+#include "grants-call.h"
 #include "recryptd-device.h"
 
 #define ID_A "AAAAAAAAAAAAAAAAAAAAAA"
@@ -283,9 +284,9 @@ void test_restore(void)
     CU_ASSERT_EQUAL(grant_status(&phone, &list), 503);
     CU_ASSERT_EQUAL_FATAL(seal(&bob, "x", &m), 0);
     CU_ASSERT_EQUAL_FATAL(frame_client_new(w.socket, 5000, &c, NULL), 0);
-    CU_ASSERT_EQUAL(rclient_grants(c, "bob@example.com", phone.is.key_udf,
-                                   &(struct grants_item){bob.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len}, 1,
-                                   &out, NULL),
+    CU_ASSERT_EQUAL(grants_call(c, "bob@example.com", phone.is.key_udf,
+                                &(struct grants_item){bob.profile.keyid, m.to.suite, m.to.epk, m.to.epk_len}, 1, &out,
+                                NULL),
                     ERR_RETRY);
     frame_client_free(&c);
     sealed_clear(&m);

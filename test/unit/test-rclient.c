@@ -5,6 +5,7 @@
 #include "common/rclient.h"
 #include "common/sjson.h"
 #include "frame-server.h"
+#include "grants-call.h"
 #include "unit.h"
 
 static char dir[] = "/tmp/recrypt-rclient-XXXXXX";
@@ -271,7 +272,7 @@ static int ask_grants(const char *grants, struct device_grants out[3])
 
     snprintf(text, sizeof text, "{\"GrantsResponse\":{\"Status\":201,\"Grants\":%s}}", grants);
     canned.answer = text;
-    return rclient_grants(client, "b@e.c", "MAAAA", items, 3, out, &e);
+    return grants_call(client, "b@e.c", "MAAAA", items, 3, out, &e);
 }
 
 #define TAG "\"t\":\"AAAAAAAAAAAAAAAAAAAAAA\""
@@ -316,11 +317,10 @@ static void test_grants(void)
         CU_ASSERT(!out[0].found && !out[0].grant.dk && !out[0].device.dk);
     }
     canned.answer = "{\"GrantsResponse\":{\"Status\":404,\"StatusDescription\":\"no grant\"}}";
-    CU_ASSERT_EQUAL(
-        rclient_grants(client, "b@e.c", "MAAAA",
-                       &(struct grants_item){"k", suite_by_name("X25519"), (const unsigned char[32]){1}, 32}, 1, out,
-                       NULL),
-        ERR_ABSENT);
+    CU_ASSERT_EQUAL(grants_call(client, "b@e.c", "MAAAA",
+                                &(struct grants_item){"k", suite_by_name("X25519"), (const unsigned char[32]){1}, 32},
+                                1, out, NULL),
+                    ERR_ABSENT);
     stop();
 }
 
