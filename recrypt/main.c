@@ -21,7 +21,7 @@ const struct command tool_commands[] = {
     {"remove", "LIST MEMBER...", "Takes members off your list.", 2, 1000, O(REKEY) | O(ACCOUNT) | O(SERVICE),
      command_remove},
     {"members", "LIST", "Shows the members of your list.", 1, 1, O(CONFIRM) | O(ACCOUNT) | O(SERVICE), command_members},
-    {"rekey", "LIST", "Gives your list a new key, or your own address.", 1, 1,
+    {"rekey", "LIST|ADDRESS", "Gives your list, or your own address, a new key.", 1, 1,
      O(RETIRE) | O(PASSPHRASE) | O(ACCOUNT) | O(SERVICE), command_rekey},
     {"seal", "[FILE]", "Encrypts and signs a message.", 0, 1,
      O(TO) | O(FROM) | O(UNSIGNED) | O(SUBJECT) | O(OFFLINE) | O(OUT) | O(FORCE) | O(SERVICE), command_seal},
