@@ -129,10 +129,14 @@ bench_dovecots() {
     'mail_crypt_save_version = 2' '}'
 }
 
+# Ed25519 and Cv25519, as gateways have them today: the list's own key, and one of each member's.
 bench_gpg() {
+  local i
   export GNUPGHOME=$T/gnupg
   install -d -m 700 "$GNUPGHOME"
-  gpg --batch --quiet --passphrase '' --quick-generate-key bench@example.net future-default 2>>"$T/gpg.log"
+  for i in list@$com $(seq -f "m%.0f@$net" $inline_max); do
+    gpg --batch --quiet --passphrase '' --quick-generate-key "$i" future-default 2>>"$T/gpg.log" || return
+  done
 }
 
 [ -z "$only" ] || [ "$only" != recrypt ] || exec "$python" "$SRC/test/bench/rounds.py" measure "$T" "$BUILD" recrypt
