@@ -596,8 +596,10 @@ def order(server, port, pid, _):
             text = r.randbytes(r.choice((0, 1, 2, 3, 100, 5000, 70000)))
             parts += b" BODY[%d] %s{%d}\r\n%s" % (r.randrange(9), r.choice((b"", b"~")), len(text), text)
         return b"* %d FETCH (UID %d%s%s)\r\n" % (r.randrange(1000), r.randrange(1000), b" X" * r.choice((0, 0, 0, 40000)), parts)
-    for i in range(20 if not LONG else 500):
+    rounds, octets = 500 if LONG else 20, 0
+    for i in range(rounds):
         text = b"".join(answer() for _ in range(100)) + b"f OK done\r\n"
+        octets += len(text)
         piece = r.choice((100, 1000, 10000, 1 << 20))
 
         def behave(p, text=text, piece=piece):
@@ -609,9 +611,12 @@ def order(server, port, pid, _):
         def talk(w, text=text):
             logged_in(w).send(b"f FETCH 1:* (BODY[])\r\n")
             got = w.exactly(len(text))
-            at = next((k for k, (x, y) in enumerate(zip(got, text)) if x != y), None)
-            assert at is None, f"octet {at}: {got[at - 50:at + 50]!r} instead of {text[at - 50:at + 50]!r}"
+            if got == text:
+                return
+            at = next(k for k, (x, y) in enumerate(zip(got, text)) if x != y)
+            raise AssertionError(f"octet {at}: {got[at - 50:at + 50]!r} instead of {text[at - 50:at + 50]!r}")
         meet(server, port, pid, behave, talk, f"{len(text)} octets in pieces of {piece}", show=i < 2)
+    print(f"{rounds} sessions, {octets / MB:.0f} MB: as they were sent")
 
 
 def noise(server, port, pid, _):
@@ -620,8 +625,9 @@ def noise(server, port, pid, _):
     words = [b"* ", b"+ ", b"a ", b"t1 ", b"t2 ", b"OK", b"NO", b"BAD", b"BYE", b"FETCH (", b"{3}\r\n", b"{0}\r\n", b"~{2}\r\n", b"{99", b"\r\n", b"\n", b"\r", b"\0",
              b"[CAPABILITY ", b"]", b"XRECRYPT", b"(", b")", b'"', b"1 ", b"EXISTS", b"\xff", b"BODY[1] ", b"UID 1 ", b"NIL", b"PREAUTH"]
     server.behave = Peer.welcome
-    with Watch("random answers", pid, port, 8 * MB):
-        for i in range(200 if not LONG else 3000):
+    rounds = 3000 if LONG else 200
+    with Watch(f"{rounds} random answers", pid, port, 8 * MB):
+        for i in range(rounds):
             data = b"".join(r.choice(words) for _ in range(r.randrange(1, 60)))
 
             def behave(p, data=data, when=i % 3):

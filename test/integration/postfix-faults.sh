@@ -74,7 +74,7 @@ milter_killed_writing() {
     kill "$tracer" 2>/dev/null; wait "$tracer"
     kill -0 "$pid" 2>/dev/null || { rm "$T/$com/milter.pid"; world_milter_start $com; } || return
   done
-  echo "$taken taken, $refused refused"
+  tell "$taken taken, $refused refused"
   [ "$refused" -ge 2 ] && same "$(world_queue $com)" 0
 }
 ok "the milter stopped: 4.x, its socket gone; back again: delivered once" milter_stopped

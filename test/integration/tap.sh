@@ -28,7 +28,7 @@ tap_gone() {
 trap tap_end EXIT
 trap 'exit 130' INT TERM HUP PIPE
 
-# ok NAME COMMAND...: passes when the command does. What it prints is shown only when it fails.
+# ok NAME COMMAND...: passes when the command does. What it prints is shown only when it fails; what it tells always.
 ok() {
   local name=$1; shift
   tap_n=$((tap_n + 1))
@@ -38,7 +38,10 @@ ok() {
     echo "not ok $tap_n - $tap_name: $name"; sed 's/^/# /' "$T/.out" | tail -n 40
     tap_failed=$((tap_failed + 1))
   fi
+  [ ! -s "$T/.told" ] || { sed 's/^/# /' "$T/.told"; rm "$T/.told"; }
 }
+# tell TEXT: how much of what was done; of a command that ok runs.
+tell() { echo "$*" >>"$T/.told"; }
 not() { ! "$@"; }
 # status WANTED COMMAND...: passes when the command's exit status is WANTED.
 status() {
