@@ -1,7 +1,7 @@
 # Unit tests: one program a module, each prints TAP; test/run.sh counts.
 if HAVE_CUNIT
 check_LIBRARIES = libunit.a
-libunit_a_SOURCES = test/unit/unit.h test/unit/unit.c
+libunit_a_SOURCES = test/unit/unit.h test/unit/unit.c test/unit/span.h
 # A real recryptd, and people who talk to it.
 RECRYPTD_WORLD = test/unit/recryptd-world.h test/unit/recryptd-world.c test/unit/recryptd-people.c
 # What the device of a mailbox's person is granted, for a test that waits for it.

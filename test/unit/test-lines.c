@@ -2,16 +2,12 @@
 
 #include <string.h>
 
+#include "span.h"
 #include "unit.h"
-
-static struct span span(const char *s)
-{
-    return (struct span){(const unsigned char *)s, strlen(s)};
-}
 
 static int equal(const struct buf *b, const char *want)
 {
-    return b->len == strlen(want) && memcmp(buf_str(b), want, b->len) == 0;
+    return span_is(span_of(b), want);
 }
 
 static void test_line_ends(void)

@@ -5,27 +5,13 @@
 
 #include "common/b64.h"
 #include "common/mailcrypt.h"
+#include "span.h"
 #include "unit.h"
 
 #define KID "list@example.com.mm--abcde-fghij"
 #define TYPE "multipart/encrypted; protocol=\"application/jose+json\"; boundary=b"
 
 static const struct span nothing;
-
-static struct span S(const char *s) {
-    return (struct span){(const unsigned char *)s, strlen(s)};
-}
-
-static struct span
-B(const struct buf *b) {
-    return (struct span){b->data, b->len};
-}
-
-static int
-same(const struct buf *a, const struct buf *b)
-{
-    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
-}
 
 /* An encrypted text as a JWE, for a new key of that suite. */
 static void encrypt(const char *suite, const void *text, size_t len, struct jwe **jwe, struct buf *cipher)
@@ -85,19 +71,19 @@ static void rewrite(struct span type, struct span body, const struct buf *cipher
     add_grants(m.jwe, grants, dk);
     CU_ASSERT_EQUAL(jwe_write(m.jwe, NULL, &json, &e), 0);
     CU_ASSERT_EQUAL(mailcrypt_part1(&m, &part1, &e), 0);
-    CU_ASSERT(longest_line(B(&part1)) <= 998);
+    CU_ASSERT(longest_line(span_of(&part1)) <= 998);
     before = (size_t)(m.part1.data - body.data);
     after = body.len - before - m.part1.len;
     CU_ASSERT(buf_append(&whole, body.data, before) == 0 && buf_append(&whole, part1.data, part1.len) == 0 &&
               buf_append(&whole, m.part1.data + m.part1.len, after) == 0);
-    CU_ASSERT_EQUAL_FATAL(mailcrypt_find(type, nothing, B(&whole), &again, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(mailcrypt_find(type, nothing, span_of(&whole), &again, &e), 0);
     CU_ASSERT(again.part1.len == part1.len && memcmp(again.part1.data, part1.data, part1.len) == 0);
     CU_ASSERT_EQUAL(again.part2.len, m.part2.len);
     CU_ASSERT_EQUAL(jwe_write(again.jwe, NULL, &json2, &e), 0);
-    CU_ASSERT(same(&json, &json2));
+    CU_ASSERT(span_equal(span_of(&json), span_of(&json2)));
     CU_ASSERT_EQUAL(jwe_grants(again.jwe, 0), grants);
     CU_ASSERT_EQUAL(mailcrypt_ciphertext(&again, &got, &e), 0);
-    CU_ASSERT(same(&got, cipher));
+    CU_ASSERT(span_equal(span_of(&got), span_of(cipher)));
     mailcrypt_clear(&m);
     mailcrypt_clear(&again);
     buf_free(&json);
@@ -125,12 +111,12 @@ static void test_build_find(void)
 
         encrypt(suites[i], "plain text", i ? 10 : 0, &jwe, &cipher);
         CU_ASSERT_EQUAL_FATAL(mailcrypt_build(jwe, &cipher, &type, &body, &e), 0);
-        CU_ASSERT(longest_line(B(&body)) <= 998);
+        CU_ASSERT(longest_line(span_of(&body)) <= 998);
         CU_ASSERT_EQUAL(strncmp(buf_str(&body), "--", 2), 0);
         for (size_t n = 0; n <= 128; n = n ? n * 16 : 1)
-            rewrite(B(&type), B(&body), &cipher, n, NULL);
+            rewrite(span_of(&type), span_of(&body), &cipher, n, NULL);
         to_lf(&body, &lf);
-        rewrite(B(&type), B(&lf), &cipher, 8, NULL);
+        rewrite(span_of(&type), span_of(&lf), &cipher, 8, NULL);
         CU_ASSERT_PTR_NULL(memchr(lf.data, '\r', lf.len));
         jwe_free(&jwe);
         buf_free(&type);
@@ -153,15 +139,15 @@ static void test_long_string(void)
     dk[sizeof dk - 1] = 0;
     encrypt("X25519", "x", 1, &jwe, &cipher);
     CU_ASSERT_EQUAL_FATAL(mailcrypt_build(jwe, &cipher, &type, &body, &e), 0);
-    rewrite(B(&type), B(&body), &cipher, 1, dk);
-    CU_ASSERT_EQUAL_FATAL(mailcrypt_find(B(&type), nothing, B(&body), &m, &e), 0);
+    rewrite(span_of(&type), span_of(&body), &cipher, 1, dk);
+    CU_ASSERT_EQUAL_FATAL(mailcrypt_find(span_of(&type), nothing, span_of(&body), &m, &e), 0);
     CU_ASSERT_EQUAL(mailcrypt_part1(&m, &part1, &e), 0);
     CU_ASSERT_PTR_NULL(strstr(buf_str(&part1), "base64"));
     buf_reset(&part1);
     add_grants(m.jwe, 1, dk);
     CU_ASSERT_EQUAL(mailcrypt_part1(&m, &part1, &e), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&part1), "\r\nContent-Transfer-Encoding: base64\r\n\r\n"));
-    CU_ASSERT(longest_line(B(&part1)) <= 77);
+    CU_ASSERT(longest_line(span_of(&part1)) <= 77);
     CU_ASSERT(part1.data[part1.len - 1] != '\n');
     mailcrypt_clear(&m);
     jwe_free(&jwe);
@@ -183,7 +169,7 @@ static int find_in(const char *type, const char *frame, const struct buf *json)
     CU_ASSERT_PTR_NOT_NULL_FATAL(at);
     CU_ASSERT(buf_append(&body, frame, (size_t)(at - frame)) == 0 && buf_append(&body, json->data, json->len) == 0 &&
               buf_puts(&body, at + 2) == 0);
-    r = mailcrypt_find(S(type), nothing, B(&body), &m, &e);
+    r = mailcrypt_find(span(type), nothing, span_of(&body), &m, &e);
     CU_ASSERT_EQUAL(e.text[0] != 0, r < 0);
     if (r < 0)
         CU_ASSERT_PTR_NULL(m.jwe);
@@ -353,7 +339,7 @@ static void test_sizes(void)
     CU_ASSERT_EQUAL_FATAL(mailcrypt_build(jwe, &cipher, &type, &body, &e), 0);
     CU_ASSERT(body.size < cipher.len / 2 * 3);
     used = mallinfo2().uordblks + mallinfo2().hblkhd;
-    CU_ASSERT_EQUAL_FATAL(mailcrypt_find(B(&type), nothing, B(&body), &m, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(mailcrypt_find(span_of(&type), nothing, span_of(&body), &m, &e), 0);
     CU_ASSERT(mallinfo2().uordblks + mallinfo2().hblkhd - used < 64 << 10);
     mailcrypt_clear(&m);
     buf_reset(&cipher);
@@ -390,27 +376,28 @@ static void test_whole(void)
     CU_ASSERT_EQUAL_FATAL(jwe_write_compact(jwe, &cipher, &compact, &e), 0);
     CU_ASSERT(buf_puts(&general, "\r\n") == 0 && buf_puts(&compact, "\r\n") == 0);
     CU_ASSERT_EQUAL(b64mime_encode(compact.data, compact.len, "\n", &b64), 0);
-    CU_ASSERT_EQUAL(mailcrypt_find(S("application/jose+json"), nothing, B(&general), &m, &e), 0);
+    CU_ASSERT_EQUAL(mailcrypt_find(span("application/jose+json"), nothing, span_of(&general), &m, &e), 0);
     CU_ASSERT_EQUAL(m.kind, MAILCRYPT_WHOLE);
     CU_ASSERT_EQUAL(mailcrypt_ciphertext(&m, &got, &e), 0);
-    CU_ASSERT(same(&got, &cipher));
+    CU_ASSERT(span_equal(span_of(&got), span_of(&cipher)));
     CU_ASSERT_EQUAL(mailcrypt_part1(&m, &part1, &e), ERR_USAGE);
     mailcrypt_clear(&m);
-    CU_ASSERT_EQUAL(mailcrypt_find(S("application/jose"), S(" Base64 "), B(&b64), &m, &e), 0);
+    CU_ASSERT_EQUAL(mailcrypt_find(span("application/jose"), span(" Base64 "), span_of(&b64), &m, &e), 0);
     CU_ASSERT_EQUAL(m.kind, MAILCRYPT_WHOLE);
-    CU_ASSERT(same(&m.ciphertext, &cipher));
+    CU_ASSERT(span_equal(span_of(&m.ciphertext), span_of(&cipher)));
     mailcrypt_clear(&m);
-    CU_ASSERT_EQUAL(mailcrypt_find(S("application/jose"), nothing, B(&compact), &m, &e), 0);
+    CU_ASSERT_EQUAL(mailcrypt_find(span("application/jose"), nothing, span_of(&compact), &m, &e), 0);
     mailcrypt_clear(&m);
-    CU_ASSERT_EQUAL(mailcrypt_find(S("application/jose"), nothing, B(&general), &m, &e), ERR_SYNTAX);
-    CU_ASSERT_EQUAL(mailcrypt_find(S("application/jose+json"), nothing, B(&compact), &m, &e), ERR_SYNTAX);
-    CU_ASSERT_EQUAL(mailcrypt_find(S("application/jose"), nothing, nothing, &m, &e), ERR_SYNTAX);
-    CU_ASSERT_EQUAL(mailcrypt_find(S("application/jose"), S("quoted-printable"), B(&compact), &m, &e), ERR_UNSUPPORTED);
+    CU_ASSERT_EQUAL(mailcrypt_find(span("application/jose"), nothing, span_of(&general), &m, &e), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(mailcrypt_find(span("application/jose+json"), nothing, span_of(&compact), &m, &e), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(mailcrypt_find(span("application/jose"), nothing, nothing, &m, &e), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(mailcrypt_find(span("application/jose"), span("quoted-printable"), span_of(&compact), &m, &e),
+                    ERR_UNSUPPORTED);
     compact.data[20] = 0;
-    CU_ASSERT_EQUAL(mailcrypt_find(S("application/jose"), nothing, B(&compact), &m, &e), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(mailcrypt_find(span("application/jose"), nothing, span_of(&compact), &m, &e), ERR_SYNTAX);
     compact.data[20] = '\n';
-    CU_ASSERT_EQUAL(mailcrypt_find(S("application/jose"), nothing, B(&compact), &m, &e), ERR_SYNTAX);
-    CU_ASSERT_EQUAL(mailcrypt_find(S(TYPE), S("base64"), B(&general), &m, &e), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(mailcrypt_find(span("application/jose"), nothing, span_of(&compact), &m, &e), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(mailcrypt_find(span(TYPE), span("base64"), span_of(&general), &m, &e), ERR_SYNTAX);
     jwe_free(&jwe);
     buf_free(&general);
     buf_free(&compact);
@@ -428,7 +415,7 @@ static int find_message(const char *header, const struct buf *body)
     int r;
 
     CU_ASSERT(buf_puts(&msg, header) == 0 && buf_append(&msg, body->data, body->len) == 0);
-    r = mailcrypt_find_message(B(&msg), &h, &b, &m, &e);
+    r = mailcrypt_find_message(span_of(&msg), &h, &b, &m, &e);
     if (r == 0) {
         CU_ASSERT_EQUAL(b.len, body->len);
         CU_ASSERT_EQUAL(h.data, msg.data);
@@ -490,7 +477,7 @@ static void test_bad_ciphertext(void)
                                   "AAAA\nAA*A\n--b--\n",
                                buf_str(&json)),
                     0);
-    CU_ASSERT_EQUAL_FATAL(mailcrypt_find(S(TYPE), nothing, B(&body), &m, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(mailcrypt_find(span(TYPE), nothing, span_of(&body), &m, &e), 0);
     CU_ASSERT_EQUAL(m.part2_base64, 1);
     CU_ASSERT_EQUAL(mailcrypt_ciphertext(&m, &got, &e), ERR_SYNTAX);
     CU_ASSERT_EQUAL(got.len, 0);

@@ -4,17 +4,8 @@
 #include <time.h>
 
 #include "common/mime.h"
+#include "span.h"
 #include "unit.h"
-
-static struct span S(const char *s) {
-    return (struct span){(const unsigned char *)s, strlen(s)};
-}
-
-static int
-same(struct span s, const char *text)
-{
-    return s.len == strlen(text) && memcmp(s.data, text, s.len) == 0;
-}
 
 static double now(void)
 {
@@ -44,27 +35,27 @@ static void test_split(void)
     struct span h, b;
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        mime_split(S(cases[i][0]), &h, &b);
-        CU_ASSERT(same(h, cases[i][1]));
-        CU_ASSERT(same(b, cases[i][2]));
+        mime_split(span(cases[i][0]), &h, &b);
+        CU_ASSERT(span_is(h, cases[i][1]));
+        CU_ASSERT(span_is(b, cases[i][2]));
     }
 }
 
 static void test_fields(void)
 {
     struct mime_field f;
-    struct span h = S("Subject: a\r\n b\r\nX:\n\tc\n \nsubject : z");
+    struct span h = span("Subject: a\r\n b\r\nX:\n\tc\n \nsubject : z");
     size_t at = 0;
 
     CU_ASSERT_EQUAL(mime_field_next(h, &at, &f, NULL), 1);
-    CU_ASSERT(same(f.name, "Subject") && same(f.value, " a\r\n b") && same(f.whole, "Subject: a\r\n b\r\n"));
+    CU_ASSERT(span_is(f.name, "Subject") && span_is(f.value, " a\r\n b") && span_is(f.whole, "Subject: a\r\n b\r\n"));
     CU_ASSERT_EQUAL(mime_field_next(h, &at, &f, NULL), 1);
-    CU_ASSERT(same(f.name, "X") && same(f.value, "\n\tc\n "));
+    CU_ASSERT(span_is(f.name, "X") && span_is(f.value, "\n\tc\n "));
     CU_ASSERT_EQUAL(mime_field_next(h, &at, &f, NULL), 1);
-    CU_ASSERT(same(f.name, "subject") && same(f.value, " z") && same(f.whole, "subject : z"));
+    CU_ASSERT(span_is(f.name, "subject") && span_is(f.value, " z") && span_is(f.whole, "subject : z"));
     CU_ASSERT_EQUAL(mime_field_next(h, &at, &f, NULL), 0);
     CU_ASSERT_EQUAL(mime_field_find(h, "SUBJECT", &f, NULL), 2);
-    CU_ASSERT(same(f.value, " a\r\n b"));
+    CU_ASSERT(span_is(f.value, " a\r\n b"));
     CU_ASSERT_EQUAL(mime_field_find(h, "Subj", &f, NULL), 0);
     CU_ASSERT_PTR_NULL(f.name.data);
 }
@@ -74,13 +65,13 @@ static void test_no_field(void)
     static const char *const bad[] = {"From alice Mon\n", " folded first\n", ": x\n",   "no colon", "a b: c\n",
                                       "\x01: x\n",        "\xc3\xa4: x\n",   "\r: x\n", "X\t\n"};
     struct mime_field f;
-    struct span h = S("garbage\nFrom: a\n");
+    struct span h = span("garbage\nFrom: a\n");
     struct err e;
     size_t at;
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         at = 0;
-        CU_ASSERT_EQUAL(mime_field_next(S(bad[i]), &at, &f, &e), ERR_SYNTAX);
+        CU_ASSERT_EQUAL(mime_field_next(span(bad[i]), &at, &f, &e), ERR_SYNTAX);
         CU_ASSERT_EQUAL(at, strlen(bad[i]));
     }
     at = 0;
@@ -88,7 +79,7 @@ static void test_no_field(void)
     at = 0;
     CU_ASSERT_EQUAL(mime_field_next(h, &at, &f, &e), ERR_SYNTAX);
     CU_ASSERT_EQUAL(mime_field_next(h, &at, &f, &e), 1);
-    CU_ASSERT(same(f.name, "From"));
+    CU_ASSERT(span_is(f.name, "From"));
     CU_ASSERT_EQUAL(mime_field_find(h, "From", NULL, &e), ERR_SYNTAX);
 }
 
@@ -130,12 +121,12 @@ static void test_unfold(void)
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         buf_reset(&out);
         CU_ASSERT_EQUAL(buf_puts(&out, "x "), 0);
-        CU_ASSERT_EQUAL(mime_unfold(S(good[i][0]), &out, &e), 0);
+        CU_ASSERT_EQUAL(mime_unfold(span(good[i][0]), &out, &e), 0);
         CU_ASSERT_STRING_EQUAL(buf_str(&out) + 2, good[i][1]);
     }
     buf_reset(&out);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        CU_ASSERT_EQUAL(mime_unfold(S(bad[i]), &out, &e), ERR_SYNTAX);
+        CU_ASSERT_EQUAL(mime_unfold(span(bad[i]), &out, &e), ERR_SYNTAX);
     CU_ASSERT_EQUAL(mime_unfold((struct span){(const unsigned char *)"a\0b", 3}, &out, &e), ERR_SYNTAX);
     CU_ASSERT_EQUAL(out.len, 0);
     buf_free(&out);
@@ -167,12 +158,12 @@ static void test_type(void)
 
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         buf_reset(&out);
-        CU_ASSERT_EQUAL(mime_type(S(good[i][0]), &out, &e), 0);
+        CU_ASSERT_EQUAL(mime_type(span(good[i][0]), &out, &e), 0);
         CU_ASSERT_STRING_EQUAL(buf_str(&out), good[i][1]);
     }
     buf_reset(&out);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        CU_ASSERT_EQUAL(mime_type(S(bad[i]), &out, &e), ERR_SYNTAX);
+        CU_ASSERT_EQUAL(mime_type(span(bad[i]), &out, &e), ERR_SYNTAX);
     CU_ASSERT_EQUAL(mime_type((struct span){NULL, 0}, &out, &e), ERR_SYNTAX);
     CU_ASSERT_EQUAL(out.len, 0);
     buf_free(&out);
@@ -215,7 +206,7 @@ static void test_param(void)
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         buf_reset(&out);
-        CU_ASSERT_EQUAL(mime_param(S(cases[i].value), "boundary", &out, &e), cases[i].result);
+        CU_ASSERT_EQUAL(mime_param(span(cases[i].value), "boundary", &out, &e), cases[i].result);
         CU_ASSERT_STRING_EQUAL(buf_str(&out), cases[i].text);
     }
     buf_free(&out);
@@ -230,15 +221,15 @@ static void test_param_caps(void)
     CU_ASSERT_EQUAL(buf_puts(&v, "a/b; boundary=x"), 0);
     for (int i = 0; i < MIME_PARAMS_MAX - 1; i++)
         CU_ASSERT_EQUAL(buf_printf(&v, "; p%d=\"v\"", i), 0);
-    CU_ASSERT_EQUAL(mime_param(S(buf_str(&v)), "boundary", &out, &e), 0);
+    CU_ASSERT_EQUAL(mime_param(span(buf_str(&v)), "boundary", &out, &e), 0);
     for (int i = 0; i < 2000; i++)
         CU_ASSERT_EQUAL(buf_printf(&v, "; q%d=\"v\"", i), 0);
-    CU_ASSERT_EQUAL(mime_param(S(buf_str(&v)), "boundary", &out, &e), ERR_LIMIT);
+    CU_ASSERT_EQUAL(mime_param(span(buf_str(&v)), "boundary", &out, &e), ERR_LIMIT);
     buf_reset(&v);
     for (int i = 0; i < 1000000; i++)
         CU_ASSERT_EQUAL(buf_puts(&v, "("), 0);
-    CU_ASSERT_EQUAL(mime_type(S(buf_str(&v)), &out, &e), ERR_SYNTAX);
-    CU_ASSERT_EQUAL(mime_mailbox(S(buf_str(&v)), &out, &e), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(mime_type(span(buf_str(&v)), &out, &e), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(mime_mailbox(span(buf_str(&v)), &out, &e), ERR_SYNTAX);
     CU_ASSERT(now() - t < 5);
     buf_free(&v);
     buf_free(&out);
@@ -284,15 +275,15 @@ static void test_mailbox(void)
 
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         buf_reset(&out);
-        CU_ASSERT_EQUAL(mime_mailbox(S(good[i][0]), &out, &e), 0);
+        CU_ASSERT_EQUAL(mime_mailbox(span(good[i][0]), &out, &e), 0);
         CU_ASSERT_STRING_EQUAL(buf_str(&out), good[i][1]);
     }
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         buf_reset(&out);
         if (strcmp(bad[i], "Alice") == 0) /* one word: no address, but that is address_canonical's to say */
-            CU_ASSERT_EQUAL(mime_mailbox(S(bad[i]), &out, &e), 0)
+            CU_ASSERT_EQUAL(mime_mailbox(span(bad[i]), &out, &e), 0)
         else
-            CU_ASSERT_EQUAL(mime_mailbox(S(bad[i]), &out, &e), ERR_SYNTAX)
+            CU_ASSERT_EQUAL(mime_mailbox(span(bad[i]), &out, &e), ERR_SYNTAX)
     }
     CU_ASSERT_EQUAL(mime_mailbox((struct span){(const unsigned char *)"a@b\0.c", 6}, &out, &e), ERR_SYNTAX);
     buf_free(&out);
@@ -305,7 +296,7 @@ static void parts_are(const char *body, const char *boundary, const char *parts)
     struct buf joined = BUF_INIT;
     struct err e;
     size_t count;
-    int r = mime_parts(S(body), boundary, got, 8, &count, &e);
+    int r = mime_parts(span(body), boundary, got, 8, &count, &e);
 
     CU_ASSERT_EQUAL(r, parts ? 0 : ERR_SYNTAX);
     if (r == 0 && parts) {
@@ -355,18 +346,18 @@ static void test_walk(void)
     char log[100] = "";
     struct err e;
 
-    CU_ASSERT_EQUAL(mime_walk(S("Content-Type: multipart/mixed; boundary=o\n\n-\n--o\n\none\n--o\n"
-                                "Content-Type: multipart/mixed; boundary=oo\n\n--oo\n\ntwo\n--oo--\n--o\n"
-                                "Content-Type: message/rfc822\n\nContent-Type: text/x\n\nsix\n--o\n\nten\n--o--\n"),
+    CU_ASSERT_EQUAL(mime_walk(span("Content-Type: multipart/mixed; boundary=o\n\n-\n--o\n\none\n--o\n"
+                                   "Content-Type: multipart/mixed; boundary=oo\n\n--oo\n\ntwo\n--oo--\n--o\n"
+                                   "Content-Type: message/rfc822\n\nContent-Type: text/x\n\nsix\n--o\n\nten\n--o--\n"),
                               count_visits, log, &e),
                     0);
     CU_ASSERT_STRING_EQUAL(log, "0:-\n- 1:one 1:--o 2:two 1:Con 2:six 1:ten ");
     log[0] = 0;
-    CU_ASSERT_EQUAL(mime_walk(S("\nstop"), count_visits, log, &e), 7);
-    CU_ASSERT_EQUAL(mime_walk(S(""), count_visits, log, &e), 0);
-    CU_ASSERT_EQUAL(mime_walk(S("Content-Type: a/b\nContent-Type: c/d\n\n"), count_visits, log, &e), ERR_SYNTAX);
-    CU_ASSERT_EQUAL(mime_walk(S("Content-Type: multipart/mixed\n\n"), count_visits, log, &e), ERR_SYNTAX);
-    CU_ASSERT_EQUAL(mime_walk(S("Content-Type: multipart/mixed; boundary=a; boundary=b\n\n"), count_visits, log, &e),
+    CU_ASSERT_EQUAL(mime_walk(span("\nstop"), count_visits, log, &e), 7);
+    CU_ASSERT_EQUAL(mime_walk(span(""), count_visits, log, &e), 0);
+    CU_ASSERT_EQUAL(mime_walk(span("Content-Type: a/b\nContent-Type: c/d\n\n"), count_visits, log, &e), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(mime_walk(span("Content-Type: multipart/mixed\n\n"), count_visits, log, &e), ERR_SYNTAX);
+    CU_ASSERT_EQUAL(mime_walk(span("Content-Type: multipart/mixed; boundary=a; boundary=b\n\n"), count_visits, log, &e),
                     ERR_SYNTAX);
 }
 

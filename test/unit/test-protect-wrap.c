@@ -7,15 +7,11 @@
 
 #include "common/protect.h"
 #include "corpus.h"
+#include "span.h"
 #include "unit.h"
 
-static struct span S(const char *s) {
-    return (struct span){(const unsigned char *)s, strlen(s)};
-}
-
 /* wrap, unwrap: the same octets; the wrapped form has what RFC 9788 asks for */
-static int
-identity(struct span msg)
+static int identity(struct span msg)
 {
     struct buf payload = BUF_INIT, back = BUF_INIT;
     struct err e;
@@ -38,9 +34,9 @@ static void wraps_to(const char *msg, const char *payload)
     struct buf out = BUF_INIT;
     struct err e;
 
-    CU_ASSERT_EQUAL(protect_wrap(S(msg), "s", &out, &e), 0);
+    CU_ASSERT_EQUAL(protect_wrap(span(msg), "s", &out, &e), 0);
     CU_ASSERT_STRING_EQUAL(buf_str(&out), payload);
-    CU_ASSERT_EQUAL(identity(S(msg)), 1);
+    CU_ASSERT_EQUAL(identity(span(msg)), 1);
     buf_free(&out);
 }
 
@@ -100,7 +96,7 @@ static void test_oddities(void)
     unsigned char *raw = malloc(300);
 
     for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
-        CU_ASSERT_EQUAL(identity(S(odd[i])), 1);
+        CU_ASSERT_EQUAL(identity(span(odd[i])), 1);
     CU_ASSERT_PTR_NOT_NULL_FATAL(raw);
     for (size_t i = 0; i < 300; i++)
         raw[i] = (unsigned char)i;
@@ -158,8 +154,8 @@ static void test_limits(void)
     CU_ASSERT_EQUAL(identity((struct span){big, 200100}), 1);
     free(big);
     buf_free(&out);
-    CU_ASSERT_EQUAL(protect_wrap(S(""), "a\r\nb: c", &out, &e), ERR_USAGE);
-    CU_ASSERT_EQUAL(protect_wrap(S(""), "\xc3\xa4", &out, &e), ERR_USAGE);
+    CU_ASSERT_EQUAL(protect_wrap(span(""), "a\r\nb: c", &out, &e), ERR_USAGE);
+    CU_ASSERT_EQUAL(protect_wrap(span(""), "\xc3\xa4", &out, &e), ERR_USAGE);
     buf_free(&out);
 }
 
@@ -170,13 +166,13 @@ static void test_room(void)
     struct err e;
     int bad = 0;
 
-    CU_ASSERT_EQUAL(protect_wrap(S(msg), NULL, &full, &e), 0);
+    CU_ASSERT_EQUAL(protect_wrap(span(msg), NULL, &full, &e), 0);
     for (size_t max = 1; max < full.len + 20; max++) {
         struct buf wrapped = {NULL, 0, 0, max}, back = {NULL, 0, 0, max};
         int r;
 
         bad += buf_puts(&wrapped, ".") < 0 || buf_puts(&back, ".") < 0;
-        r = protect_wrap(S(msg), NULL, &wrapped, &e);
+        r = protect_wrap(span(msg), NULL, &wrapped, &e);
         bad += r == 0 ? wrapped.len != full.len + 1 : r != ERR_LIMIT || strcmp(buf_str(&wrapped), ".") != 0;
         r = protect_unwrap((struct span){full.data, full.len}, &back, &e);
         bad += r == 0 ? back.len != sizeof msg : r != ERR_LIMIT || strcmp(buf_str(&back), ".") != 0;
@@ -205,7 +201,7 @@ static void test_foreign(void)
 
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         buf_reset(&out);
-        CU_ASSERT_EQUAL(protect_unwrap(S(cases[i][0]), &out, &e), 0);
+        CU_ASSERT_EQUAL(protect_unwrap(span(cases[i][0]), &out, &e), 0);
         CU_ASSERT_STRING_EQUAL(buf_str(&out), cases[i][1]);
     }
     buf_free(&out);
@@ -229,7 +225,7 @@ static void test_outer_octets(void)
         const char *at;
 
         buf_reset(&out);
-        CU_ASSERT_EQUAL(protect_wrap(S(cases[i][0]), NULL, &out, &e), 0);
+        CU_ASSERT_EQUAL(protect_wrap(span(cases[i][0]), NULL, &out, &e), 0);
         at = strstr(buf_str(&out), "HP-Outer");
         CU_ASSERT(at && strncmp(at, cases[i][1], strlen(cases[i][1])) == 0);
     }

@@ -6,27 +6,13 @@
 #include "common/protect.h"
 #include "common/sjson.h"
 #include "common/udf.h"
+#include "span.h"
 #include "unit.h"
 
 #define GROUP "list@example.com.mm--abcde-fghij"
 #define MESSAGE                                                                                                        \
     "From: \"Alice, A.\" <Alice@Example.com>\r\nTo: list@example.com\r\nSubject: =?utf-8?q?=C3=A4?=\r\n"               \
     "X-Recrypt-Signed: yes\r\nContent-Type: text/plain\r\n\r\nhello\r\n"
-
-static struct span S(const char *s) {
-    return (struct span){(const unsigned char *)s, strlen(s)};
-}
-
-static struct span
-B(const struct buf *b) {
-    return (struct span){b->data, b->len};
-}
-
-static int
-same(const struct buf *b, struct span s)
-{
-    return b->len == s.len && (s.len == 0 || memcmp(b->data, s.data, s.len) == 0);
-}
 
 static struct jwk *new_key(const char *type)
 {
@@ -107,8 +93,8 @@ static void test_signed(void)
         for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
             struct buf entity = BUF_INIT;
 
-            sign(S(messages[i]), key, "Alice@Example.com", GROUP, &entity);
-            CU_ASSERT_EQUAL(opens(B(&entity), &d, S(messages[i])), PROTECT_SIGNED);
+            sign(span(messages[i]), key, "Alice@Example.com", GROUP, &entity);
+            CU_ASSERT_EQUAL(opens(span_of(&entity), &d, span(messages[i])), PROTECT_SIGNED);
             buf_free(&entity);
         }
         jwk_free(&key);
@@ -122,15 +108,15 @@ static void test_lookup(void)
     struct directory d = {"alice@example.com", key, ERR_ABSENT, 0};
     struct buf entity = BUF_INIT;
 
-    sign(S(MESSAGE), key, "alice@example.com", GROUP, &entity);
-    CU_ASSERT_EQUAL(opens(B(&entity), &d, S(MESSAGE)), PROTECT_UNKNOWN);
+    sign(span(MESSAGE), key, "alice@example.com", GROUP, &entity);
+    CU_ASSERT_EQUAL(opens(span_of(&entity), &d, span(MESSAGE)), PROTECT_UNKNOWN);
     d.result = ERR_RETRY;
-    CU_ASSERT_EQUAL(opens(B(&entity), &d, S(MESSAGE)), ERR_RETRY);
+    CU_ASSERT_EQUAL(opens(span_of(&entity), &d, span(MESSAGE)), ERR_RETRY);
     d.result = ERR_SYSTEM;
-    CU_ASSERT_EQUAL(opens(B(&entity), &d, S(MESSAGE)), ERR_SYSTEM);
+    CU_ASSERT_EQUAL(opens(span_of(&entity), &d, span(MESSAGE)), ERR_SYSTEM);
     d.result = 0;
     d.key = other;
-    CU_ASSERT_EQUAL(opens(B(&entity), &d, S(MESSAGE)), PROTECT_UNKNOWN);
+    CU_ASSERT_EQUAL(opens(span_of(&entity), &d, span(MESSAGE)), PROTECT_UNKNOWN);
     buf_free(&entity);
     jwk_free(&key);
     jwk_free(&other);
@@ -160,8 +146,8 @@ static void test_from(void)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct buf entity = BUF_INIT;
 
-        sign(S(bad[i]), key, "alice@example.com", GROUP, &entity);
-        CU_ASSERT_EQUAL(opens(B(&entity), &d, S(bad[i])), PROTECT_BAD);
+        sign(span(bad[i]), key, "alice@example.com", GROUP, &entity);
+        CU_ASSERT_EQUAL(opens(span_of(&entity), &d, span(bad[i])), PROTECT_BAD);
         buf_free(&entity);
     }
     CU_ASSERT_EQUAL(d.calls, 0);
@@ -176,9 +162,9 @@ static void test_other_group(void)
     struct buf entity = BUF_INIT, msg = BUF_INIT;
     struct err e;
 
-    sign(S(MESSAGE), key, "alice@example.com", "list@example.com.mm--abcde", &entity);
-    CU_ASSERT_EQUAL(opens(B(&entity), &d, S(MESSAGE)), PROTECT_BAD);
-    CU_ASSERT_EQUAL(protect_open(B(&entity), NULL, lookup, &d, &msg, &v, &e), 0);
+    sign(span(MESSAGE), key, "alice@example.com", "list@example.com.mm--abcde", &entity);
+    CU_ASSERT_EQUAL(opens(span_of(&entity), &d, span(MESSAGE)), PROTECT_BAD);
+    CU_ASSERT_EQUAL(protect_open(span_of(&entity), NULL, lookup, &d, &msg, &v, &e), 0);
     CU_ASSERT_EQUAL(v.status, PROTECT_BAD);
     CU_ASSERT_PTR_NOT_NULL(strstr(v.why, "another recipient"));
     CU_ASSERT_STRING_EQUAL(v.from, "alice@example.com");
@@ -198,7 +184,7 @@ static void test_flips(void)
     size_t from, to;
     int verified = 0;
 
-    sign(S(MESSAGE), key, "alice@example.com", GROUP, &entity);
+    sign(span(MESSAGE), key, "alice@example.com", GROUP, &entity);
     from = (size_t)(strstr(buf_str(&entity), "HP-Outer") - buf_str(&entity));
     to = (size_t)(strstr(buf_str(&entity), "application/jose\r\n\r\n") - buf_str(&entity));
     for (size_t i = from; i < entity.len - 40; i++) {
@@ -207,12 +193,12 @@ static void test_flips(void)
         if (i >= to - 60 && i < to + 20) /* the delimiter line and the header of part 2 */
             continue;
         entity.data[i] ^= 1;
-        verified += protect_open(B(&entity), GROUP, lookup, &d, &msg, &v, &e) == 0 && v.status == PROTECT_SIGNED;
+        verified += protect_open(span_of(&entity), GROUP, lookup, &d, &msg, &v, &e) == 0 && v.status == PROTECT_SIGNED;
         entity.data[i] ^= 1;
         buf_free(&msg);
     }
     CU_ASSERT_EQUAL(verified, 0);
-    CU_ASSERT_EQUAL(opens(B(&entity), &d, S(MESSAGE)), PROTECT_SIGNED);
+    CU_ASSERT_EQUAL(opens(span_of(&entity), &d, span(MESSAGE)), PROTECT_SIGNED);
     buf_free(&entity);
     jwk_free(&key);
 }
@@ -229,7 +215,7 @@ static int with_header(const struct jwk *key, const char *json, int detached, co
     CU_ASSERT_EQUAL_FATAL(sjson_parse(json, strlen(json), NULL, &header, &e), 0);
     CU_ASSERT_EQUAL_FATAL(jws_sign(key, header, MESSAGE, sizeof MESSAGE - 1, detached, &jws, &e), 0);
     CU_ASSERT_EQUAL_FATAL(buf_printf(&entity, frame, MESSAGE, buf_str(&jws)), 0);
-    CU_ASSERT_EQUAL(protect_open(B(&entity), GROUP, lookup, &d, &msg, &v, &e), 0);
+    CU_ASSERT_EQUAL(protect_open(span_of(&entity), GROUP, lookup, &d, &msg, &v, &e), 0);
     json_object_put(header);
     buf_free(&jws);
     buf_free(&entity);
@@ -314,18 +300,18 @@ static void test_unsigned(void)
     struct err e;
 
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
-        CU_ASSERT_EQUAL(opens(S(foreign[i]), &d, S(foreign[i])), PROTECT_UNSIGNED);
-    CU_ASSERT_EQUAL(protect_wrap(S(MESSAGE), NULL, &payload, &e), 0);
-    CU_ASSERT_EQUAL(opens(B(&payload), &d, S(MESSAGE)), PROTECT_UNSIGNED);
+        CU_ASSERT_EQUAL(opens(span(foreign[i]), &d, span(foreign[i])), PROTECT_UNSIGNED);
+    CU_ASSERT_EQUAL(protect_wrap(span(MESSAGE), NULL, &payload, &e), 0);
+    CU_ASSERT_EQUAL(opens(span_of(&payload), &d, span(MESSAGE)), PROTECT_UNSIGNED);
     /* A message whose own type is our multipart/signed, sealed without a signature of its sender: it comes back whole.
      */
     buf_reset(&payload);
-    sign(S(MESSAGE), key, "alice@example.com", GROUP, &entity);
+    sign(span(MESSAGE), key, "alice@example.com", GROUP, &entity);
     d.key = key;
-    CU_ASSERT_EQUAL(protect_wrap(B(&entity), NULL, &payload, &e), 0);
-    CU_ASSERT_EQUAL(opens(B(&payload), &d, B(&entity)), PROTECT_UNSIGNED);
+    CU_ASSERT_EQUAL(protect_wrap(span_of(&entity), NULL, &payload, &e), 0);
+    CU_ASSERT_EQUAL(opens(span_of(&payload), &d, span_of(&entity)), PROTECT_UNSIGNED);
     CU_ASSERT_EQUAL(d.calls, 0);
-    CU_ASSERT(!same(&payload, B(&entity)));
+    CU_ASSERT(!span_equal(span_of(&payload), span_of(&entity)));
     buf_free(&payload);
     buf_free(&entity);
     jwk_free(&key);

@@ -6,13 +6,10 @@
 #include "common/protect.h"
 #include "common/udf.h"
 #include "corpus.h"
+#include "span.h"
 #include "unit.h"
 
 #define KID "list@example.com.mm--abcde-fghij"
-
-static struct span S(const char *s) {
-    return (struct span){(const unsigned char *)s, strlen(s)};
-}
 
 struct keys {
     struct jwk *group, *signer;
@@ -92,14 +89,14 @@ static void test_outer(void)
 
     keys_new(&k);
     CU_ASSERT_EQUAL(buf_puts(&out, "x"), 0);
-    CU_ASSERT_EQUAL(seal(S(msg), &k, "dave@EXAMPLE.com", &out), 0);
+    CU_ASSERT_EQUAL(seal(span(msg), &k, "dave@EXAMPLE.com", &out), 0);
     CU_ASSERT_EQUAL(strncmp(buf_str(&out) + 1, outside, sizeof outside - 1), 0);
     CU_ASSERT_PTR_NULL(strstr(buf_str(&out), "secret"));
     CU_ASSERT_PTR_NULL(strstr(buf_str(&out), "hidden"));
     for (size_t i = 1; i < out.len; i++)
         CU_ASSERT(out.data[i] < 127 && ((out.data[i] == '\n') == (out.data[i - 1] == '\r')));
     memmove(out.data, out.data + 1, --out.len);
-    CU_ASSERT_EQUAL(opened(&out, &k, S(msg), &status), 1);
+    CU_ASSERT_EQUAL(opened(&out, &k, span(msg), &status), 1);
     CU_ASSERT_EQUAL(status, PROTECT_SIGNED);
     buf_free(&out);
     keys_free(&k);
@@ -131,7 +128,7 @@ static void test_refused(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buf out = BUF_INIT;
 
-        CU_ASSERT_EQUAL(seal(S(cases[i].msg), &k, cases[i].from, &out), cases[i].result);
+        CU_ASSERT_EQUAL(seal(span(cases[i].msg), &k, cases[i].from, &out), cases[i].result);
         CU_ASSERT_EQUAL(out.len > 0, cases[i].result == 0);
         buf_free(&out);
     }
@@ -153,11 +150,11 @@ static void test_two_keys(void)
     CU_ASSERT_EQUAL_FATAL(jwk_generate("P-256", &other, &e), 0);
     to[0] = other;
     to[1] = k.group;
-    CU_ASSERT_EQUAL(protect_seal(S(msg), to, 2, k.signer, "a@example.com", "hidden", &out, &e), 0);
+    CU_ASSERT_EQUAL(protect_seal(span(msg), to, 2, k.signer, "a@example.com", "hidden", &out, &e), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&out), "\r\nSubject: hidden\r\n"));
-    CU_ASSERT_EQUAL(opened(&out, &k, S(msg), &status), 1);
+    CU_ASSERT_EQUAL(opened(&out, &k, span(msg), &status), 1);
     CU_ASSERT_EQUAL(status, PROTECT_SIGNED);
-    CU_ASSERT_EQUAL(protect_seal(S(msg), to, 0, NULL, NULL, NULL, &out, &e), ERR_USAGE);
+    CU_ASSERT_EQUAL(protect_seal(span(msg), to, 0, NULL, NULL, NULL, &out, &e), ERR_USAGE);
     jwk_free(&other);
     buf_free(&out);
     keys_free(&k);
@@ -173,13 +170,13 @@ static void test_room(void)
     int bad = 0;
 
     keys_new(&k);
-    CU_ASSERT_EQUAL(seal(S(msg), &k, "a@example.com", &full), 0);
+    CU_ASSERT_EQUAL(seal(span(msg), &k, "a@example.com", &full), 0);
     for (size_t max = 3; max < full.len + 200; max += 13) {
         struct buf out = {NULL, 0, 0, max};
         int r;
 
         bad += buf_puts(&out, "...") < 0;
-        r = seal(S(msg), &k, "a@example.com", &out);
+        r = seal(span(msg), &k, "a@example.com", &out);
         bad += r == 0 ? out.len < full.len : r != ERR_LIMIT || strcmp(buf_str(&out), "...") != 0;
         buf_free(&out);
     }
