@@ -14,12 +14,7 @@ static char dir[] = "/tmp/recrypt-take-XXXXXX";
 
 static const char *in_dir(const char *name)
 {
-    static char path[2][128];
-    static int turn;
-
-    turn = !turn;
-    snprintf(path[turn], sizeof path[turn], "%s/%s", dir, name);
-    return path[turn];
+    return unit_path(dir, name);
 }
 
 static void put(const char *name, const char *text)

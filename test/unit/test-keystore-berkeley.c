@@ -27,12 +27,7 @@ static char dir[] = "/tmp/recrypt-berkeley-XXXXXX";
 
 static const char *at(const char *name)
 {
-    static char path[4][256];
-    static int turn;
-
-    turn = (turn + 1) % 4;
-    snprintf(path[turn], sizeof path[turn], "%s/%s", dir, name);
-    return path[turn];
+    return unit_path(dir, name);
 }
 
 static void shell(const char *fmt, const char *a, const char *b)

@@ -50,6 +50,16 @@ int unit_main(const char *module, const struct unit_test *tests, size_t count)
     return failed ? 1 : 0;
 }
 
+const char *unit_path(const char *dir, const char *name)
+{
+    static char path[4][256];
+    static int turn;
+
+    turn = (turn + 1) % 4;
+    snprintf(path[turn], sizeof path[turn], "%s/%s", dir, name);
+    return path[turn];
+}
+
 int unit_remove(const char *dir)
 {
     char command[256];

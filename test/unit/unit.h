@@ -17,6 +17,9 @@ int unit_main(const char *module, const struct unit_test *tests, size_t count);
  * cannot be made or removed. */
 int unit_main_in(char *dir, const char *module, const struct unit_test *tests, size_t count);
 
+/* The path of name in dir; good until the fourth call after. */
+const char *unit_path(const char *dir, const char *name);
+
 /* Removes a directory and what is in it. 0, or -1. */
 int unit_remove(const char *dir);
 
