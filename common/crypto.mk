@@ -28,7 +28,7 @@ test_unit_test_share_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_entry_SOURCES = test/unit/test-entry.c $(ENTRY_WORLD)
 test_unit_test_entry_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_wiped_SOURCES = test/unit/test-wiped.c
-test_unit_test_wiped_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
+test_unit_test_wiped_LDADD = $(UNIT_LIBS) $(SERVICE_LIBS)
 test_unit_test_constant_time_SOURCES = test/unit/test-constant-time.c
 test_unit_test_constant_time_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 endif

@@ -12,6 +12,8 @@
 #include "common/jws.h"
 #include "common/sjson.h"
 #include "common/statement.h"
+#include "service/cache.h"
+#include "service/servicekey.h"
 #include "unit.h"
 
 #if !defined __SANITIZE_ADDRESS__
@@ -464,6 +466,104 @@ static void test_entry(void)
     }
 }
 
+/* The service's keys, made, written and read again. arg: the file. */
+static void work_service_key(const void *arg)
+{
+    struct service_keys *made, *k;
+
+    CU_ASSERT_EQUAL_FATAL(servicekey_create(arg, &made, NULL), 0);
+    secret_key("the service's key", jwk_suite_key(made->key));
+    secret("the storage key", made->storage, sizeof made->storage);
+    secret("the key of invitations", made->invite, sizeof made->invite);
+    secret("the key of marks", made->archive, sizeof made->archive);
+    servicekey_free(&made);
+    look();
+    CU_ASSERT_EQUAL_FATAL(servicekey_load(arg, &k, NULL), 0);
+    look();
+    servicekey_free(&k);
+}
+
+static char dir[] = "/tmp/wiped-test.XXXXXX";
+enum { MEMBERS = 5, TAGKEY = sizeof ((struct entry_record *)0)->tagkey };
+
+static struct {
+    char keys[64], store[64], keyid[KEYID_SIZE];
+    struct service_keys *own;
+    struct keystore *ks;
+    struct records records;
+    unsigned char tagkeys[MEMBERS][TAGKEY];
+} service;
+
+/* A list of a few members, as recryptd has it on disk. */
+static void make_list(struct err *e)
+{
+    struct account a = {.kind = PROFILE_LIST, .epoch = 1, .serial = 1};
+    char profile[] = "x";
+    struct key_record k = {.account = "list@example.com", .state = KEY_CURRENT, .epoch = 1, .profile = profile};
+
+    k.key = named_key("X25519", "list@example.com");
+    strcpy(service.keyid, jwk_kid(k.key));
+    strcpy(a.address, k.account);
+    strcpy(a.current, service.keyid);
+    CU_ASSERT_FATAL(!account_add_key(&a, service.keyid, e) && !records_begin(&service.records, e));
+    CU_ASSERT_FATAL(!account_put(&service.records, &a, e) && !key_put(&service.records, service.keyid, &k, e));
+    for (int i = 0; i < MEMBERS; i++) {
+        struct entry_record en = {.active = 1, .serial = 1, .epoch = 1};
+
+        snprintf(en.member, sizeof en.member, "m%d@example.com", i);
+        en.statement = strdup("a statement");
+        for (size_t n = 0; n < TAGKEY; n++)
+            service.tagkeys[i][n] = (unsigned char)((size_t)i * 37 + n * 11 + 5);
+        memcpy(en.tagkey, service.tagkeys[i], TAGKEY);
+        CU_ASSERT_FATAL(!suite_generate(suite_by_name("X25519"), &en.r, e) &&
+                        !entry_put(&service.records, service.keyid, &en, e));
+        entry_record_clear(&en);
+    }
+    CU_ASSERT_EQUAL_FATAL(records_commit(&service.records, e), 0);
+    account_clear(&a);
+    jwk_free(&k.key);
+}
+
+/* What of the list is kept in memory, and given back. */
+static void work_cache(const void *arg)
+{
+    const struct hot_key *k;
+    struct cache *c;
+
+    (void)arg;
+    CU_ASSERT_EQUAL_FATAL(cache_new(100, 100, &c, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(cache_get(c, &service.records, service.keyid, &k, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(k->count, MEMBERS);
+    for (int i = 0; i < MEMBERS; i++) {
+        secret("a member's tag key", service.tagkeys[i], TAGKEY);
+        secret_key("the service's half", k->entries[i].r);
+    }
+    look();
+    cache_free(&c);
+}
+
+static void test_service(void)
+{
+    const struct hot_key *k;
+    struct cache *c;
+    struct err e;
+
+    snprintf(service.keys, sizeof service.keys, "%s/service.key", dir);
+    snprintf(service.store, sizeof service.store, "%s/keystore", dir);
+    CU_ASSERT_EQUAL(left_by(work_service_key, service.keys), 0);
+    CU_ASSERT_EQUAL_FATAL(servicekey_load(service.keys, &service.own, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(keystore_open("berkeley", service.store, 1, 0, &service.ks, &e), 0);
+    CU_ASSERT_EQUAL_FATAL(records_open(&service.records, service.ks, service.own->udf, service.own->storage, 1, &e), 0);
+    make_list(&e);
+    /* Once before: while the dynamic linker looks for a function, it keeps registers on the stack. */
+    CU_ASSERT_FATAL(!cache_new(1, MEMBERS, &c, &e) && !cache_get(c, &service.records, service.keyid, &k, &e));
+    cache_free(&c);
+    CU_ASSERT_EQUAL(left_by(work_cache, NULL), 0);
+    records_close(&service.records);
+    keystore_close(&service.ks);
+    servicekey_free(&service.own);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -472,11 +572,12 @@ int main(void)
         {"keys read and written", test_jwk},
         {"messages, and texts under a passphrase", test_message},
         {"entries and shares", test_entry},
+        {"the service's keys and what it keeps of a list", test_service},
     };
 
     if (secret_openssl() < 0)
         return 99;
-    return unit_main("wiped", tests, sizeof tests / sizeof *tests);
+    return unit_main_in(dir, "wiped", tests, sizeof tests / sizeof *tests);
 }
 
 #else
