@@ -85,22 +85,32 @@ struct filling {
     size_t limit;
 };
 
+/* Not realloc: it would leave the tag keys behind unwiped. */
+static int grow(struct hot_key *k)
+{
+    struct hot_entry *more = reallocarray(NULL, k->count ? 2 * k->count : 1, sizeof *more);
+
+    if (!more)
+        return ERR_SYSTEM;
+    if (k->count)
+        memcpy(more, k->entries, k->count * sizeof *more);
+    secret_free(k->entries, k->count * sizeof *more);
+    k->entries = more;
+    return 0;
+}
+
 static int take_entry(void *arg, struct entry_record *en, struct err *e)
 {
     const struct filling *f = arg;
     struct hot_key *k = f->k;
-    struct hot_entry *more, *to;
+    struct hot_entry *to;
 
     if (!en->active)
         return 0;
     if (k->count >= f->limit)
         return TOO_MANY;
-    if ((k->count & (k->count - 1)) == 0) { /* room runs out at powers of two */
-        more = reallocarray(k->entries, k->count ? 2 * k->count : 1, sizeof *more);
-        if (!more)
-            return err_errno(e, "cache");
-        k->entries = more;
-    }
+    if ((k->count & (k->count - 1)) == 0 && grow(k)) /* room runs out at powers of two */
+        return err_errno(e, "cache");
     to = &k->entries[k->count];
     memset(to, 0, sizeof *to);
     to->member = strdup(en->member);

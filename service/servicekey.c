@@ -93,7 +93,7 @@ int servicekey_load(const char *path, struct service_keys **out, struct err *e)
     rc = rc ? rc : parse(obj, k, e);
     if (rc)
         err_prefix(e, "%s", path);
-    json_object_put(obj);
+    sjson_free_secret(&obj);
     buf_free(&text);
     if (rc)
         servicekey_free(&k);
@@ -116,7 +116,7 @@ static int write_file(const char *path, const struct service_keys *k, struct err
     rc = rc ? rc : sjson_write(obj, &text);
     rc = rc ? rc : buf_puts(&text, "\n");
     rc = rc ? rc : file_create(path, text.data, text.len, 0600, e);
-    json_object_put(obj);
+    sjson_free_secret(&obj);
     buf_free(&text);
     return rc;
 }
