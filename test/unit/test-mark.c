@@ -67,6 +67,11 @@ static void test_value(void)
     char text[1000];
 
     is("\n", 1, "encrypted a\nX-Evil: b\x1b[2J", 0, "X-Recrypt-Status: encrypted a?X-Evil: b?[2J\n\n");
+    /* A reader of mail would show what this stands for: another status, or what its screen obeys. */
+    is("\n", 1, "opened signed =?utf-8?q?boss=40example.com_AAAAA?=@example.org K", 0,
+       "X-Recrypt-Status: opened signed =_utf-8?q?boss=40example.com_AAAAA?=@example.org K\n\n");
+    is("\n", 1, "encrypted =\x01utf-8\x01q\x01=1b[2J\x01= ==?x=?", 0,
+       "X-Recrypt-Status: encrypted =_utf-8?q?=1b[2J?= ==_x=_\n\n");
     memset(text, 'x', sizeof text);
     text[sizeof text - 1] = 0;
     CU_ASSERT(mark_message((struct span){(const unsigned char *)"\n", 1}, text, 0, &b, NULL) == 0);
