@@ -78,6 +78,8 @@ static int put_field(const char *value, const char *line_end, struct buf *out, s
 
     snprintf(line, sizeof line, FAMILY "Status: %.*s", VALUE_MAX, value);
     err_printable(line);
+    for (char *p = line; (p = strstr(p, "=?")); p++)
+        p[1] = '_'; /* or else a reader may show what an encoded word (RFC 2047) stands for */
     r = put(out, line, strlen(line), e);
     return r < 0 ? r : put(out, line_end, strlen(line_end), e);
 }

@@ -15,9 +15,9 @@
 #include "common/mime.h"
 
 /* Appends the message with the field first, value as above behind "X-Recrypt-Status: " (printable; longer than 400
- * octets it is cut). Every line of its header that could be taken for a field of that family ("X-Recrypt-...") is left
- * out, whatever ends the line. Line ends: LF when all lines end with CRLF, as Maildirs have it; otherwise not an octet
- * of the rest is changed. as_it_is: never. ERR_LIMIT, ERR_SYSTEM. */
+ * octets it is cut; "=_" for "=?", with which an encoded word begins). Every line of its header that could be taken for
+ * a field of that family ("X-Recrypt-...") is left out, whatever ends the line. Line ends: LF when all lines end with
+ * CRLF, as Maildirs have it; otherwise not an octet of the rest is changed. as_it_is: never. ERR_LIMIT, ERR_SYSTEM. */
 int mark_message(struct span msg, const char *value, int as_it_is, struct buf *out, struct err *e);
 
 #endif
