@@ -230,6 +230,13 @@ static void test_param_caps(void)
         CU_ASSERT_EQUAL(buf_puts(&v, "("), 0);
     CU_ASSERT_EQUAL(mime_type(span(buf_str(&v)), &out, &e), ERR_SYNTAX);
     CU_ASSERT_EQUAL(mime_mailbox(span(buf_str(&v)), &out, &e), ERR_SYNTAX);
+    buf_reset(&v);
+    for (int i = 0; i < 100000; i++)
+        CU_ASSERT_EQUAL(buf_puts(&v, "=?a?q?X"), 0);
+    CU_ASSERT_EQUAL(buf_puts(&v, " <a@b.c>"), 0);
+    CU_ASSERT_EQUAL(mime_mailbox(span(buf_str(&v)), &out, &e), 0);
+    CU_ASSERT_EQUAL(buf_puts(&v, " (?=)"), 0); /* a word at last, and what a length */
+    CU_ASSERT_EQUAL(mime_mailbox(span(buf_str(&v)), &out, &e), ERR_SYNTAX);
     CU_ASSERT(now() - t < 5);
     buf_free(&v);
     buf_free(&out);
@@ -243,6 +250,10 @@ static void test_mailbox(void)
         {"\"B, C <x@y>\" (d) <a@example.com> (e)", "a@example.com"},
         {"J\xc3\xb6rg M. =?utf-8?q?x?=\r\n < a@example.com\r\n >", "a@example.com"},
         {"a@example.com (A)", "a@example.com"},
+        {"=?utf-8?q?J=C3=B6rg_=3D?= =?UTF-8?B?w7Y=?= <a@example.com>", "a@example.com"},
+        {"=?iso-2022-jp?B?GyRCJCIbKEI=?= <a@example.com>", "a@example.com"}, /* it begins with ESC */
+        {"=?x?q <a@example.com>", "a@example.com"},
+        {"=?utf-8?q?=00 <a@example.com>", "a@example.com"}, /* nobody knows where it would end */
     };
     static const char *const bad[] = {
         "",
@@ -269,6 +280,22 @@ static void test_mailbox(void)
         "<a@b.c> x",
         "<a@b.c> \"x\"",
         "\"x\" a@b.c",
+        "=?utf-8?q?a=40b.c?=@d.e",
+        "<=?utf-8?q?a?=@d.e>",
+        "<a=?b@d.e>",
+        /* what they stand for would be shown, or obeyed */
+        "=?utf-8?q?x=00?= <a@d.e>",
+        "x =?utf-8?Q?=3Ca=40b.c=3E=0a?= <a@d.e>",
+        "=?utf-8*en?q?=7F?= <a@d.e>",
+        "=?utf-8?b?YQBi?= <a@d.e>",
+        "=?utf-8?b?a?= <a@d.e>",
+        "=?utf-7?q?+AAA-?= <a@d.e>",
+        "=?utf-8?q?=1B$B?= <a@d.e>",
+        "\"=?utf-8?q?=1b[2J?=\" <a@d.e>",
+        "a@d.e (=?utf-8?q?=08?=)",
+        "=?utf-8=?utf-8?q?x=?utf-8?q?=08?= <a@d.e>",
+        "\"x\x1b\" <a@d.e>",
+        "(\x7f) a@d.e",
     };
     struct buf out = BUF_INIT;
     struct err e;

@@ -134,6 +134,7 @@ static void test_from(void)
         "From: \"<alice@example.com>\" <mallory@example.com>\n\nquoted",
         "From: friends: alice@example.com;\n\ngroup",
         "From: alice@example.com\x01\n\ncontrol",
+        "From: =?utf-8?q?Boss_=3Cboss=40example.com=3E=00?= <alice@example.com>\n\nencoded control",
         "From: alice@example.com\rFrom: mallory@example.com\n\nbare CR",
         "junk\nFrom: alice@example.com\n\nno field before it",
         "From: mallory@example.com\n\nother",
