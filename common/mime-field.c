@@ -4,6 +4,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "b64.h"
+
+enum { WORD_MAX = 1000 }; /* octets of an encoded word; RFC 2047 has 75 */
+
 static int is_wsp(unsigned char c)
 {
     return c == ' ' || c == '\t';
@@ -215,6 +219,88 @@ int mime_param(struct span value, const char *name, struct buf *out, struct err 
     return 0;
 }
 
+/* ---- encoded words (RFC 2047), found wherever some reader may find one ---- */
+
+static int hex(unsigned char c)
+{
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char *at = c ? strchr(digits, c) : NULL;
+
+    return at ? (int)(at - digits) % 16 : -1;
+}
+
+/* "Q", but with an underscore for a space: neither matters here. */
+static int decode_q(struct span text, struct buf *out)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < text.len; i++) {
+        unsigned char c = text.data[i];
+
+        if (c == '=' && i + 2 < text.len && hex(text.data[i + 1]) >= 0 && hex(text.data[i + 2]) >= 0) {
+            c = (unsigned char)(hex(text.data[i + 1]) << 4 | hex(text.data[i + 2]));
+            i += 2;
+        }
+        r = buf_append(out, &c, 1);
+    }
+    return r;
+}
+
+/* In UTF-7 any octets may stand for control characters; in the ISO 2022 ones these three are none. */
+static int word_check(struct span charset, unsigned char encoding, struct span text)
+{
+    static const char utf7[] = "utf-7", iso[] = "iso-2022-";
+    const char *name = (const char *)charset.data;
+    int shifts = charset.len >= sizeof iso - 1 && strncasecmp(name, iso, sizeof iso - 1) == 0;
+    struct buf out = BUF_INIT;
+    int r = encoding == 'b' || encoding == 'B' ? b64mime_decode(text.data, text.len, &out) : decode_q(text, &out);
+
+    if (charset.len >= sizeof utf7 - 1 && strncasecmp(name, utf7, sizeof utf7 - 1) == 0)
+        r = ERR_SYNTAX;
+    for (size_t i = 0; r == 0 && i < out.len; i++) {
+        unsigned char c = out.data[i];
+
+        if ((c < 32 || c == 127) && !(shifts && (c == 0x1b || c == 0x0e || c == 0x0f)))
+            r = ERR_SYNTAX;
+    }
+    buf_free(&out);
+    return r;
+}
+
+/* The word whose "=?" is at p, if it is one. 1 = neither it nor another behind it has an end. */
+static int word_at(const unsigned char *p, const unsigned char *end)
+{
+    const unsigned char *mark = memchr(p + 2, '?', (size_t)(end - p) - 2), *text, *close;
+
+    if (!mark || end - mark < 3)
+        return 1;
+    if (mark[2] != '?' || !mark[1] || !strchr("bBqQ", mark[1]))
+        return 0;
+    text = mark + 3;
+    if (!(close = memmem(text, (size_t)(end - text), "?=", 2)))
+        return 1;
+    if (close - p > WORD_MAX)
+        return ERR_SYNTAX;
+    return word_check((struct span){p + 2, (size_t)(mark - p) - 2}, mark[1],
+                      (struct span){text, (size_t)(close - text)});
+}
+
+/* No control characters, as they are or encoded: what a reader would make of them is not what others see. */
+static int no_controls(struct span v)
+{
+    const unsigned char *p, *end = v.data + v.len;
+    int r = 0;
+
+    for (size_t i = 0; i < v.len; i++)
+        if ((v.data[i] < 32 && !strchr("\t\r\n", v.data[i])) || v.data[i] == 127 || v.data[i] == 0)
+            return ERR_SYNTAX;
+    for (p = v.data; r == 0 && p < end && (p = memmem(p, (size_t)(end - p), "=?", 2)); p += 2)
+        r = word_at(p, end);
+    return r < 0 ? r : 0;
+}
+
+/* ---- one mailbox ---- */
+
 /* Appends what comes before the octet stop or the end, comments and folding as one space, quoted strings left out.
  * Only one mailbox may stand there: no list, no group, no second bracket. */
 static int mailbox_text(struct span v, size_t *at, unsigned char stop, int *quoted, struct buf *out)
@@ -273,13 +359,17 @@ int mime_mailbox(struct span value, struct buf *out, struct err *e)
 {
     struct buf text = BUF_INIT;
     size_t from = 0;
-    int r = mailbox(value, &text);
+    int r = no_controls(value);
 
+    if (r < 0)
+        return err_set(e, r, "a control character, plain or in an encoded word");
+    r = mailbox(value, &text);
     while (text.len > 0 && text.data[text.len - 1] == ' ')
         text.len--;
     while (from < text.len && text.data[from] == ' ')
         from++;
-    if (r == 0 && (from == text.len || memchr(text.data + from, ' ', text.len - from)))
+    if (r == 0 && (from == text.len || memchr(text.data + from, ' ', text.len - from) ||
+                   memmem(text.data + from, text.len - from, "=?", 2)))
         r = ERR_SYNTAX;
     if (r == 0)
         r = buf_append(out, text.data + from, text.len - from);

@@ -51,7 +51,8 @@ int mime_type_end(struct span value, size_t *end);
 
 /* The address of a field that holds exactly one mailbox (RFC 5322 section 3.4), appended as written, without brackets,
  * name and comments; address_canonical judges it. ERR_SYNTAX: none, two, a group, a quoted local part, an address in
- * the place of the name. */
+ * the place of the name, an encoded word (RFC 2047) in the address, and anywhere a control character, also one that an
+ * encoded word stands for. */
 int mime_mailbox(struct span value, struct buf *out, struct err *e);
 
 /* The parts of one multipart body: at most max spans, each from after the delimiter line to before the line end that
