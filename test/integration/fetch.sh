@@ -14,7 +14,7 @@ command -v dovecot >/dev/null || { skip "fetch" "Dovecot is not installed"; tap_
 service_conf example.com open
 for p in alice bob; do mkdir -m 700 "$T/$p"; printf 'service "example.com" { url = "%s" }\n' "$(url example.com)" >"$T/$p/recrypt.conf"; done
 service_start example.com
-dovecot_people=dave
+dovecot_people="dave sam"
 dovecot_start || { echo "Bail out! Dovecot does not start"; cat "$T/dovecot.log"; exit 1; }
 account() { # LINE...: bob's section
   { printf 'service "example.com" { url = "%s" }\nimap "bob@example.com" {\n' "$(url example.com)"; printf '  %s\n' "$@"; echo '}'; } >"$T/bob/recrypt.conf"
@@ -182,6 +182,29 @@ renumbered() {
 }
 ok "new UIDVALIDITY: what is here does not come again, what is new does" renumbered
 ok "what is thrown away is tried no more" eval 'rm "$(grep -l "^X-Recrypt-Status: encrypted" "$inbox"/cur/*)" && fetch && fetch'
+
+# ---- keys of domains whose services nobody reaches: anybody can send that ----
+to_stranger() { # NUMBER DOMAIN
+  python3 - "$@" >"$T/$1" <<'PY'
+import base64, json, sys
+def b(data): return base64.urlsafe_b64encode(data).decode().rstrip("=")
+protected = {"alg": "ECDH-ES+A256KW", "enc": "A256GCM", "kid": "list@%s.mm--maaaa-aaaaa-aaaaa-aaaaa-aaaaa-aaaaa" % sys.argv[2],
+             "epk": {"kty": "OKP", "crv": "X25519", "x": b(b"\x09" + bytes(31))}}
+jwe = {"protected": b(json.dumps(protected).encode()), "encrypted_key": b(bytes(40)), "iv": b(bytes(12)), "ciphertext": b(bytes(99)), "tag": b(bytes(16))}
+print("From: x@example.org\r\nMessage-ID: <%s@example.com>\r\nContent-Type: application/jose+json\r\n\r\n%s\r" % (sys.argv[1], json.dumps(jwe)))
+PY
+}
+strangers() { # what her own service lets her read she reads all the same
+  local i
+  account "url = \"imap://127.0.0.1:$imap_port\"" 'user = "sam@example.com"' "password_file = \"$T/password\"" "maildir = \"$T/strangers\""
+  for i in 1 2 3 4 5; do to_stranger 40$i 127.0.0.1$i; done
+  drop sam "$T"/40[1-5]; status 75 fetch 2>"$T/said" || return
+  same "$(grep -c 'stays encrypted' "$T/said")" 5 || return
+  sealed_for 406 $list; drop sam "$T/406"; status 75 fetch 2>/dev/null || return
+  grep -q "^X-Recrypt-Status: opened signed alice@example.com" "$(grep -l '<406@' "$T/strangers/new"/*)"
+}
+ok "services that nobody reaches do not keep one's own from being asked" strangers
+plain_account
 
 # ---- accounts, passwords, TLS ----
 passphrase() { # asked for once, before anything else; without it nothing is brought
