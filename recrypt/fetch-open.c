@@ -7,8 +7,6 @@
 #include "mark.h"
 #include "stream.h"
 
-enum { AWAY_MAX = 3 }; /* each attempt may take a minute */
-
 enum outcome { PLAIN, OPENED, SHUT };
 
 #define KEPT "encrypted "
@@ -32,10 +30,6 @@ int fetch_looks_sealed(struct span msg)
 /* It is shut; the first reason of a run is what the run ends with, unless one comes that passes by itself. */
 static int shut(struct fetch *f, const struct err *why, struct buf *status, struct err *e)
 {
-    if (why->code == ERR_RETRY && ++f->away == AWAY_MAX) {
-        fetch_progress_clear(&f->progress);
-        tool_note("asking no service any more in this run: %s", why->text);
-    }
     if (f->worst.code == 0 || (why->code == ERR_RETRY && f->worst.code != ERR_RETRY))
         f->worst = *why;
     return buf_printf(status, KEPT "%s", why->text) < 0 ? err_errno(e, "out of memory") : SHUT;
@@ -48,7 +42,7 @@ static int attempt(struct fetch *f, struct span msg, const struct granted_list *
     const struct buf text = {(unsigned char *)msg.data, msg.len, msg.len, 0};
     struct protect_verdict verdict;
     struct err why;
-    int r = mail_open(f->away < AWAY_MAX ? f->t : &f->alone, &text, brought, inside, &verdict, &why);
+    int r = mail_open(f->t, &text, brought, inside, &verdict, &why);
 
     if (r == 1)
         return buf_puts(status, "plain") < 0 ? err_errno(e, "out of memory") : PLAIN;
@@ -59,8 +53,6 @@ static int attempt(struct fetch *f, struct span msg, const struct granted_list *
                                                                                      : OPENED;
     if (r == ERR_SYSTEM)
         return err_set(e, r, "%s", why.text);
-    if (r == ERR_KEY && f->away >= AWAY_MAX)
-        err_set(&why, ERR_RETRY, "a service is away, and none was asked");
     return shut(f, &why, status, e);
 }
 

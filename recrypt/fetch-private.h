@@ -36,10 +36,6 @@ struct fetch {
     char device[JWK_UDF_SIZE]; /* for XRECRYPT; "" = not asked for */
     struct fetch_progress progress;
     size_t unsynced; /* lines of the state */
-
-    int away; /* attempts that failed because a service is away */
-    struct tool alone; /* asks no service */
-    struct args alone_args;
 };
 
 /* fetch-open.c: one message from its octets to the Maildir. */

@@ -360,10 +360,7 @@ int fetch_run(struct tool *t, const struct fetch_conf *c, struct fetch_counts *c
     f.t = t;
     f.c = c;
     f.counts = counts;
-    f.alone_args = *t->args;
-    f.alone_args.value[OPT_OFFLINE] = "";
-    f.alone = *t;
-    f.alone.args = &f.alone_args;
+    services_limit(t->services);
     if ((r = unlock(t, c->account, e)) == 0 && (r = devices_key_udf(t->home, c->account, f.device, e)) == ERR_ABSENT)
         r = 0;
     if (r == 0 && (r = look_around(&f, e)) == 0)

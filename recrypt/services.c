@@ -6,8 +6,12 @@
 
 #include "common/sjson.h"
 
+enum standing { STRANGER, KNOWN, OWN };
+enum { TRIES_OWN = 3, TRIES = 1, STRANGERS_MAX = 3 };
+
 struct service {
     struct web *web;
+    enum standing standing;
     struct jwk *key; /* NULL until asked for */
     struct service *next;
 };
@@ -15,6 +19,7 @@ struct services {
     const struct home *home;
     const char *only;
     char domain[ADDRESS_SIZE]; /* the one that only is for; "" = all */
+    int limited;
     struct service *first;
 };
 
@@ -44,6 +49,56 @@ void services_free(struct services **s)
     *s = NULL;
 }
 
+void services_limit(struct services *s)
+{
+    s->limited = 1;
+}
+
+static int is_of(void *domain, const char *name, struct err *e)
+{
+    (void)e;
+    return strcmp(address_domain(name), domain) == 0;
+}
+
+/* Whom the domain belongs to. It can only get better: a key may have become known. */
+static int find_standing(struct services *s, const char *domain, struct service *one, struct err *e)
+{
+    char name[ADDRESS_SIZE];
+    int r;
+
+    snprintf(name, sizeof name, "%s", domain);
+    if (one->standing == OWN)
+        return 0;
+    if ((r = home_each(s->home, "persons", NULL, "", is_of, name, e)) == 0)
+        r = home_each(s->home, "devices", NULL, "", is_of, name, e);
+    if (r == 1)
+        one->standing = OWN;
+    else if (r == 0 && (r = home_each(s->home, "known", NULL, ".jws", is_of, name, e)) == 1)
+        one->standing = KNOWN;
+    return r < 0 ? r : 0;
+}
+
+/* May it be asked, with the limits? */
+static int admit(struct services *s, const char *domain, struct service *one, struct err *e)
+{
+    const struct web_record *record = web_record(one->web);
+    int r = find_standing(s, domain, one, e), away = 0;
+
+    if (r < 0)
+        return r;
+    if (record->failures >= (one->standing == OWN ? TRIES_OWN : TRIES) || (one->standing == STRANGER && record->slow))
+        return err_set(e, ERR_RETRY, "%s: it did not answer, or took too long, and is asked no more in this run",
+                       web_where(one->web));
+    if (one->standing != STRANGER || record->answers)
+        return 0;
+    for (const struct service *i = s->first; i; i = i->next)
+        away += i->standing == STRANGER && (web_record(i->web)->failures || web_record(i->web)->slow);
+    if (away >= STRANGERS_MAX)
+        return err_set(e, ERR_RETRY, "%s: not asked in this run, as others of which nothing is known did not answer",
+                       web_where(one->web));
+    return 0;
+}
+
 static int find(struct services *s, const char *address, struct service **out, struct err *e)
 {
     struct buf url = BUF_INIT;
@@ -66,11 +121,15 @@ static int find(struct services *s, const char *address, struct service **out, s
             free(one);
             goto out;
         }
-        if (!is_only && !home_has_service(s->home, address_domain(address)))
+        if (is_only || home_has_service(s->home, address_domain(address)))
+            one->standing = OWN;
+        else
             web_guessed(one->web);
         one->next = s->first;
         s->first = one;
     }
+    if (s->limited && (r = admit(s, address_domain(address), one, e)) < 0)
+        goto out;
     *out = one;
 out:
     buf_free(&url);

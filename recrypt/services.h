@@ -19,6 +19,11 @@ struct services; /* connections made so far, one a URL */
 int services_new(const struct home *h, const char *only, const char *domain, struct services **out, struct err *e);
 void services_free(struct services **s);
 
+/* From now on, as for mail that anybody may have sent: a service that is not reached is not asked again (of one's own
+ * accounts' domains, and those that recrypt.conf names: not after the third time), and of domains of which no key is
+ * known here only a few are waited for in all. What is not asked then is ERR_RETRY. */
+void services_limit(struct services *s);
+
 /* The service of an address's domain; owned by s. */
 int services_for(struct services *s, const char *address, struct web **out, struct err *e);
 

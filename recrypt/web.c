@@ -19,6 +19,7 @@ struct web {
     struct buf url;
     char *ca;
     int guessed;
+    struct web_record record;
     char nonce[NONCE_SIZE];
     char curl_error[CURL_ERROR_SIZE];
     struct buf reply;
@@ -191,6 +192,11 @@ void web_guessed(struct web *w)
     w->guessed = 1;
 }
 
+const struct web_record *web_record(const struct web *w)
+{
+    return &w->record;
+}
+
 const char *web_where(const struct web *w)
 {
     return buf_str(&w->url);
@@ -252,6 +258,20 @@ static int set_options(struct web *w, const char *name, const struct buf *reques
     return bad == CURLE_OK ? 0 : -1;
 }
 
+static CURLcode perform(struct web *w)
+{
+    struct timespec began, now;
+    CURLcode done;
+
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    done = curl_easy_perform(w->curl);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    w->record.slow |= now.tv_sec - began.tv_sec >= WEB_SLOW_SECONDS;
+    w->record.answers += done == CURLE_OK;
+    w->record.failures = done == CURLE_OK ? 0 : w->record.failures + 1;
+    return done;
+}
+
 static int post(struct web *w, const char *name, const struct buf *request, int is_signed, struct json_object **reply,
                 struct err *e)
 {
@@ -269,7 +289,7 @@ static int post(struct web *w, const char *name, const struct buf *request, int 
         r = err_set(e, ERR_SYSTEM, "cannot prepare a request to %s", web_where(w));
         goto out;
     }
-    done = curl_easy_perform(w->curl);
+    done = perform(w);
     if (done != CURLE_OK) {
         r = err_set(e, ERR_RETRY, "%s%s: %s", web_where(w), guess,
                     w->curl_error[0] ? w->curl_error : curl_easy_strerror(done));

@@ -10,7 +10,7 @@
 #include "common/err.h"
 #include "common/jwk.h"
 
-enum { WEB_REPLY_MAX = 32 << 20, WEB_CONNECT_SECONDS = 10, WEB_SECONDS = 60 };
+enum { WEB_REPLY_MAX = 32 << 20, WEB_CONNECT_SECONDS = 10, WEB_SECONDS = 60, WEB_SLOW_SECONDS = 10 };
 
 #define WEB_PATH "/.well-known/meshrecrypt"
 
@@ -28,6 +28,13 @@ int web_new(const char *url, const char *ca, struct web **out, struct err *e);
 void web_free(struct web **w);
 const char *web_where(const struct web *w); /* the URL, for messages */
 void web_guessed(struct web *w);            /* nobody said that the service is there: a failure to reach it says so */
+
+/* How it went so far. */
+struct web_record {
+    unsigned answers, failures; /* failures: since the last answer */
+    int slow;                   /* one took WEB_SLOW_SECONDS */
+};
+const struct web_record *web_record(const struct web *w);
 
 /* Sends {"<name>Request": body} (borrowed), signed when signer is not NULL, and waits for {"<name>Response": ...}.
  * *reply belongs to the caller. Redirects are not followed. Requests that only read go over one connection as long as
