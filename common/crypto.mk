@@ -4,7 +4,7 @@ libcommon_a_SOURCES += \
 	common/suite.h common/suite-private.h common/suite.c \
 	common/suite-mont.c common/suite-p256.c common/suite-dh.c \
 	common/statement.h common/statement-private.h common/statement.c \
-	common/profile.c common/roster.c common/entry.c common/share.c \
+	common/profile.c common/roster.c common/entry.c common/share.c common/sealed.c \
 	common/device.h common/device.c common/recovery.c
 EXTRA_DIST += test/fuzz/fuzz-suite.c test/fuzz/corpus/suite test/fuzz/fuzz-statement.c test/fuzz/corpus/statement
 

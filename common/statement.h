@@ -149,4 +149,19 @@ void share_clear(struct share *s);
 int share_decrypt(const struct share *s, const struct grant *g, const struct jwe *j, size_t i,
                   const struct buf *ciphertext, struct buf *plain, struct err *e);
 
+/* A member's grant on its way through others: {"t","u"} as a compact JWE (cty "recrypt-grant") to her key, whose kid it
+ * names; appended. g's dk is NULL. */
+int sealed_grant_make(const struct grant *g, const struct jwk *to, struct buf *out, struct err *e);
+/* As her device reads it: takes it apart; it must be to the key keyid (ERR_KEY). ERR_SYNTAX, ERR_UNSUPPORTED. */
+struct sealed_grant {
+    struct jwe *j;
+    struct jwe_recipient to; /* points into j */
+    struct buf ciphertext;
+};
+int sealed_grant_read(const void *text, size_t len, const char *keyid, struct sealed_grant *out, struct err *e);
+/* Opens it with the device's share of her key and a grant for it. Errors as share_decrypt, and ERR_SYNTAX. */
+int sealed_grant_open(const struct sealed_grant *s, const struct share *device, const struct grant *own,
+                      struct grant *out, struct err *e);
+void sealed_grant_clear(struct sealed_grant *s);
+
 #endif

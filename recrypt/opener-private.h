@@ -26,7 +26,6 @@ struct search {
     struct jwe_recipient to;
     char account[ADDRESS_SIZE], udf[64]; /* of its kid */
     int damaged, denied, denied_device;
-    int not_in_message; /* of a list elsewhere, whose grant should be in the message */
     struct err away;    /* code 0, or the first failure that is another's and may pass */
     struct err *e;
 };

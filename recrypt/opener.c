@@ -341,12 +341,6 @@ static int failure(const struct search *s, struct err *e)
         return err_set(e, ERR_CRYPTO, "this is for you, but it does not open: damaged or changed on its way");
     if (s->away.code)
         return err_set(e, s->away.code, "%s", s->away.text);
-    if (s->not_in_message)
-        return err_set(
-            e, ERR_DENIED,
-            "no grant of %s is in this, and a device cannot ask another domain's service for one: open it where "
-            "the account's own key is",
-            s->account);
     if (s->denied_device)
         return err_set(e, ERR_DENIED,
                        "no grant: this device may not read this (%s). It was not accepted yet, was parked or removed, "

@@ -280,11 +280,27 @@ out:
     return r;
 }
 
-int services_statement(struct services *s, const char *keyid, const char *device, struct buf *out, struct err *e)
+/* What is asked for along with a statement. */
+static int ask_sealed(struct json_object *body, const struct jwe_recipient *to, const struct jwk *key, struct err *e)
+{
+    struct json_object *epk = NULL, *jwk = NULL;
+    int r;
+
+    if ((r = ephemeral_key(to, &epk, e)) == 0 && (r = jwk_to_json(key, 0, &jwk, e)) == 0 &&
+        (sjson_set_object(body, "EphemeralKey", json_object_get(epk)) < 0 ||
+         sjson_set_object(body, "Key", json_object_get(jwk)) < 0))
+        r = err_errno(e, "out of memory");
+    json_object_put(epk);
+    json_object_put(jwk);
+    return r;
+}
+
+int services_statement(struct services *s, const char *keyid, const char *device, const struct jwe_recipient *to,
+                       const struct jwk *key, struct buf *out, struct buf *sealed, struct err *e)
 {
     struct json_object *body = json_object_new_object(), *reply = NULL;
     char account[ADDRESS_SIZE];
-    const char *text;
+    const char *text, *grant = "";
     struct web *w;
     int r;
 
@@ -292,8 +308,11 @@ int services_statement(struct services *s, const char *keyid, const char *device
         goto out;
     if (sjson_set_string(body, "GroupKeyID", keyid) < 0 || sjson_set_string(body, "Device", device) < 0)
         r = err_errno(e, "out of memory");
-    else if ((r = web_call(w, "Statement", body, NULL, &reply, e)) == 0 &&
-             (r = sjson_string(reply, "Statement", &text, e)) == 0 && buf_puts(out, text) < 0)
+    else if ((!to || (r = ask_sealed(body, to, key, e)) == 0) &&
+             (r = web_call(w, "Statement", body, NULL, &reply, e)) == 0 &&
+             (r = sjson_string(reply, "Statement", &text, e)) == 0 &&
+             (!to || (r = sjson_string(reply, "Sealed", &grant, e)) == 0) &&
+             (buf_puts(out, text) < 0 || (to && buf_puts(sealed, grant) < 0)))
         r = err_errno(e, "out of memory");
 out:
     json_object_put(body);

@@ -45,7 +45,9 @@ int services_granted(struct services *s, const char *at, const char *keyid, cons
                      const char *member_udf, const struct jwk *signer, struct granted *out, struct err *e);
 
 /* Statement: what the service of keyid's domain has for a device's person, appended as it came; device is the device's
- * own statement, by which it asks. ERR_ABSENT; ERR_RETRY. */
-int services_statement(struct services *s, const char *keyid, const char *device, struct buf *out, struct err *e);
+ * own statement, by which it asks. With to also a grant for that message, sealed to the person's key, appended to
+ * sealed; to and key NULL = none. ERR_ABSENT; ERR_RETRY. */
+int services_statement(struct services *s, const char *keyid, const char *device, const struct jwe_recipient *to,
+                       const struct jwk *key, struct buf *out, struct buf *sealed, struct err *e);
 
 #endif

@@ -159,18 +159,33 @@ out:
     return rc;
 }
 
+static int seal(const struct entry_record *en, struct grants_sealed *also, struct err *e)
+{
+    struct entry_tagger *tagger = NULL;
+    struct grant g = {.dk = NULL};
+    int rc = entry_tagger_new(&tagger, e);
+
+    rc = rc ? rc : make(tagger, en->r, en->tagkey, also->epk, &g, e);
+    rc = rc ? rc : sealed_grant_make(&g, also->to, &also->text, e);
+    entry_tagger_free(&tagger);
+    grant_clear(&g);
+    return rc;
+}
+
 int grants_statement(struct grants *g, struct records *r, const char *keyid, const struct suite *suite,
-                     const char *member, const char *signer, int allowed, char **out, struct err *e)
+                     const char *member, const char *signer, int allowed, struct grants_sealed *also, char **out,
+                     struct err *e)
 {
     struct entry_record en = {0}, other = {0};
-    int rc = find_entry(g, r, keyid, suite, member, &en, &other, e);
+    int found = find_entry(g, r, keyid, suite, member, &en, &other, e), rc = found < 0 ? found : 0;
 
     *out = NULL;
-    if (rc == 1 && allowed && !strcmp(signer, en.signer)) {
+    if (!rc && also)
+        rc = seal(found ? &en : &other, also, e);
+    if (!rc && found && allowed && !strcmp(signer, en.signer) && (!also || !strcmp(also->to_udf, en.key_udf))) {
         *out = en.statement;
         en.statement = NULL;
-        rc = 0;
-    } else if (rc >= 0) {
+    } else if (!rc) {
         rc = err_set(e, ERR_ABSENT, "no statement");
     }
     entry_record_clear(&en);

@@ -26,10 +26,21 @@ int grants_stand_in(struct grants *g, const char **out, struct err *e);
 int grant_one(struct grants *g, struct records *r, const char *keyid, const char *member, const char *key_udf,
               const char *signer, const struct epk *epk, int allowed, struct json_object **out, struct err *e);
 
-/* The statement of a member's entry for the key, without a grant: the entry must be under that signature key. allowed
- * and the work done as above; suite is the key's. *out is the caller's. ERR_ABSENT with one text for every reason. */
+/* The member's grant, sealed (statement.h) to her own key, which the caller brings: the entry must be for the key of
+ * that UDF. */
+struct grants_sealed {
+    const struct epk *epk;
+    const struct jwk *to;
+    const char *to_udf;
+    struct buf text; /* the answer; the caller's */
+};
+
+/* The statement of a member's entry for the key, and with it, unless also is NULL, a grant that is sealed: the entry
+ * must be under that signature key. allowed and the work done as above; suite is the key's, and also->epk's. *out is
+ * the caller's. ERR_ABSENT with one text for every reason. */
 int grants_statement(struct grants *g, struct records *r, const char *keyid, const struct suite *suite,
-                     const char *member, const char *signer, int allowed, char **out, struct err *e);
+                     const char *member, const char *signer, int allowed, struct grants_sealed *also, char **out,
+                     struct err *e);
 
 /* The grant of a half and its tag key, of the ephemeral key's suite: {"t","u","dk"}. */
 int grant_make(struct entry_tagger *t, const struct suite_key *r, const unsigned char tagkey[32], const struct epk *epk,

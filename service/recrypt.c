@@ -179,13 +179,13 @@ static int verify_claim(struct service *s, const char *text, const struct statem
     return rc;
 }
 
-/* What of the key is public; *suite is some suite when it is not known. 1 = a list's here. */
+/* What is public about the key; *suite is NULL when it is not known. 1 = a list's here. */
 static int find_list(struct service *s, const char *keyid, const struct suite **suite, struct account *a, struct err *e)
 {
     struct key_record k = {0};
     int rc = key_get(&s->records, keyid, &k, e);
 
-    *suite = suite_at(0);
+    *suite = NULL;
     rc = rc ? rc : account_get(&s->records, k.account, a, e);
     if (!rc)
         *suite = jwk_suite(k.key);
@@ -194,10 +194,65 @@ static int find_list(struct service *s, const char *keyid, const struct suite **
     return rc == ERR_ABSENT ? 0 : rc ? rc : a->kind == PROFILE_LIST;
 }
 
+/* The grant that is wanted along with the statement; key NULL = none. */
+struct wish {
+    struct epk epk;
+    struct jwk *key; /* said to be the person's */
+    char udf[JWK_UDF_SIZE];
+};
+
+static int read_wish(struct request *rq, const char *person, struct wish *w, struct err *e)
+{
+    struct json_object *obj;
+    char kid[KEYID_SIZE];
+    int rc;
+
+    if (!sjson_has(rq->body, "EphemeralKey") && !sjson_has(rq->body, "Key"))
+        return 0;
+    rc = request_epk(rq, &w->epk, e);
+    rc = rc ? rc : sjson_object(rq->body, "Key", &obj, e);
+    rc = rc ? rc : jwk_from_json(obj, &w->key, e);
+    if (!rc && (!jwk_suite(w->key) || jwk_is_private(w->key)))
+        rc = err_set(e, ERR_KEY, "Key: not a public key to encrypt to");
+    if (!rc && jwk_udf(w->key, w->udf))
+        rc = err_set(e, ERR_SYSTEM, "fingerprint of a key failed");
+    rc = rc ? rc : keyid_make(person, w->udf, kid, e);
+    return rc ? rc : jwk_set_kid(w->key, kid) ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
+}
+
+static void wish_clear(struct wish *w)
+{
+    epk_clear(&w->epk);
+    jwk_free(&w->key);
+}
+
+/* The suite of the entry that is looked for; of a key that is not known, some suite. */
+static int entry_suite(const struct wish *w, const struct suite **suite, struct err *e)
+{
+    if (w->key && *suite && *suite != w->epk.suite)
+        return err_set(e, ERR_KEY, "the ephemeral key is refused");
+    if (!*suite)
+        *suite = w->key ? w->epk.suite : suite_at(0);
+    return 0;
+}
+
+static int put_statement(struct request *rq, const char *device, const char *statement, const struct buf *sealed,
+                         struct json_object *reply, struct err *e)
+{
+    snprintf(rq->detail, sizeof rq->detail, "%s:%s", sealed->len ? "grant" : "statement", device);
+    rq->granted = 1;
+    if (sjson_set_string(reply, "Statement", statement) ||
+        (sealed->len && sjson_set_string(reply, "Sealed", buf_str(sealed))))
+        return err_set(e, ERR_SYSTEM, "out of memory");
+    return 0;
+}
+
 int statement_handle(struct service *s, struct request *rq, struct json_object *reply, struct err *e)
 {
     char keyid[KEYID_SIZE], person[ADDRESS_SIZE], signer[JWK_UDF_SIZE];
     struct statement_claim claim = {.dk = NULL};
+    struct wish wish = {.key = NULL};
+    struct grants_sealed also = {&wish.epk, NULL, wish.udf, BUF_INIT};
     const struct suite *suite;
     struct account list = {0};
     char *statement = NULL;
@@ -207,20 +262,22 @@ int statement_handle(struct service *s, struct request *rq, struct json_object *
     rc = rc ? rc : sjson_string(rq->body, "Device", &text, e);
     rc = rc ? rc : statement_claim(text, strlen(text), &claim, e);
     rc = rc ? rc : claimed_person(&claim, person, e);
+    rc = rc ? rc : read_wish(rq, person, &wish, e);
+    also.to = wish.key;
     if (!rc && (known = find_list(s, keyid, &suite, &list, e)) < 0)
         rc = known;
+    rc = rc ? rc : entry_suite(&wish, &suite, e);
     if (!rc && (allowed = verify_claim(s, text, &claim, signer, e)) < 0)
         rc = allowed;
     rc = rc ? rc
-            : grants_statement(s->grants, &s->records, keyid, suite, person, signer, known && allowed, &statement, e);
+            : grants_statement(s->grants, &s->records, keyid, suite, person, signer, known && allowed,
+                               also.to ? &also : NULL, &statement, e);
     /* Each device's own count: one that was removed can still ask, and must not use up its person's. */
     rc = rc ? rc : quota_take(s->quota, list.address, claim.member, s->settings->quota, rq->now, e);
-    if (!rc) {
-        snprintf(rq->detail, sizeof rq->detail, "statement:%s", claim.member);
-        rq->granted = 1;
-        rc = sjson_set_string(reply, "Statement", statement) ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
-    }
+    rc = rc ? rc : put_statement(rq, claim.member, statement, &also.text, reply, e);
     free(statement);
+    buf_free(&also.text);
+    wish_clear(&wish);
     statement_claim_clear(&claim);
     account_clear(&list);
     return rc ? rc : STATUS_OK;

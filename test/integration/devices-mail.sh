@@ -175,7 +175,14 @@ ok "arrives" arrives $bob 11
 fetch $bob 11
 ok "the phone reads it, although what it kept is of before" reads phone "$T/mail.11.bob" "$T/home/dave/far.eml" "signed by dave@example.net"
 as dave "$recrypt" encrypt $elsewhere "$T/home/dave/far.eml" --out "$T/far.jcd" 2>/dev/null
-ok "of a document of that list it says why not" says "a device cannot ask another domain's service" as phone "$recrypt" decrypt "$T/far.jcd" --out "$T/far.out"
+ok "and a document of that list" as phone "$recrypt" decrypt "$T/far.jcd" --out "$T/far.out"
+ok "octet for octet" cmp "$T/far.out" "$T/home/dave/far.eml"
+ok "its grant is in the log of the list's service, with the device" grep -q ' Statement .*grant:bob+phone@example.com' "$T/example.net/log/access.log"
+as dave "$recrypt" seal --to $elsewhere "$T/home/dave/far.eml" >"$T/far.eml" 2>/dev/null
+ok "and a message that came by no mail server, without any grant" reads phone "$T/far.eml" "$T/home/dave/far.eml" "signed by dave@example.net"
+ok "not the tablet, that was removed" must_fail 77 "no grant" as tablet "$recrypt" decrypt "$T/far.jcd" --out "$T/far2.out"
+as adam "$recrypt" remove $elsewhere $bob >/dev/null 2>&1
+ok "nor the phone, when Bob was taken off the list" must_fail 77 "no grant" as phone "$recrypt" decrypt "$T/far.jcd" --out "$T/far2.out"
 ok "no server has the plaintext" "$python" "$SRC/contrib/demo/search.py" "$marker" -- "$T/example.com" "$T/example.net"
 [ "$tap_failed" = 0 ] || world_show_logs
 tap_done

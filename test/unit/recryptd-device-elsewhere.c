@@ -114,6 +114,92 @@ void test_statement(void)
     who_clear(&zoe);
 }
 
+/* Statement with a grant for the message, sealed to key; NULL leaves one of the two out. */
+static int ask_sealed(const char *keyid, const char *device, const struct jwk *key, const struct sealed *m,
+                      struct answer *out)
+{
+    struct json_object *body = J("{'GroupKeyID':'%s','Device':'%s'}", keyid, device), *jwk = NULL;
+
+    if (key && !jwk_to_json(key, jwk_is_signature(key), &jwk, NULL))
+        sjson_set_object(body, "Key", jwk);
+    if (m)
+        sjson_set_object(body, "EphemeralKey", json_object_get(m->epk));
+    CU_ASSERT_EQUAL(world_call(&w, NULL, "Statement", body, NULL, out), 0);
+    return (int)out->status;
+}
+
+/* The refusal; of 404 with the one text that Statement has. */
+static int sealed_refused(const char *keyid, const char *device, const struct jwk *key, const struct sealed *m)
+{
+    struct answer a;
+    int status = ask_sealed(keyid, device, key, m, &a);
+
+    if (status == 404)
+        CU_ASSERT_STRING_EQUAL(a.text, "no statement");
+    CU_ASSERT_FALSE(sjson_has(a.body, "Statement") || sjson_has(a.body, "Sealed"));
+    answer_clear(&a);
+    return status;
+}
+
+/* Does zoe open the message with what her device is given? */
+static int sealed_opens(const char *device, const struct sealed *m)
+{
+    struct json_object *grant = NULL;
+    struct buf inside = BUF_INIT;
+    struct answer a;
+    const char *text, *statement;
+    int yes = ask_sealed(list.profile.keyid, device, zoe.key, m, &a) == 201 &&
+              !sjson_string(a.body, "Sealed", &text, NULL) && !sjson_string(a.body, "Statement", &statement, NULL) &&
+              !jwe_open_compact(text, strlen(text), zoe.key, &inside, NULL) &&
+              !sjson_parse(inside.data, inside.len, NULL, &grant, NULL) && !sjson_has(grant, "dk") &&
+              !sjson_set_string(grant, "dk", statement) && opens(&zoe, &list, grant, m, "from afar");
+
+    json_object_put(grant);
+    buf_free(&inside);
+    answer_clear(&a);
+    return yes;
+}
+
+void test_sealed(void)
+{
+    const char *keyid = list.profile.keyid, *device;
+    struct sealed m, other;
+    struct profile p;
+    struct entry en = {0};
+    struct who p256;
+
+    who_make(&zoe, "zoe@example.org", "X448");
+    who_make(&p256, "p256@example.org", "P-256");
+    gadget_make(&pad, &zoe, "pad", "X25519");
+    p = device_profile(&pad.is);
+    make_statement(&zoe, &p, zoe.sign, &en);
+    device = en.statement;
+    CU_ASSERT_EQUAL_FATAL(seal(&list, "from afar", &m), 0);
+    CU_ASSERT_EQUAL_FATAL(seal(&p256, "x", &other), 0);
+    CU_ASSERT_EQUAL(sealed_refused(keyid, device, zoe.key, &m), 404);
+    CU_ASSERT_EQUAL(list_add(&list, &zoe), 201);
+    CU_ASSERT_EQUAL(sealed_opens(device, &m), 1);
+    CU_ASSERT_EQUAL(given(keyid, device), 1); /* the statement alone, still */
+    /* To no other key than the one that she is a member with: neither the device's own nor a stranger's. */
+    CU_ASSERT_EQUAL(sealed_refused(keyid, device, pad.key, &m), 404);
+    CU_ASSERT_EQUAL(sealed_refused(keyid, device, bob.key, &m), 404);
+    CU_ASSERT_EQUAL(sealed_refused(bob.profile.keyid, device, zoe.key, &m), 404);
+    CU_ASSERT_EQUAL(sealed_refused("x@example.com.mm--mmmmm-mmmmm-mmmmm-mmmmm-mmmmm-mmmmm", device, zoe.key, &other),
+                    404);
+    CU_ASSERT_EQUAL(sealed_refused(keyid, device, zoe.key, &other), 400);
+    CU_ASSERT_EQUAL(sealed_refused(keyid, device, zoe.key, NULL), 400);
+    CU_ASSERT_EQUAL(sealed_refused(keyid, device, NULL, &m), 400);
+    CU_ASSERT_EQUAL(sealed_refused(keyid, device, zoe.sign, &m), 400); /* a signature key, and private */
+    CU_ASSERT_EQUAL(list_remove(&list, &zoe), 201);
+    CU_ASSERT_EQUAL(sealed_refused(keyid, device, zoe.key, &m), 404);
+    sealed_clear(&m);
+    sealed_clear(&other);
+    entry_clear(&en);
+    gadget_clear(&pad);
+    who_clear(&p256);
+    who_clear(&zoe);
+}
+
 /* Her last device is gone, and then she takes a new key without a roster: --check has nothing against that, as the
  * roster that is kept names nobody. */
 void test_no_devices_left(void)

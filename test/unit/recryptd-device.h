@@ -72,7 +72,7 @@ int opens_own(const struct gadget *g, const struct who *person, struct json_obje
 /* The tests of other files than test-recryptd-device.c. */
 void test_share(void), test_grants(void), test_grants_end(void), test_grants_quota(void), test_grants_many(void),
     test_grants_long(void), test_device_grants(void), test_parking(void), test_restore(void), test_statement(void),
-    test_statement_quota(void), test_no_devices_left(void);
+    test_statement_quota(void), test_sealed(void), test_no_devices_left(void);
 void far_clear(void);
 
 #endif

@@ -137,9 +137,12 @@ static void spoil_char(char *c)
     *c = *c == 'A' ? 'B' : 'A';
 }
 
-/* A device of hers asks for her statement of the list, as if her account were elsewhere. */
+/* A device of hers asks for her statement of the list, as if her account were elsewhere; with a->key for a grant, too,
+ * that is sealed to it. */
 static void ask_statement(struct asker *a, int round)
 {
+    struct json_object *body, *jwk = NULL;
+    struct sealed m;
     struct profile p = phone.profile;
     struct buf text = BUF_INIT;
     struct jwk *service = NULL;
@@ -156,10 +159,16 @@ static void ask_statement(struct asker *a, int round)
     CU_ASSERT_EQUAL_FATAL(entry_read(text.data, text.len, service, a->who->sign, &en, NULL), 0);
     if (a->forged)
         spoil_char(&en.statement[strlen(en.statement) - 3]);
-    CU_ASSERT_EQUAL(
-        world_call(&w, NULL, "Statement", J("{'GroupKeyID':'%s','Device':'%s'}", a->keyid, en.statement), NULL, &out),
-        0);
+    body = J("{'GroupKeyID':'%s','Device':'%s'}", a->keyid, en.statement);
+    CU_ASSERT_EQUAL_FATAL(seal(&list, "x", &m), 0);
+    if (a->key) {
+        CU_ASSERT_EQUAL_FATAL(jwk_to_json(a->key, 0, &jwk, NULL), 0);
+        sjson_set_object(body, "Key", jwk);
+        sjson_set_object(body, "EphemeralKey", json_object_get(m.epk));
+    }
+    CU_ASSERT_EQUAL(world_call(&w, NULL, "Statement", body, NULL, &out), 0);
     a->n[round] = newest_count();
+    sealed_clear(&m);
     CU_ASSERT_EQUAL(out.status, a->gets ? 201 : 404);
     a->size = strlen(json_object_to_json_string_ext(out.all, JSON_C_TO_STRING_PLAIN)) + strlen(out.nonce);
     answer_clear(&out);
@@ -294,8 +303,20 @@ static void measure_statements(void)
         {.name = "forged, a stranger's", .who = &stranger, .keyid = key1, .forged = 1, .group = 1},
         {.name = "somebody unknown's", .who = &nobody, .keyid = key1, .group = 1},
     };
+    struct asker sealed[] = {
+        {.name = "a sealed grant, for a member's device", .who = &member[0], .key = member[0].key, .keyid = key1, .gets = 1},
+        {.name = "to another member's key", .who = &member[0], .key = member[1].key, .keyid = key1},
+        {.name = "another list's member's", .who = &other, .key = other.key, .keyid = key1},
+        {.name = "another list's member's, to a member's key", .who = &other, .key = member[0].key, .keyid = key1},
+        {.name = "a removed member's", .who = &gone, .key = gone.key, .keyid = key1},
+        {.name = "a stranger's", .who = &stranger, .key = stranger.key, .keyid = key1},
+        {.name = "forged, a member's", .who = &member[0], .key = member[0].key, .keyid = key1, .forged = 1, .group = 1},
+        {.name = "forged, a stranger's", .who = &stranger, .key = stranger.key, .keyid = key1, .forged = 1, .group = 1},
+        {.name = "somebody unknown's", .who = &nobody, .key = nobody.key, .keyid = key1, .group = 1},
+    };
 
     measure(statements, sizeof statements / sizeof *statements, ask_statement, 0.035);
+    measure(sealed, sizeof sealed / sizeof *sealed, ask_statement, 0.035);
 }
 
 static void measure_delivery(void)

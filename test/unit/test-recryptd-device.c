@@ -398,6 +398,7 @@ int main(void)
         {"lists by way of the device group, of every suite", test_chain},
         {"lists of other services, by what the person leaves here", test_share},
         {"a list's statement for a device of a member elsewhere", test_statement},
+        {"and a grant, sealed to that member", test_sealed},
         {"Grants: a mailbox's messages, for a device", test_grants},
         {"Grants: they count", test_grants_quota},
         {"Grants: who is removed gets none at once", test_grants_end},

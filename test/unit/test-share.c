@@ -207,6 +207,54 @@ static void test_lock_refused(void)
     teardown(&w);
 }
 
+/* bob's grant, sealed to his key: the phone opens it with a grant of bob's own service's. */
+static void test_sealed_grant(void)
+{
+    struct buf ciphertext = BUF_INIT, text = BUF_INIT, other = BUF_INIT;
+    struct jwe_options opt = {.cty = "recrypt-grant"};
+    struct phone phone, tablet;
+    struct sealed_grant sealed;
+    struct grant list, own, out;
+    struct jwe *j;
+    struct world w;
+
+    setup(&w, "X448", "X25519");
+    make_phone(&w, "bob+phone@example.com", &phone);
+    make_phone(&w, "bob+tablet@example.com", &tablet);
+    encrypt(w.group, NULL, &j, &ciphertext);
+    make_grant(&w.en, j, &list);
+    CU_ASSERT_EQUAL_FATAL(sealed_grant_make(&list, w.bob, &text, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(sealed_grant_read(text.data, text.len, jwk_kid(w.bob), &sealed, NULL), 0);
+    make_grant(&phone.en, sealed.j, &own);
+    CU_ASSERT_EQUAL_FATAL(sealed_grant_open(&sealed, &phone.share, &own, &out, NULL), 0);
+    CU_ASSERT_EQUAL(opens(&w.share, &out, j, &ciphertext), 0);
+    CU_ASSERT_EQUAL(memcmp(out.tag, list.tag, sizeof out.tag), 0);
+    grant_clear(&out);
+    CU_ASSERT_EQUAL(sealed_grant_open(&sealed, &tablet.share, &own, &out, NULL), ERR_CRYPTO);
+    CU_ASSERT_EQUAL(sealed_grant_open(&sealed, &w.share, &own, &out, NULL), ERR_KEY);
+    CU_ASSERT_EQUAL(out.value_len, 0);
+    sealed_grant_clear(&sealed);
+    CU_ASSERT_EQUAL(sealed_grant_read(text.data, text.len, jwk_kid(w.group), &sealed, NULL), ERR_KEY);
+    CU_ASSERT_PTR_NULL(sealed.j);
+    CU_ASSERT_EQUAL(sealed_grant_read("x", 1, jwk_kid(w.bob), &sealed, NULL), ERR_SYNTAX);
+    /* Sealed to the same key for another purpose; and what is inside is no grant. */
+    CU_ASSERT_EQUAL_FATAL(jwe_seal_compact(w.bob, &(struct jwe_options){0}, "{}", 2, &other, NULL), 0);
+    CU_ASSERT_EQUAL(sealed_grant_read(other.data, other.len, jwk_kid(w.bob), &sealed, NULL), ERR_SYNTAX);
+    buf_reset(&other);
+    CU_ASSERT_EQUAL_FATAL(jwe_seal_compact(w.bob, &opt, "{}", 2, &other, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(sealed_grant_read(other.data, other.len, jwk_kid(w.bob), &sealed, NULL), 0);
+    make_grant(&phone.en, sealed.j, &own);
+    CU_ASSERT_EQUAL(sealed_grant_open(&sealed, &phone.share, &own, &out, NULL), ERR_SYNTAX);
+    sealed_grant_clear(&sealed);
+    free_phone(&phone);
+    free_phone(&tablet);
+    jwe_free(&j);
+    buf_free(&ciphertext);
+    buf_free(&text);
+    buf_free(&other);
+    teardown(&w);
+}
+
 /* What a service reads of a statement that it only passes on: the form, and nothing verified. */
 static void test_claim(void)
 {
@@ -256,6 +304,7 @@ int main(void)
         {"messages that do not open", test_message_refused},
         {"a member's device reads through two grants, whatever the suites", test_chain},
         {"statements that a device refuses", test_lock_refused},
+        {"a grant that is sealed to a member opens on her device", test_sealed_grant},
         {"statements that are passed on", test_claim},
     };
     return unit_main("share", tests, sizeof tests / sizeof *tests);
