@@ -33,6 +33,7 @@ static const struct {
     [OPT_WAIT] = {"wait", NULL, "wait until the device is accepted, and try it"},
     [OPT_MAILBOX] = {"mailbox", "NAME", "bring this mailbox (default: recrypt.conf's, else INBOX)"},
     [OPT_MARK] = {"mark", NULL, "for mailboxes: begin the message with its status, and let plain ones through"},
+    [OPT_ALL] = {"all", NULL, "refuse every device that asks"},
     [OPT_INTO] = {"into", "MAILDIR", "put the messages into this Maildir, whatever recrypt.conf says"},
 };
 

@@ -36,6 +36,7 @@ enum option_id {
     OPT_MAILBOX,
     OPT_INTO,
     OPT_MARK,
+    OPT_ALL,
     OPTION_COUNT
 };
 

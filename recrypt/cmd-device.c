@@ -237,26 +237,50 @@ int command_device_accept(struct tool *t, struct err *e)
     return r;
 }
 
-int command_device_reject(struct tool *t, struct err *e)
+static int reject_one(struct tool *t, const struct person *p, const struct device *d, struct err *e)
 {
     struct json_object *body = json_object_new_object(), *reply = NULL;
-    struct pending pending = {NULL, 0};
-    const struct device *d;
-    struct person p;
     struct web *w;
     int r;
 
-    if ((r = open_person(t, &p, e)) < 0 || (r = fetch_pending(t, &p, &pending, e)) < 0 ||
-        (r = pending_find(&pending, t->args->words[0], &d, e)) < 0)
-        goto out;
-    if (sjson_set_string(body, "Account", p.account) < 0 || sjson_set_string(body, "Code", d->code) < 0)
+    if (sjson_set_string(body, "Account", p->account) < 0 || sjson_set_string(body, "Code", d->code) < 0)
         r = err_errno(e, "out of memory");
-    else if ((r = services_for(t->services, p.account, &w, e)) == 0 &&
-             (r = web_call(w, "Leave", body, p.sign, &reply, e)) == 0)
+    else if ((r = services_for(t->services, p->account, &w, e)) == 0 &&
+             (r = web_call(w, "Leave", body, p->sign, &reply, e)) == 0)
         printf("rejected %s (%s)\n", d->name, d->code);
-out:
     json_object_put(body);
     json_object_put(reply);
+    return r;
+}
+
+static int reject_all(struct tool *t, const struct person *p, const struct pending *pending, struct err *e)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < pending->count; i++)
+        if ((r = reject_one(t, p, &pending->at[i], e)) == ERR_ABSENT) /* its time is over, or another took its place */
+            r = 0;
+    if (pending->count == 0)
+        tool_note("no device is waiting");
+    return r;
+}
+
+int command_device_reject(struct tool *t, struct err *e)
+{
+    int all = args_given(t->args, OPT_ALL), r;
+    struct pending pending = {NULL, 0};
+    const struct device *d;
+    struct person p;
+
+    if (all == (t->args->word_count > 0))
+        return err_set(e, ERR_USAGE, "which device? Say its code or name, or --all; recrypt device pending shows them");
+    if ((r = open_person(t, &p, e)) < 0 || (r = fetch_pending(t, &p, &pending, e)) < 0)
+        goto out;
+    if (all)
+        r = reject_all(t, &p, &pending, e);
+    else if ((r = pending_find(&pending, t->args->words[0], &d, e)) == 0)
+        r = reject_one(t, &p, d, e);
+out:
     pending_clear(&pending);
     person_close(&p);
     return r;

@@ -19,11 +19,14 @@ static int make_key(enum device_text kind, const char *account, const char *name
     return rc ? err_set(e, ERR_SYSTEM, "out of memory") : 0;
 }
 
-static int read_record(struct json_object *obj, const char **text, int64_t *when, struct err *e)
+/* What is read points into obj. */
+static int read_record(struct json_object *obj, struct device_note *out, struct err *e)
 {
-    int rc = sjson_string(obj, "text", text, e);
+    int rc = sjson_string(obj, "text", &out->text, e);
 
-    return rc ? rc : sjson_int(obj, "at", when, e);
+    out->from = "";
+    rc = rc ? rc : sjson_int(obj, "at", &out->when, e);
+    return rc || !sjson_has(obj, "from") ? rc : sjson_string(obj, "from", &out->from, e);
 }
 
 int device_text_get(struct records *r, enum device_text kind, const char *account, const char *name, struct buf *out,
@@ -31,30 +34,31 @@ int device_text_get(struct records *r, enum device_text kind, const char *accoun
 {
     struct json_object *obj = NULL;
     struct buf key = BUF_INIT;
-    const char *text;
-    int64_t at;
+    struct device_note note;
     int rc = make_key(kind, account, name, &key, e);
 
     rc = rc ? rc : records_get(r, KEYSTORE_DEVICES, key.data, key.len, &obj, e);
-    rc = rc ? rc : read_record(obj, &text, &at, e);
-    if (!rc && buf_puts(out, text))
+    rc = rc ? rc : read_record(obj, &note, e);
+    if (!rc && buf_puts(out, note.text))
         rc = err_set(e, ERR_SYSTEM, "out of memory");
     if (!rc && when)
-        *when = at;
+        *when = note.when;
     json_object_put(obj);
     buf_free(&key);
     return rc;
 }
 
-int device_text_put(struct records *r, enum device_text kind, const char *account, const char *name, const char *text,
-                    int64_t when, struct err *e)
+int device_text_put(struct records *r, enum device_text kind, const char *account, const char *name,
+                    const struct device_note *note, struct err *e)
 {
     struct json_object *obj = records_object();
     struct buf key = BUF_INIT;
     int rc = obj ? 0 : ERR_SYSTEM;
 
-    rc = rc ? rc : sjson_set_string(obj, "text", text);
-    rc = rc ? rc : sjson_set_int(obj, "at", when);
+    rc = rc ? rc : sjson_set_string(obj, "text", note->text);
+    rc = rc ? rc : sjson_set_int(obj, "at", note->when);
+    if (!rc && *note->from)
+        rc = sjson_set_string(obj, "from", note->from);
     if (rc)
         err_set(e, rc, "device: out of memory");
     rc = rc ? rc : make_key(kind, account, name, &key, e);
@@ -84,9 +88,8 @@ static int visit_text(void *arg, const void *key, size_t key_len, const void *va
 {
     struct walk *w = arg;
     struct json_object *obj = NULL;
-    const char *text;
+    struct device_note note;
     char name[KEYID_SIZE];
-    int64_t when;
     int rc;
 
     if (key_len - w->prefix_len >= sizeof name)
@@ -94,8 +97,8 @@ static int visit_text(void *arg, const void *key, size_t key_len, const void *va
     memcpy(name, (const char *)key + w->prefix_len, key_len - w->prefix_len);
     name[key_len - w->prefix_len] = '\0';
     rc = records_parse(value, len, &obj, e);
-    rc = rc ? rc : read_record(obj, &text, &when, e);
-    rc = rc ? err_prefix(e, "device record %s", name) : w->visit(w->arg, name, text, when, e);
+    rc = rc ? rc : read_record(obj, &note, e);
+    rc = rc ? err_prefix(e, "device record %s", name) : w->visit(w->arg, name, &note, e);
     json_object_put(obj);
     return rc;
 }
@@ -152,14 +155,13 @@ struct same_name {
     size_t count;
 };
 
-static int note_same_name(void *arg, const char *name, const char *text, int64_t when, struct err *e)
+static int note_same_name(void *arg, const char *name, const struct device_note *note, struct err *e)
 {
     struct same_name *s = arg;
     struct device d;
     void *more;
-    int rc = device_read(text, strlen(text), &d, e), same;
+    int rc = device_read(note->text, strlen(note->text), &d, e), same;
 
-    (void)when;
     if (rc)
         return rc;
     same = !strcmp(d.member, s->member);
@@ -182,7 +184,7 @@ int device_admit(struct records *r, const char *account, const char *member, con
     int rc = device_text_get(r, DEVICE_WAITING, account, key_udf, &text, &when, e);
 
     if (!rc)
-        rc = device_text_put(r, DEVICE_ADMITTED, account, member, buf_str(&text), when, e);
+        rc = device_text_put(r, DEVICE_ADMITTED, account, member, &(struct device_note){buf_str(&text), when, ""}, e);
     else if (rc == ERR_ABSENT) /* it was let in before */
         rc = 0;
     rc = rc ? rc : device_scan(r, DEVICE_WAITING, account, note_same_name, &same, e);
@@ -208,13 +210,12 @@ struct old {
     size_t count;
 };
 
-static int note_old(void *arg, const char *name, const char *text, int64_t when, struct err *e)
+static int note_old(void *arg, const char *name, const struct device_note *note, struct err *e)
 {
     struct old *o = arg;
     void *more;
 
-    (void)text;
-    if (when >= o->before || strlen(name) >= JWK_UDF_SIZE)
+    if (note->when >= o->before || strlen(name) >= JWK_UDF_SIZE)
         return 0;
     more = reallocarray(o->keys, o->count + 1, sizeof *o->keys);
     if (!more)
@@ -275,15 +276,14 @@ static int check_one(void *arg, const void *key, size_t key_len, const void *val
     struct json_object *obj = NULL;
     char account[ADDRESS_SIZE], name[KEYID_SIZE];
     enum device_text kind;
-    const char *text = NULL;
-    int64_t when;
+    struct device_note note;
     int rc = records_parse(value, len, &obj, e);
 
-    rc = rc ? rc : read_record(obj, &text, &when, e);
+    rc = rc ? rc : read_record(obj, &note, e);
     if (rc || !split_key(key, key_len, account, &kind, name))
         rc = c->check(c->arg, "", DEVICE_WAITING, "", NULL, e);
     else
-        rc = c->check(c->arg, account, kind, name, text, e);
+        rc = c->check(c->arg, account, kind, name, note.text, e);
     json_object_put(obj);
     return rc;
 }

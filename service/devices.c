@@ -50,9 +50,9 @@ static int request_herself(struct service *s, struct request *rq, struct account
 
 /* ---- asking ---- */
 
-static int count_one(void *arg, const char *name, const char *text, int64_t when, struct err *e)
+static int count_one(void *arg, const char *name, const struct device_note *note, struct err *e)
 {
-    (void)name, (void)text, (void)when, (void)e;
+    (void)name, (void)note, (void)e;
     ++*(size_t *)arg;
     return 0;
 }
@@ -67,14 +67,16 @@ static int has_room(struct service *s, enum device_text kind, const char *accoun
     return rc ? rc : count < max ? 0 : err_set(e, full, "%s", text);
 }
 
-static int put_text(struct service *s, enum device_text kind, const char *account, const char *name, const char *text,
-                    int64_t now, struct err *e)
+/* gone: the waiting request that is deleted at the same time, NULL = none. */
+static int put_text(struct service *s, enum device_text kind, const char *account, const char *name,
+                    const struct device_note *note, const char *gone, struct err *e)
 {
     int rc = records_begin(&s->records, e);
 
     if (rc)
         return rc;
-    rc = device_text_put(&s->records, kind, account, name, text, now, e);
+    rc = gone ? device_text_delete(&s->records, DEVICE_WAITING, account, gone, e) : 0;
+    rc = rc ? rc : device_text_put(&s->records, kind, account, name, note, e);
     if (rc) {
         records_abort(&s->records);
         return rc;
@@ -122,21 +124,67 @@ static int compare_waiting(struct service *s, const struct device *d, const char
     return rc;
 }
 
+struct places {
+    struct intake_place *list;
+    size_t count, max;
+};
+
+static int note_place(void *arg, const char *name, const struct device_note *note, struct err *e)
+{
+    struct places *p = arg;
+    struct intake_place *one = &p->list[p->count];
+
+    (void)e;
+    if (p->count == p->max)
+        return 0;
+    snprintf(one->network, sizeof one->network, "%s", note->from);
+    snprintf(one->key_udf, sizeof one->key_udf, "%s", name);
+    one->when = note->when;
+    p->count++;
+    return 0;
+}
+
+/* A place for one more request from that network. gone is the key of the one that gives way for it, "" = none has to. */
+static int find_place(struct service *s, const char *account, const char *network, char gone[JWK_UDF_SIZE],
+                      struct err *e)
+{
+    struct places p = {NULL, 0, s->settings->device_requests};
+    const struct intake_place *out;
+    int rc = has_room(s, DEVICE_WAITING, account, p.max, ERR_EXISTS, "too many devices are waiting", e);
+
+    *gone = '\0';
+    if (rc != ERR_EXISTS)
+        return rc;
+    p.list = calloc(p.max ? p.max : 1, sizeof *p.list);
+    rc = p.list ? device_scan(&s->records, DEVICE_WAITING, account, note_place, &p, e) : no_memory(e);
+    out = rc ? NULL : intake_yields(p.list, p.count, network);
+    if (out)
+        memcpy(gone, out->key_udf, sizeof out->key_udf);
+    else if (!rc)
+        rc = err_set(e, ERR_RETRY,
+                     "too many devices are waiting for this person, who can refuse them (recrypt device reject --all)");
+    free(p.list);
+    return rc;
+}
+
 static int wait_for_owner(struct service *s, struct request *rq, const struct device *d, const char *text,
                           struct err *e)
 {
+    char network[INTAKE_NETWORK_SIZE], gone[JWK_UDF_SIZE] = "";
+    const struct device_note note = {text, rq->now, network};
     int rc = devices_expire(&s->records, d->account, rq->now - WAIT_SECONDS, e);
 
+    intake_network(rq->caller->address, network);
     rc = rc ? rc : compare_waiting(s, d, text, e);
     if (rc > 0)
         return 0;
     if (rc == ERR_ABSENT)
-        rc = has_room(s, DEVICE_WAITING, d->account, s->settings->device_requests, ERR_RETRY,
-                      "too many devices are waiting for this person", e);
+        rc = find_place(s, d->account, network, gone, e);
     rc = rc ? rc : intake_take(s->intake, rq->caller->address, d->account, d->key_udf, rq->now, e);
-    rc = rc ? rc : put_text(s, DEVICE_WAITING, d->account, d->key_udf, text, rq->now, e);
+    rc = rc ? rc : put_text(s, DEVICE_WAITING, d->account, d->key_udf, &note, *gone ? gone : NULL, e);
     if (!rc)
-        log_info("%s asks to be a device of %s", d->member, d->account);
+        log_info("%s asks to be a device of %s%s", d->member, d->account,
+                 *gone ? "; the request that waited longest of those from one network gave way" : "");
     return rc;
 }
 
@@ -165,13 +213,12 @@ struct find_code {
     char key_udf[JWK_UDF_SIZE];
 };
 
-static int visit_code(void *arg, const char *name, const char *text, int64_t when, struct err *e)
+static int visit_code(void *arg, const char *name, const struct device_note *note, struct err *e)
 {
     struct find_code *f = arg;
     struct device d;
-    int rc = device_read(text, strlen(text), &d, e);
+    int rc = device_read(note->text, strlen(note->text), &d, e);
 
-    (void)when;
     if (rc)
         return rc;
     if (!strcmp(d.code, f->code))
@@ -204,12 +251,12 @@ int leave_handle(struct service *s, struct request *rq, struct json_object *repl
     return rc ? rc : STATUS_OK;
 }
 
-static int add_request(void *arg, const char *name, const char *text, int64_t when, struct err *e)
+static int add_request(void *arg, const char *name, const struct device_note *note, struct err *e)
 {
     struct json_object *one = json_object_new_object();
 
-    (void)name, (void)when;
-    if (!one || sjson_set_string(one, "Request", text) || json_object_array_add(arg, one)) {
+    (void)name;
+    if (!one || sjson_set_string(one, "Request", note->text) || json_object_array_add(arg, one)) {
         json_object_put(one);
         return no_memory(e);
     }
@@ -494,7 +541,7 @@ static int keep_share(struct service *s, struct request *rq, const struct accoun
     if (rc == ERR_ABSENT)
         rc = has_room(s, DEVICE_SHARE, a->address, s->settings->shares_max, ERR_EXISTS,
                       "this service keeps no more statements for one person (shares_max)", e);
-    rc = rc ? rc : put_text(s, DEVICE_SHARE, a->address, keyid, text, rq->now, e);
+    rc = rc ? rc : put_text(s, DEVICE_SHARE, a->address, keyid, &(struct device_note){text, rq->now, ""}, NULL, e);
     service_changed(s, a->address);
     buf_free(&former);
     return rc;

@@ -15,12 +15,17 @@ enum device_text {
 int device_text_get(struct records *r, enum device_text kind, const char *account, const char *name, struct buf *out,
                     int64_t *when, struct err *e);
 /* Putting and deleting need a transaction. */
-int device_text_put(struct records *r, enum device_text kind, const char *account, const char *name, const char *text,
-                    int64_t when, struct err *e);
+struct device_note {
+    const char *text;
+    int64_t when;
+    const char *from; /* of one that waits: the network that it was asked from (intake.h); "" = none known */
+};
+int device_text_put(struct records *r, enum device_text kind, const char *account, const char *name,
+                    const struct device_note *note, struct err *e);
 int device_text_delete(struct records *r, enum device_text kind, const char *account, const char *name,
                        struct err *e); /* ERR_ABSENT */
 /* All of one kind and account, in the order of names. */
-typedef int device_visit(void *arg, const char *name, const char *text, int64_t when, struct err *e);
+typedef int device_visit(void *arg, const char *name, const struct device_note *note, struct err *e);
 int device_scan(struct records *r, enum device_text kind, const char *account, device_visit *visit, void *arg,
                 struct err *e);
 

@@ -25,7 +25,7 @@ SERVICE_LIBS = libservice.a libkeystore.a $(BASE_LIBS) $(DB_LIBS) $(MICROHTTPD_L
 recryptd_SOURCES = service/main.c
 recryptd_LDADD = $(SERVICE_LIBS)
 dist_man_MANS += doc/recryptd.8 doc/recryptd.conf.5
-dist_noinst_SCRIPTS += test/integration/recryptd.sh test/integration/web-networks.sh
+dist_noinst_SCRIPTS += test/integration/recryptd.sh test/integration/web-networks.sh test/integration/device-places.sh
 EXTRA_DIST += \
 	test/fuzz/fuzz-service.c test/fuzz/corpus/service
 if HAVE_CUNIT

@@ -1,5 +1,6 @@
 /* Quota by member and day; what strangers may have written. */
 #include <stdio.h>
+#include <string.h>
 
 #include "service/intake.h"
 #include "service/quota.h"
@@ -50,6 +51,39 @@ static void test_intake(void)
     quota_free(&q);
 }
 
+/* Whose place somebody from that network gets, of those that wait: places are told as network letters, oldest first. -1 = nobody's. */
+static int yields(const char *places, const char *network)
+{
+    struct intake_place list[16] = {{.when = 0}};
+    const struct intake_place *out;
+    size_t n = strlen(places);
+
+    for (size_t i = 0; i < n; i++) { /* in another order than that of their time */
+        struct intake_place *p = &list[n - 1 - i];
+
+        snprintf(p->network, sizeof p->network, "%c", places[i]);
+        p->when = (int64_t)i;
+    }
+    out = intake_yields(list, n, network);
+    return out ? (int)out->when : -1;
+}
+
+static void test_yields(void)
+{
+    CU_ASSERT_EQUAL(yields("aaaabbbb", "c"), 0);
+    CU_ASSERT_EQUAL(yields("abbbabba", "c"), 1); /* b has five */
+    CU_ASSERT_EQUAL(yields("bbababaa", "c"), 0); /* four and four: the oldest */
+    CU_ASSERT_EQUAL(yields("aaaabbbc", "d"), 0);
+    CU_ASSERT_EQUAL(yields("aaaabbcc", "c"), 0);
+    /* who has the most, or one less, does not gain; who has one place keeps it */
+    CU_ASSERT_EQUAL(yields("aaaabbbb", "a"), -1);
+    CU_ASSERT_EQUAL(yields("aaaabbbb", "b"), -1);
+    CU_ASSERT_EQUAL(yields("aaaabbbc", "b"), -1);
+    CU_ASSERT_EQUAL(yields("abcdefgh", "i"), -1);
+    CU_ASSERT_EQUAL(yields("aabbccdd", "e"), 0);
+    CU_ASSERT_EQUAL(yields("", "a"), -1);
+}
+
 static void test_quota(void)
 {
     struct quota *q;
@@ -70,6 +104,7 @@ int main(void)
     static const struct unit_test tests[] = {
         {"quota by member and day", test_quota},
         {"what strangers may have written", test_intake},
+        {"a network with many places gives one to a network with fewer", test_yields},
     };
 
     return unit_main("quota", tests, sizeof tests / sizeof *tests);

@@ -313,9 +313,10 @@ static void request(const char *name, struct jwk *key, struct device *out, struc
     jwk_free(&made);
 }
 
-static int count_text(void *arg, const char *name, const char *text, int64_t when, struct err *err)
+static int count_text(void *arg, const char *name, const struct device_note *note, struct err *err)
 {
-    (void)name, (void)text, (void)when, (void)err;
+    (void)name, (void)err;
+    CU_ASSERT_STRING_EQUAL(note->from, note->when == 100 ? "" : "192.0.2.1");
     ++*(int *)arg;
     return 0;
 }
@@ -331,7 +332,9 @@ static int waiting(const char *account)
 static void put_waiting(const struct device *d, const struct buf *text, int64_t when)
 {
     CU_ASSERT_EQUAL(records_begin(&r, &e), 0);
-    CU_ASSERT_EQUAL(device_text_put(&r, DEVICE_WAITING, d->account, d->key_udf, buf_str(text), when, &e), 0);
+    CU_ASSERT_EQUAL(device_text_put(&r, DEVICE_WAITING, d->account, d->key_udf,
+                                    &(struct device_note){buf_str(text), when, when == 100 ? "" : "192.0.2.1"}, &e),
+                    0);
     CU_ASSERT_EQUAL(records_commit(&r, &e), 0);
 }
 
