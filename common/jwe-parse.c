@@ -95,8 +95,8 @@ static int check_form(struct json_object *obj, enum jwe_form form, struct err *e
 {
     static const char *const names[] = {"ciphertext", "iv", "tag"};
 
-    for (size_t i = 0; i < 3; i++) {
-        int want = form == JWE_WHOLE || (form == JWE_DETACHED && i > 0);
+    for (size_t i = 0; i < (form == JWE_BEGINNING ? 1 : 3); i++) {
+        int want = form == JWE_WHOLE || form == JWE_BEGINNING || (form == JWE_DETACHED && i > 0);
 
         if (sjson_has(obj, names[i]) != want)
             return err_set(e, ERR_SYNTAX, "JWE: \"%s\" %s", names[i], want ? "is missing" : "does not belong here");
@@ -135,7 +135,7 @@ static int take_texts(struct jwe *j, struct json_object *obj, enum jwe_form form
         j->has_aad = 1;
         buf_free(&aad);
     }
-    if (r == 0 && form != JWE_KEYS_ONLY && (r = sjson_b64(obj, "iv", &j->iv, e)) == 0)
+    if (r == 0 && form < JWE_KEYS_ONLY && (r = sjson_b64(obj, "iv", &j->iv, e)) == 0)
         r = sjson_b64(obj, "tag", &j->tag, e);
     if (r == 0 && form == JWE_WHOLE && !(cut->data && cut->later))
         r = cut->data ? decode("ciphertext", cut->data, cut->len, ciphertext, e)
@@ -166,13 +166,13 @@ static int cut_ciphertext(const char *text, size_t len, struct cut *cut, struct 
 static int parse_object(const char *text, size_t len, enum jwe_form form, const struct cut *cut, struct jwe *j,
                         struct buf *ciphertext, struct err *e)
 {
+    int has_content = form == JWE_WHOLE || form == JWE_BEGINNING, r;
     struct json_object *obj, *v;
     size_t rest = len;
-    int r;
 
-    if ((r = sjson_parse(text, len, form == JWE_WHOLE ? &whole_limits : &part_limits, &obj, e)) < 0)
+    if ((r = sjson_parse(text, len, has_content ? &whole_limits : &part_limits, &obj, e)) < 0)
         return r;
-    if (form == JWE_WHOLE && json_object_object_get_ex(obj, "ciphertext", &v) &&
+    if (has_content && json_object_object_get_ex(obj, "ciphertext", &v) &&
         json_object_is_type(v, json_type_string))
         rest -= (size_t)json_object_get_string_len(v);
     if (rest > JWE_TEXT_MAX)
@@ -199,13 +199,14 @@ static int parse_json(const char *text, size_t len, enum jwe_form form, struct c
     return r;
 }
 
-static int parse_compact(const char *text, size_t len, struct jwe *j, struct buf *ciphertext, struct err *e)
+static int parse_compact(const char *text, size_t len, enum jwe_form form, struct jwe *j, struct buf *ciphertext,
+                         struct err *e)
 {
-    const char *part[5], *end = text + len, *p = text;
-    size_t part_len[5];
+    const char *part[5] = {NULL}, *end = text + len, *p = text;
+    size_t part_len[5] = {0};
     int r;
 
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < (form == JWE_BEGINNING ? 2 : 5); i++) {
         const char *dot = len ? memchr(p, '.', (size_t)(end - p)) : NULL;
 
         if (!dot != (i == 4))
@@ -214,10 +215,10 @@ static int parse_compact(const char *text, size_t len, struct jwe *j, struct buf
         part_len[i] = (size_t)((dot ? dot : end) - p);
         p = dot ? dot + 1 : end;
     }
-    if (len - part_len[3] > JWE_TEXT_MAX)
+    if (form != JWE_BEGINNING && len - part_len[3] > JWE_TEXT_MAX)
         return err_set(e, ERR_LIMIT, "JWE: more than %d octets beside the ciphertext", (int)JWE_TEXT_MAX);
     if ((r = allocate(j, 1, e)) < 0 || (r = take_protected(j, part[0], part_len[0], e)) < 0 ||
-        (r = decode("encrypted_key", part[1], part_len[1], &j->to[0].encrypted_key, e)) < 0 ||
+        (r = decode("encrypted_key", part[1], part_len[1], &j->to[0].encrypted_key, e)) < 0 || form == JWE_BEGINNING ||
         (r = decode("iv", part[2], part_len[2], &j->iv, e)) < 0 ||
         (r = decode("tag", part[4], part_len[4], &j->tag, e)) < 0)
         return r;
@@ -240,13 +241,13 @@ static int parse(const void *text, size_t len, enum jwe_form form, int passphras
         decoded.max = ciphertext->max;
     while (skip < len && (s[skip] == ' ' || s[skip] == '\t' || s[skip] == '\r' || s[skip] == '\n'))
         skip++;
-    if (form != JWE_WHOLE || (skip < len && s[skip] == '{'))
+    if ((form != JWE_WHOLE && form != JWE_BEGINNING) || (skip < len && s[skip] == '{'))
         r = parse_json(s, len, form, cut, j, &decoded, e);
     else
-        r = parse_compact(s, len, j, &decoded, e);
+        r = parse_compact(s, len, form, j, &decoded, e);
     if (r == 0)
         r = jwe_read_headers(j, passphrase, e);
-    if (r == 0 && form != JWE_KEYS_ONLY && (j->iv.len != j->enc->iv_len || j->tag.len != j->enc->tag_len))
+    if (r == 0 && form < JWE_KEYS_ONLY && (j->iv.len != j->enc->iv_len || j->tag.len != j->enc->tag_len))
         r = err_set(e, ERR_SYNTAX, "JWE: \"iv\" or \"tag\" of the wrong length");
     if (r == 0 && form == JWE_WHOLE && !ciphertext->data) {
         *ciphertext = decoded; /* with the same limit */
@@ -267,6 +268,23 @@ int jwe_parse_as(const void *text, size_t len, enum jwe_form form, int passphras
     struct cut cut = {NULL, 0, 0};
 
     return parse(text, len, form, passphrase, &cut, out, ciphertext, e);
+}
+
+/* The JSON is closed where it ends: in its ciphertext, or this is no JSON. */
+int jwe_peek(const void *text, size_t len, struct jwe **out, struct err *e)
+{
+    struct buf closed = BUF_INIT;
+    int r;
+
+    *out = NULL;
+    if (!len || ((const char *)text)[0] != '{')
+        return jwe_parse_as(text, len, JWE_BEGINNING, 0, out, NULL, e);
+    if ((r = buf_append(&closed, text, len)) < 0 || (r = buf_puts(&closed, "\"}")) < 0)
+        err_set(e, r, "JWE: no memory");
+    else
+        r = jwe_parse_as(closed.data, closed.len, JWE_BEGINNING, 0, out, NULL, e);
+    buf_free(&closed);
+    return r;
 }
 
 int jwe_parse_take(struct buf *text, struct jwe **out, struct buf *ciphertext, struct err *e)

@@ -151,15 +151,32 @@ static struct span trim(struct span s)
     return s;
 }
 
-static int find_whole(int compact, struct span transfer_encoding, struct span body, struct mailcrypt *m, struct err *e)
+/* Base64 without what its last four characters lack, when it was cut. */
+static struct span whole_quanta(struct span s)
+{
+    size_t n = 0, end;
+
+    for (size_t i = 0; i < s.len; i++)
+        n += !strchr("\r\n \t", s.data[i]);
+    for (end = s.len, n %= 4; n > 0 && end > 0; end--)
+        n -= !strchr("\r\n \t", s.data[end - 1]);
+    return (struct span){s.data, end};
+}
+
+/* cut: of the body only the beginning is there. */
+static int find_whole(int compact, struct span transfer_encoding, struct span body, int cut, struct mailcrypt *m,
+                      struct err *e)
 {
     struct buf decoded = BUF_INIT;
     int r;
 
     m->kind = MAILCRYPT_WHOLE;
+    if (cut && body.len > 0 && body.data[body.len - 1] == '\r')
+        body.len--;
     if ((r = lines_check(body, e)) < 0 || (r = encoding(transfer_encoding, e)) < 0)
         return r;
     if (r == 1) {
+        body = cut ? whole_quanta(body) : body;
         if ((r = b64mime_decode(body.data, body.len, &decoded)) < 0) {
             err_set(e, r, "encrypted message: malformed base64");
             goto out;
@@ -170,6 +187,8 @@ static int find_whole(int compact, struct span transfer_encoding, struct span bo
     if (body.len == 0 || compact == (body.data[0] == '{'))
         r = err_set(e, ERR_SYNTAX,
                     compact ? "application/jose that is no compact JWE" : "application/jose+json that is no JWE");
+    else if (cut)
+        r = jwe_peek(body.data, body.len, &m->jwe, e);
     else if (decoded.len && !compact)
         r = jwe_parse_take(&decoded, &m->jwe, &m->ciphertext, e);
     else
@@ -213,7 +232,7 @@ int mailcrypt_find(struct span content_type, struct span transfer_encoding, stru
     if (kind == MAILCRYPT_TWO_PART)
         r = find_two_part(content_type, transfer_encoding, body, out, e);
     else
-        r = find_whole(compact, transfer_encoding, body, out, e);
+        r = find_whole(compact, transfer_encoding, body, 0, out, e);
     if (r < 0)
         mailcrypt_clear(out);
     return r;
@@ -245,24 +264,24 @@ static int message_fields(struct span header, struct mime_field found[2], int co
     return 0;
 }
 
-static int peek(struct span content_type, struct span transfer_encoding, struct span part1, struct span body,
-                struct mailcrypt *out, struct err *e)
+static int peek(struct span content_type, struct span transfer_encoding, const struct span *part1, struct span body,
+                int cut, struct mailcrypt *out, struct err *e)
 {
     int r, compact;
 
     if ((r = claims(content_type, &out->kind, &compact, e)) < 0 || out->kind == MAILCRYPT_PLAIN)
         return r;
     if (out->kind == MAILCRYPT_WHOLE)
-        return find_whole(compact, transfer_encoding, body, out, e);
+        return find_whole(compact, transfer_encoding, body, cut, out, e);
     if ((r = encoding(transfer_encoding, e)) != 0)
         return r < 0 ? r : err_set(e, ERR_SYNTAX, "multipart/encrypted in base64");
-    out->part1 = part1;
+    out->part1 = *part1;
     return part1_read(out, e);
 }
 
 /* part1 NULL: body is all of the body. */
-static int find_by_header(struct span header, const struct span *part1, struct span body, struct mailcrypt *out,
-                          struct err *e)
+static int find_by_header(struct span header, const struct span *part1, struct span body, int cut,
+                          struct mailcrypt *out, struct err *e)
 {
     struct mime_field found[2];
     int counts[2], broken, r;
@@ -272,7 +291,7 @@ static int find_by_header(struct span header, const struct span *part1, struct s
         return r;
     if (counts[0] > 1)
         return err_set(e, ERR_SYNTAX, "%d Content-Type fields", counts[0]);
-    r = part1 ? peek(found[0].value, found[1].value, *part1, body, out, e)
+    r = part1 ? peek(found[0].value, found[1].value, part1, body, cut, out, e)
               : mailcrypt_find(found[0].value, found[1].value, body, out, e);
     if (r == 0 && out->kind != MAILCRYPT_PLAIN) {
         if (counts[1] > 1)
@@ -291,12 +310,13 @@ int mailcrypt_find_message(struct span msg, struct span *header, struct span *bo
                            struct err *e)
 {
     mime_split(msg, header, body);
-    return find_by_header(*header, NULL, *body, out, e);
+    return find_by_header(*header, NULL, *body, 0, out, e);
 }
 
-int mailcrypt_peek(struct span header, struct span part1, struct span body, struct mailcrypt *out, struct err *e)
+int mailcrypt_peek(struct span header, struct span part1, struct span body, int cut, struct mailcrypt *out,
+                   struct err *e)
 {
-    return find_by_header(header, &part1, body, out, e);
+    return find_by_header(header, &part1, body, cut, out, e);
 }
 
 void mailcrypt_clear(struct mailcrypt *m)

@@ -38,8 +38,9 @@ int mailcrypt_find_message(struct span msg, struct span *header, struct span *bo
                            struct err *e);
 /* The same for who has no more of a message than its header and the beginning of its body (an IMAP server tells parts
  * apart): of a TWO_PART message part1 is the first part's entity, header and body; of a WHOLE one body is all of its
- * body. No spans but part1. */
-int mailcrypt_peek(struct span header, struct span part1, struct span body, struct mailcrypt *out, struct err *e);
+ * body, or with cut its beginning: then jwe is what jwe_peek finds, and there is no ciphertext. No spans but part1. */
+int mailcrypt_peek(struct span header, struct span part1, struct span body, int cut, struct mailcrypt *out,
+                   struct err *e);
 void mailcrypt_clear(struct mailcrypt *m);
 
 /* Decodes the ciphertext (part 2 or the one found). Appended to out. */

@@ -45,7 +45,7 @@ static int add_recipients(struct grants *g, const struct jwe *j, struct err *e)
     return r;
 }
 
-static int find_jwe(const struct imap_fetch *f, struct mailcrypt *out, struct err *e)
+static int find_jwe(const struct imap_fetch *f, int cut, struct mailcrypt *out, struct err *e)
 {
     struct buf entity = BUF_INIT;
     struct span header, empty_line;
@@ -54,13 +54,14 @@ static int find_jwe(const struct imap_fetch *f, struct mailcrypt *out, struct er
     mime_split(f->header, &header, &empty_line); /* servers send the line behind the fields as well */
     r = r ? r : buf_append(&entity, f->part.data, f->part.len);
     r = r ? err_set(e, r, "a message's first part is too long")
-          : mailcrypt_peek(header, (struct span){entity.data, entity.len}, f->part, out, e);
+          : mailcrypt_peek(header, (struct span){entity.data, entity.len}, f->part, cut, out, e);
     out->part1 = (struct span){NULL, 0};
     buf_free(&entity);
     return r;
 }
 
-int grants_add(struct grants *g, const struct imap_fetch *f, const struct buf *others, int truncated, struct err *e)
+int grants_add(struct grants *g, const struct imap_fetch *f, const struct buf *others, enum grants_cut cut,
+               struct err *e)
 {
     struct grants_message *m = &g->messages[g->message_count];
     struct mailcrypt found = {0};
@@ -68,8 +69,8 @@ int grants_add(struct grants *g, const struct imap_fetch *f, const struct buf *o
 
     if (g->message_count == GRANTS_MESSAGES_MAX)
         return err_set(e, ERR_SYSTEM, "more messages than were asked for");
-    r = find_jwe(f, &found, e);
-    if (r < 0 && r != ERR_SYSTEM && truncated)
+    r = find_jwe(f, cut != GRANTS_WHOLE, &found, e);
+    if (r < 0 && r != ERR_SYSTEM && cut == GRANTS_CUT_MORE)
         return err_set(e, ERR_LIMIT, "more of it is needed");
     /* What is broken opens for nobody. */
     r = r == ERR_SYSTEM ? r : 0;

@@ -23,10 +23,12 @@ struct grants {
     size_t key_count, asked, answered;
 };
 
-/* Adds a message. others is copied. truncated: its part may go on. 1 = added and encrypted (for somebody), 0 = added,
- * and there is nothing to ask for; ERR_LIMIT: not added, since more of it is needed to tell. ERR_SYSTEM. f belongs to
- * the caller. */
-int grants_add(struct grants *g, const struct imap_fetch *f, const struct buf *others, int truncated, struct err *e);
+/* Adds a message. others is copied. CUT: its part may go on; CUT_MORE: and more of it can be had. 1 = added and encrypted (for
+ * somebody), 0 = added, and there is nothing to ask for; ERR_LIMIT: not added, since more of it is needed to tell.
+ * ERR_SYSTEM. f belongs to the caller. */
+enum grants_cut { GRANTS_WHOLE, GRANTS_CUT_MORE, GRANTS_CUT };
+int grants_add(struct grants *g, const struct imap_fetch *f, const struct buf *others, enum grants_cut cut,
+               struct err *e);
 
 /* The body of the next request to recryptd; NULL with 0: everything has been asked for. ERR_SYSTEM. */
 int grants_request(struct grants *g, const char *account, const char *device, struct json_object **out, struct err *e);

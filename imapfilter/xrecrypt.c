@@ -263,14 +263,17 @@ static void take_search(struct session *s, struct xrecrypt *x, struct span data)
 /* A fetched message joins its chunk. */
 static void add_message(struct xrecrypt *x, const struct imap_fetch *f, const struct buf *others)
 {
-    int truncated = f->part.len >= PART_OCTETS, r;
+    enum grants_cut cut = f->part.len < (x->one_large ? LARGE_OCTETS : PART_OCTETS) ? GRANTS_WHOLE
+                          : x->one_large                                            ? GRANTS_CUT
+                                                                                    : GRANTS_CUT_MORE;
     struct err e = {0};
+    int r;
 
     if (!x->filling && !(x->filling = calloc(1, sizeof *x->filling))) {
         fail(x, "UNAVAILABLE", "Out of memory");
         return;
     }
-    r = grants_add(x->filling, f, others, truncated && !x->one_large, &e);
+    r = grants_add(x->filling, f, others, cut, &e);
     if (r == ERR_LIMIT) {
         if (imap_set_add(&x->large, f->uid) < 0)
             fail(x, "UNAVAILABLE", "Out of memory");

@@ -62,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct jwk *key;
     struct buf text = BUF_INIT;
+    struct jwe *peeked;
 
     if (!key)
         check(jwk_parse(fuzz_key, strlen(fuzz_key), &key, NULL) == 0);
@@ -73,6 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         buf_free(&text);
         return 0;
     }
+    check((jwe_peek(data, size, &peeked, NULL) == 0) == (peeked != NULL));
+    jwe_free(&peeked);
     round_trip(data, size, JWE_WHOLE, key);
     round_trip(data, size, JWE_DETACHED, key);
     round_trip(data, size, JWE_KEYS_ONLY, key);

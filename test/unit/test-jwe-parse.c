@@ -270,6 +270,64 @@ static void test_bad_epk(void)
     }
 }
 
+/* What a beginning says of its recipients is what the whole says, or nothing. -> from which length on it says all. */
+static size_t peeks(const char *text, size_t len, const struct jwe *whole)
+{
+    struct jwe_recipient a, b;
+    size_t first = 0;
+    struct jwe *j;
+
+    for (size_t cut = 0; cut < len; cut++) {
+        int r = jwe_peek(text, cut, &j, NULL);
+
+        CU_ASSERT_EQUAL(j != NULL, r == 0);
+        for (size_t i = 0; r == 0 && i < jwe_recipients(j); i++)
+            if (jwe_recipient(whole, i, &a, NULL) || jwe_recipient(j, i, &b, NULL) || !a.kid || !b.kid ||
+                strcmp(a.kid, b.kid) || a.epk_len != b.epk_len || memcmp(a.epk, b.epk, a.epk_len) ||
+                jwe_grants(j, i) != jwe_grants(whole, i))
+                CU_FAIL("another recipient");
+        if (r == 0 && !first && jwe_recipients(j) == jwe_recipients(whole))
+            first = cut;
+        jwe_free(&j);
+    }
+    return first;
+}
+
+static void test_peek(void)
+{
+    struct buf ciphertext = BUF_INIT, text = BUF_INIT;
+    struct jwk *keys[] = {fresh_key("X25519"), fresh_key("P-256")};
+    struct grant g = {.value_len = 32};
+    struct jwe *whole, *j;
+    char plain[2000] = "";
+    const char *found;
+
+    for (int i = 0; i < 2; i++)
+        name_key(keys[i], i ? "b@example.com" : "a@example.com");
+    CU_ASSERT_EQUAL_FATAL(jwe_encrypt((const struct jwk *const *)keys, 2, NULL, plain, sizeof plain, &whole, &ciphertext,
+                                      NULL),
+                          0);
+    CU_ASSERT_EQUAL_FATAL(jwe_set_grants(whole, 1, &g, 1, NULL) || jwe_write(whole, &ciphertext, &text, NULL), 0);
+    found = strstr(buf_str(&text), "\"ciphertext\":\"");
+    CU_ASSERT_FATAL(found != NULL);
+    CU_ASSERT_EQUAL(peeks(buf_str(&text), text.len, whole), (size_t)(found - buf_str(&text)) + strlen("\"ciphertext\":\""));
+    jwe_free(&whole);
+    buf_reset(&text);
+    buf_reset(&ciphertext);
+    CU_ASSERT_EQUAL_FATAL(jwe_seal_compact(keys[0], &(struct jwe_options){0}, plain, sizeof plain, &text, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(jwe_parse(text.data, text.len, 0, &whole, &ciphertext, NULL), 0);
+    found = strchr(strchr(buf_str(&text), '.') + 1, '.');
+    CU_ASSERT_EQUAL(peeks(buf_str(&text), text.len, whole), (size_t)(found - buf_str(&text)) + 1);
+    jwe_free(&whole);
+    /* Behind the ciphertext. */
+    CU_ASSERT_NOT_EQUAL(jwe_peek("{\"ciphertext\":\"AAAA", 19, &j, NULL), 0);
+    CU_ASSERT_NOT_EQUAL(jwe_peek("{", 1, &j, NULL), 0);
+    for (int i = 0; i < 2; i++)
+        jwk_free(&keys[i]);
+    buf_free(&ciphertext);
+    buf_free(&text);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -279,6 +337,7 @@ int main(void)
         {"limits", test_limits},
         {"apv and kid agree", test_names_agree},
         {"bad ephemeral keys", test_bad_epk},
+        {"the beginning of a JWE tells whom it is for", test_peek},
     };
 
     return unit_main("jwe-parse", tests, sizeof tests / sizeof *tests);
