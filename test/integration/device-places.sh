@@ -39,7 +39,7 @@ answers() { curl -sf -o /dev/null --max-time 5 --cacert "$T/tls.pem" --json '{"H
 from() { # ADDRESS HOME
   printf '{"JoinRequest":{"Account":"%s","Request":"%s"}}' $bob "$(cat "$T/$2/devices/$bob/request.jws")" |
     curl -s --max-time 5 --interface "$1" --cacert "$T/tls.pem" -H 'Content-Type: application/json' --data-binary @- "$url" |
-    sed -n 's/.*"Status":\([0-9]*\).*/\1/p'
+    grep -o '"Status":[0-9]*' | cut -d: -f2
 }
 waiting() { as bob device pending 2>/dev/null | wc -l; }
 waits() { as bob device pending 2>/dev/null | grep -q " $1 "; }

@@ -127,7 +127,7 @@ other=other@example.net
 ok "Bob is on another list elsewhere" eval 'as erin newgroup $other && as erin add $other $bob'
 seal $other 7 >"$T/out/7"
 drop bob "$T/out/7"; "$python" "$SRC/test/integration/imap-xrecrypt.py" count "$server_port" - 7
-ok "by IMAP there is no grant for its mail" xrecrypt grants "$front" "$phone" 1=$bob 2=$list+chain 3=$far+far+chain 4=none 5=none 6=none 7=none
+ok "by IMAP there is no grant for its mail" xrecrypt grants "$front" "$phone" 1=$bob 2=$list+chain 3=$far+far+chain 4=none 5=none 6=none '*=none'
 as phone fetch >"$T/fetch" 2>&1
 ok "recrypt fetch brings it all the same" brought inbox 7
 ok "and keeps no share of it" same "$(find "$T/phone/shares/$other" -name '*.json')" ""
@@ -135,7 +135,7 @@ ok "and keeps no share of it" same "$(find "$T/phone/shares/$other" -name '*.jso
 # ---- a device that is parked, one that is removed ----
 ok "the telephone is parked" device bob park --to dave@example.net --out "$T/parked.eml" phone
 ok "nothing for it" xrecrypt says "$front" "$phone" 1:* '[NOPERM]'
-ok "the tablet notices nothing" xrecrypt grants "$front" "$tablet" 1=$bob 2=$list+chain 3=$far+far+chain 4=none 5=none 6=none 7=none
+ok "the tablet notices nothing" xrecrypt grants "$front" "$tablet" 1=$bob 2=$list+chain 3=$far+far+chain 4=none 5=none 6=none '*=none'
 ok "the tablet is removed" device bob remove tablet
 ok "nothing for it" xrecrypt says "$front" "$tablet" 1:* '[NOPERM]'
 ok "recryptd's log has the device and how many grants it got" grep -q 'Grants bob@example.com 201 grants:3:bob+tablet@example.com' "$T/example.com/access.log"
