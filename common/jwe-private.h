@@ -46,8 +46,8 @@ struct jwe {
     struct jwe_to *to;
 };
 
-/* What jwe_parse_as expects beside keys and headers. */
-enum jwe_form { JWE_WHOLE, JWE_DETACHED, JWE_KEYS_ONLY, JWE_BEGINNING }; /* BEGINNING: jwe_peek, iv and tag may be missing */
+/* What jwe_parse_as expects beside keys and headers; BEGINNING is jwe_peek's, for which iv and tag may be missing. */
+enum jwe_form { JWE_WHOLE, JWE_DETACHED, JWE_KEYS_ONLY, JWE_BEGINNING };
 int jwe_parse_as(const void *text, size_t len, enum jwe_form form, int passphrase, struct jwe **out,
                  struct buf *ciphertext, struct err *e);
 /* Reads the headers of a jwe whose parts were filled: everything that jwe_parse checks. */

@@ -144,7 +144,7 @@ static int note_place(void *arg, const char *name, const struct device_note *not
     return 0;
 }
 
-/* A place for one more request from that network. gone is the key of the one that gives way for it, "" = none has to. */
+/* A place for one more request from that network. gone: the key of the one that gives way for it, "" = none has to. */
 static int find_place(struct service *s, const char *account, const char *network, char gone[JWK_UDF_SIZE],
                       struct err *e)
 {

@@ -24,9 +24,9 @@ void intake_network(const char *address, char out[INTAKE_NETWORK_SIZE]);
 int intake_take(struct quota *q, const char *address, const char *account, const char *key_udf, int64_t now,
                 struct err *e);
 
-/* When all places are taken: the request that gives its own to one from that network, so that a few networks cannot keep all
- * others out. It is the oldest from the network with the most, if that has at least two more than this one; who has one
- * place keeps it. NULL: nobody gives way. */
+/* When all places are taken: the request that gives its own to one from that network, so that a few networks cannot
+ * keep all others out. It is the oldest from the network with the most, if that has at least two more than this one;
+ * who has one place keeps it. NULL: nobody gives way. */
 struct intake_place {
     char network[INTAKE_NETWORK_SIZE], key_udf[JWK_UDF_SIZE];
     int64_t when;

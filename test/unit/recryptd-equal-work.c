@@ -304,7 +304,7 @@ static void measure_statements(void)
         {.name = "somebody unknown's", .who = &nobody, .keyid = key1, .group = 1},
     };
     struct asker sealed[] = {
-        {.name = "a sealed grant, a member's device", .who = &member[0], .key = member[0].key, .keyid = key1, .gets = 1},
+        {.name = "sealed, for a member's device", .who = &member[0], .key = member[0].key, .keyid = key1, .gets = 1},
         {.name = "to another member's key", .who = &member[0], .key = member[1].key, .keyid = key1},
         {.name = "another list's member's", .who = &other, .key = other.key, .keyid = key1},
         {.name = "another list's member's, to a member's key", .who = &other, .key = member[0].key, .keyid = key1},

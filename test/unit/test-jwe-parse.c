@@ -299,18 +299,17 @@ static void test_peek(void)
     struct jwk *keys[] = {fresh_key("X25519"), fresh_key("P-256")};
     struct grant g = {.value_len = 32};
     struct jwe *whole, *j;
+    const char *found, *member = "\"ciphertext\":\"";
     char plain[2000] = "";
-    const char *found;
 
     for (int i = 0; i < 2; i++)
         name_key(keys[i], i ? "b@example.com" : "a@example.com");
-    CU_ASSERT_EQUAL_FATAL(jwe_encrypt((const struct jwk *const *)keys, 2, NULL, plain, sizeof plain, &whole, &ciphertext,
-                                      NULL),
-                          0);
+    CU_ASSERT_EQUAL_FATAL(
+        jwe_encrypt((const struct jwk *const *)keys, 2, NULL, plain, sizeof plain, &whole, &ciphertext, NULL), 0);
     CU_ASSERT_EQUAL_FATAL(jwe_set_grants(whole, 1, &g, 1, NULL) || jwe_write(whole, &ciphertext, &text, NULL), 0);
-    found = strstr(buf_str(&text), "\"ciphertext\":\"");
+    found = strstr(buf_str(&text), member);
     CU_ASSERT_FATAL(found != NULL);
-    CU_ASSERT_EQUAL(peeks(buf_str(&text), text.len, whole), (size_t)(found - buf_str(&text)) + strlen("\"ciphertext\":\""));
+    CU_ASSERT_EQUAL(peeks(buf_str(&text), text.len, whole), (size_t)(found - buf_str(&text)) + strlen(member));
     jwe_free(&whole);
     buf_reset(&text);
     buf_reset(&ciphertext);

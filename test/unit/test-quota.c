@@ -51,7 +51,8 @@ static void test_intake(void)
     quota_free(&q);
 }
 
-/* Whose place somebody from that network gets, of those that wait: places are told as network letters, oldest first. -1 = nobody's. */
+/* Whose place somebody from that network gets, of those that wait: a letter for the network of each, the oldest first.
+ * -1 = nobody's. */
 static int yields(const char *places, const char *network)
 {
     struct intake_place list[16] = {{.when = 0}};
