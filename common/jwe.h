@@ -58,8 +58,8 @@ int jwe_parse(const void *text, size_t len, int detached, struct jwe **out, stru
 int jwe_parse_take(struct buf *text, struct jwe **out, struct buf *ciphertext, struct err *e);
 
 /* A whole JWE of which only the beginning is there, up to somewhere in its ciphertext: for jwe_recipient and jwe_grant.
- * In JSON what these need has to stand before "ciphertext"; where it does not, or the text ends elsewhere, ERR_SYNTAX or
- * ERR_UNSUPPORTED. Other errors as jwe_parse. */
+ * In JSON what these need has to stand before "ciphertext"; where it does not, or the text ends elsewhere, ERR_SYNTAX
+ * or ERR_UNSUPPORTED. Other errors as jwe_parse. */
 int jwe_peek(const void *text, size_t len, struct jwe **out, struct err *e);
 
 /* Parses general or flattened JSON that carries keys only: no "iv", "tag" and "ciphertext" (a .jcd file's header). For

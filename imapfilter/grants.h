@@ -24,8 +24,8 @@ struct grants {
 };
 
 /* Adds a message. others is copied. CUT: its part may go on; CUT_MORE: and more of it can be had. 1 = added and
- * encrypted (for somebody), 0 = added, and there is nothing to ask for; ERR_LIMIT: not added, since more of it is needed
- * to tell. ERR_SYSTEM. f belongs to the caller. */
+ * encrypted (for somebody), 0 = added, and there is nothing to ask for; ERR_LIMIT: not added, since more of it is
+ * needed to tell. ERR_SYSTEM. f belongs to the caller. */
 enum grants_cut { GRANTS_WHOLE, GRANTS_CUT_MORE, GRANTS_CUT };
 int grants_add(struct grants *g, const struct imap_fetch *f, const struct buf *others, enum grants_cut cut,
                struct err *e);

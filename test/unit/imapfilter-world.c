@@ -15,6 +15,7 @@
 
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/sjson.h"
 #include "imapfilter/server.h"
 
 enum { PATIENCE_MS = 3000, QUIET_MS = 100 };
@@ -386,4 +387,21 @@ int hears_nothing(struct talk *t)
     if (n > 0)
         printf("# heard \"%.*s\"\n", (int)n, got);
     return n == -1;
+}
+
+void ciphertext_first(struct buf *json)
+{
+    struct buf out = BUF_INIT;
+    const char *value, *end, *from = buf_str(json);
+    size_t len;
+
+    if (!sjson_find_string(from, json->len, "ciphertext", &value, &len))
+        exit(99);
+    end = value + len + strlen("\",");
+    buf_puts(&out, "{\"ciphertext\":\"");
+    buf_append(&out, value, (size_t)(end - value));
+    buf_append(&out, from + 1, (size_t)(value - from) - 1 - strlen("\"ciphertext\":\""));
+    buf_append(&out, end, json->len - (size_t)(end - from));
+    buf_free(json);
+    *json = out;
 }

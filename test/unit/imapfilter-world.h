@@ -6,6 +6,8 @@
 #include <openssl/ssl.h>
 #include <stddef.h>
 
+#include "common/buf.h"
+
 extern char world_dir[64]; /* with cert.pem and key.pem for "imap.test", recryptd.sock to listen on */
 
 /* Starts the filter with these lines of configuration besides its sockets. */
@@ -53,5 +55,8 @@ int hears_end(struct talk *t);
 int hears_nothing(struct talk *t);
 
 #define GREETING_LIST "IMAP4rev1 ID IDLE SASL-IR LITERAL+ AUTH=PLAIN AUTH=LOGIN AUTH=CRAM-MD5"
+
+/* A JWE's JSON, with the ciphertext before all that says whom it is for, as some programs write it. */
+void ciphertext_first(struct buf *json);
 
 #endif

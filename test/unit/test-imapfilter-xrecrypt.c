@@ -94,24 +94,6 @@ struct mail {
     char keys[3][KEYID_SIZE];
 };
 
-/* With the ciphertext before all that says whom it is for, as some programs write it. */
-static void ciphertext_first(struct buf *json)
-{
-    struct buf out = BUF_INIT;
-    const char *value, *end, *from = buf_str(json);
-    size_t len;
-
-    if (!sjson_find_string(from, json->len, "ciphertext", &value, &len))
-        exit(99);
-    end = value + len + strlen("\",");
-    buf_puts(&out, "{\"ciphertext\":\"");
-    buf_append(&out, value, (size_t)(end - value));
-    buf_append(&out, from + 1, (size_t)(value - from) - 1 - strlen("\"ciphertext\":\""));
-    buf_append(&out, end, json->len - (size_t)(end - from));
-    buf_free(json);
-    *json = out;
-}
-
 enum { TWO_PART, WHOLE, WHOLE_LAST }; /* LAST: the recipients */
 
 /* Encrypted to keys of these addresses. WHOLE: one part, application/jose+json; base64 as its transfer encoding. */
