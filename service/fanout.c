@@ -404,6 +404,9 @@ int fanout_end_handle(struct service *s, struct request *rq, struct json_object 
     rc = rc ? rc : put_result(&j, reply, e);
     if (!rc && sjson_set_int(reply, "Waiting", (int64_t)waiting))
         rc = no_memory(e);
+    /* Its agent is done, however long it takes to leave. */
+    if (!rc)
+        claims_drop(s->claims, rq->caller->connection);
     job_clear(&j);
     return rc ? rc : STATUS_OK;
 }

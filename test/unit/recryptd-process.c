@@ -186,6 +186,27 @@ static void one_at_a_time(struct frame_client **first, const char *job, const st
     *first = second;
 }
 
+/* Whose FanoutEnd was answered holds up nobody, though its connection stays. */
+static void free_at_the_end(struct frame_client **first, const char *job, const struct sealed *m, size_t waiting)
+{
+    struct frame_client *second = client();
+    struct fanout_result res;
+    int64_t serial;
+    struct err e;
+
+    CU_ASSERT_EQUAL(take_page(*first, job, m, &serial), waiting);
+    CU_ASSERT_EQUAL(rclient_fanout_begin(second, "list@example.com", list.profile.keyid, job, &res, &e), ERR_RETRY);
+    CU_ASSERT_EQUAL(rclient_fanout_end(*first, job, &res, &e), 0);
+    CU_ASSERT(!res.ended && res.waiting == waiting);
+    fanout_result_clear(&res);
+    CU_ASSERT_EQUAL(rclient_fanout_begin(second, "list@example.com", list.profile.keyid, job, &res, &e), 0);
+    fanout_result_clear(&res);
+    CU_ASSERT_EQUAL(take_page(second, job, m, &serial), waiting);
+    CU_ASSERT_EQUAL(rclient_fanout_end(*first, job, &res, &e), ERR_RETRY);
+    frame_client_free(first);
+    *first = second;
+}
+
 /* One recipient, whom only the delivery agent may take apart. */
 static void fanout_address(struct frame_client *c, const struct sealed *m)
 {
@@ -311,6 +332,7 @@ void test_fanout(void)
     members = fanout_begins(c, job, &m);
     one_at_a_time(&c, job, &m);
     fanout_records(c, job, &m, members);
+    free_at_the_end(&c, job, &m, members - 1);
     CU_ASSERT_EQUAL(kill(w.pid, SIGKILL), 0);
     CU_ASSERT_EQUAL(waitpid(w.pid, NULL, 0), w.pid);
     w.pid = 0;
