@@ -199,20 +199,17 @@ static int send_copy(struct fanout *f, const struct fanout_member *m, const stru
         ahead = envelope_of(next);
     if (!f->smtp && (r = inject_open(f->s->fanout_server, f->s->timeout, &f->smtp, &f->e)) < 0)
         return r;
-    if ((r = write_part1(f, m)) == 0) {
-        const struct span pieces[PIECES] = {{(const unsigned char *)field, (size_t)n},
-                                            {f->head.data, f->head.len},
-                                            {f->part1.data, f->part1.len},
-                                            {f->tail.data, f->tail.len}};
-
-        r = inject_copy(f->smtp, &env, pieces, PIECES, next ? &ahead : NULL, &outcome, &reply, &f->e);
-    }
-    if (r == ERR_SYNTAX) {
-        outcome = INJECT_REFUSED;
-        memset(&reply, 0, sizeof reply);
-    } else if (r < 0) {
+    if ((r = write_part1(f, m)) < 0) /* the message's fault or ours, and no member's */
         return r;
-    }
+    r = inject_copy(f->smtp, &env, (const struct span[PIECES]){{(const unsigned char *)field, (size_t)n},
+                                                               {f->head.data, f->head.len},
+                                                               {f->part1.data, f->part1.len},
+                                                               {f->tail.data, f->tail.len}},
+                    PIECES, next ? &ahead : NULL, &outcome, &reply, &f->e);
+    if (r < 0 && r != ERR_SYNTAX)
+        return r;
+    if (r == ERR_SYNTAX) /* her address */
+        outcome = INJECT_REFUSED;
     if (outcome == INJECT_TAKEN)
         f->done[f->done_count++] = m->index;
     else if (outcome == INJECT_REFUSED)

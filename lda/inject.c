@@ -169,7 +169,9 @@ int inject_copy(struct inject *in, const struct inject_envelope *env, const stru
     /* The server would deliver this copy to whom the envelope names. */
     if (*in->ahead && strcmp(in->ahead, env->recipient) != 0)
         return smtp_lost(in->smtp, "re-injection: another copy's envelope is under way", e);
-    if (!smtp_sendable(env->sender) || !smtp_sendable(env->recipient) || !*env->recipient)
+    if (!smtp_sendable(env->sender))
+        return err_set(e, ERR_RETRY, "re-injection: the sender's address cannot be sent on");
+    if (!smtp_sendable(env->recipient) || !*env->recipient)
         return err_set(e, ERR_SYNTAX, "the address cannot be sent on");
     if ((r = copy(in, env, pieces, count, next, outcome, reply, e)) < 0)
         err_prefix(e, "re-injection");
