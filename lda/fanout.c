@@ -148,14 +148,12 @@ static int next_page(struct fanout *f, int64_t from, struct fanout_page *out)
     return r;
 }
 
-/* From here on these are not sent again. */
+/* From here on these are not sent again. With none it tells whether somebody was removed. */
 static int record(struct fanout *f)
 {
     int64_t began = time(NULL);
     int r;
 
-    if (!f->done_count && !f->refused_count)
-        return 0;
     do
         r = rclient_fanout_done(f->c, f->job, f->done, f->done_count, f->refused, f->refused_count, &f->serial, &f->e);
     while (r == ERR_RETRY && again(f, began));
@@ -242,7 +240,8 @@ static int send_page(struct fanout *f, const struct fanout_page *p, int64_t *fro
 
         if ((r = send_copy(f, &p->list[i], next)) < 0)
             return r;
-        if (f->done_count + f->refused_count >= f->s->fanout_batch && (r = record(f)) < 0)
+        /* Being put off takes its time: minutes, from a server that hangs. */
+        if ((f->in_a_row || f->done_count + f->refused_count >= f->s->fanout_batch) && (r = record(f)) < 0)
             return r;
         if (f->in_a_row >= DEFERRED_IN_A_ROW)
             return err_set(&f->e, ERR_RETRY, "re-injection: the server takes nothing at present");
@@ -271,7 +270,7 @@ static int send_all(struct fanout *f)
     }
     /* What was taken is recorded however the run ends. */
     why = f->e;
-    if (record(f) < 0 && r == 0)
+    if ((f->done_count || f->refused_count) && record(f) < 0 && r == 0)
         return f->e.code;
     f->e = why;
     return r;

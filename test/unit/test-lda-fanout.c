@@ -298,12 +298,28 @@ static void test_addresses(void)
     }
 }
 
+/* One who is removed while another one is put off gets nothing of the page that still had her. */
+static void test_removed(void)
+{
+    static const char *const members[] = {"a@x", "temp@x", "gone@x", "b@x"};
+
+    for (pipelined = 0; pipelined < 2; pipelined++) {
+        people(members, 4);
+        removes = 2;
+        CU_ASSERT_EQUAL(run(), EX_TEMPFAIL);
+        CU_ASSERT_EQUAL(memcmp(service.state, "dwwd", 4), 0);
+        CU_ASSERT(copies("a") == 1 && copies("gone") == 0 && copies("b") == 1);
+        CU_ASSERT_EQUAL(service.pages, 2);
+    }
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
         {"each a copy, whoever is refused", test_all},
         {"a copy that cannot be written", test_own_fault},
         {"addresses that must not be sent", test_addresses},
+        {"removed while another one is deferred", test_removed},
     };
     int status;
 
