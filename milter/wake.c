@@ -42,6 +42,7 @@ int wake_open(const char *address, struct wake *w, struct err *e)
     int r = 0;
 
     w->due = 0;
+    w->last = WAKE_CONNECTIONS - 1;
     for (int i = 0; i < WAKE_CONNECTIONS; i++) {
         w->connection[i].asked = 0;
         w->connection[i].fd = -1;
@@ -82,17 +83,20 @@ static void take_answer(struct wake *w, int i, int64_t now)
     }
 }
 
-/* One that has no answer yet waits itself, with others. A packet on the other one is not left to the same thread, which
- * is awake by now; and any thread that looks takes the oldest connection first, which these two are. */
+/* In turn: libmilter closes a connection on which nothing comes. One that has no answer yet waits itself, with others. A
+ * packet on the other one is not left to the same thread, which is awake by now; and any thread that looks takes the
+ * oldest connection first, which these two are. */
 static void ask(struct wake *w)
 {
     static const unsigned char helo[] = {0, 0, 0, 3, 'H', '-', 0};
-    int i = 0;
+    int i = w->last, left = WAKE_CONNECTIONS;
 
-    while (i < WAKE_CONNECTIONS && (w->connection[i].fd < 0 || w->connection[i].asked))
-        i++;
-    if (i == WAKE_CONNECTIONS)
+    do
+        i = (i + 1) % WAKE_CONNECTIONS;
+    while ((w->connection[i].fd < 0 || w->connection[i].asked) && --left);
+    if (!left)
         return;
+    w->last = i;
     if (send(w->connection[i].fd, helo, sizeof helo, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof helo)
         w->connection[i].asked = 1;
     else

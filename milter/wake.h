@@ -26,6 +26,7 @@ struct wake {
         int fd; /* -1 = none */
         int asked;
     } connection[WAKE_CONNECTIONS];
+    int last;    /* the one that was asked last */
     int64_t due; /* when the next packet is */
 };
 
