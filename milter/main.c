@@ -75,7 +75,7 @@ static int start(const struct settings *s, struct wake *w, struct err *e)
     if (geteuid() == 0 && !s->user)
         return err_set(e, ERR_USAGE, "not as root: set user in the configuration");
     filter.xxfi_helo = wake_on_helo;
-    if (smfi_register(filter) != MI_SUCCESS)
+    if (smfi_register(filter) != MI_SUCCESS || smfi_settimeout(s->idle_timeout) != MI_SUCCESS)
         return err_set(e, ERR_SYSTEM, "libmilter does not take the filter");
     if ((r = milter_socket_open(s, w, e)) < 0)
         return r;

@@ -107,18 +107,20 @@ static int take_subject(cfg_t *cfg, struct settings *s, struct err *e)
 
 static int fill(cfg_t *cfg, struct settings *s, struct err *e)
 {
-    int64_t seconds;
+    int64_t seconds, idle;
     int r;
 
     if ((r = take(cfg, "socket", &s->socket, e)) < 0 || (r = take(cfg, "socket_group", &s->socket_group, e)) < 0 ||
         (r = take(cfg, "user", &s->user, e)) < 0 || (r = take(cfg, "recryptd", &s->recryptd, e)) < 0 ||
         (r = conf_take_mode(cfg, "socket_mode", 07000, &s->socket_mode, e)) < 0 || (r = take_help(cfg, s, e)) < 0 ||
         (r = conf_take_seconds(cfg, "timeout", 1, 300, &seconds, e)) < 0 ||
+        (r = conf_take_seconds(cfg, "idle_timeout", 1, 86400, &idle, e)) < 0 ||
         (r = conf_take_size(cfg, "max_message", 1024, BUF_MAX_DEFAULT / 2, &s->max_message, e)) < 0)
         return r;
     if (!s->socket || !s->recryptd)
         return err_set(e, ERR_USAGE, "socket and recryptd must not be empty");
     s->timeout_ms = (int)seconds * 1000;
+    s->idle_timeout = (int)idle;
     return take_subject(cfg, s, e);
 }
 
@@ -131,6 +133,9 @@ int settings_load(const char *path, struct settings **out, struct err *e)
                         CFG_STR("user", "", CFGF_NONE),
                         CFG_STR("recryptd", "unix:" RUNSTATEDIR "/recryptd/recryptd.sock", CFGF_NONE),
                         CFG_STR("timeout", "10s", CFGF_NONE),
+                        /* Above the hour that Sendmail gives its client for the next command or piece of a message (Postfix: 5
+                         * minutes), and enough for 25M at 64 kbit/s, which come in between two of our packets. */
+                        CFG_STR("idle_timeout", "65m", CFGF_NONE),
                         CFG_STR("max_message", "50M", CFGF_NONE),
                         CFG_STR("outer_subject", "[...]", CFGF_NONE),
                         CFG_BOOL("sandbox", cfg_true, CFGF_NONE),

@@ -17,6 +17,7 @@ struct settings {
     mode_t socket_mode;
     char *socket_group; /* NULL = as it comes */
     char *user;         /* NULL = stay */
+    int idle_timeout;   /* seconds that the mail server may be silent, also in the middle of a packet */
     int sandbox;
     /* Reloaded. */
     char *recryptd;     /* its local socket */

@@ -652,6 +652,24 @@ def octet_by_octet(path, sealed):
     m_socket.close()
 
 
+def silent(path, sealed, seconds):
+    """Whoever is silent in the middle of a packet for so long is hung up on; between two packets, a message goes through."""
+    seconds = int(seconds)
+    idle = Milter(path)
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(path)
+    s.sendall(negotiation()[:7])
+    time.sleep(seconds / 2)
+    s.sendall(negotiation()[7:9])  # each piece counts anew
+    began = time.monotonic()
+    hangs_up(s, b"", seconds + 10)
+    lasted = time.monotonic() - began
+    assert seconds - 0.2 <= lasted < seconds + 5, lasted
+    answer, changes = to_list(idle, sealed)
+    assert answer == b"a" and strings(changes, "-") == [f"<{LIST}>"], answer
+    idle.close()
+
+
 def memory(path, sealed, pid):
     """A large message costs at most two and a half times its size."""
     def peak():

@@ -107,6 +107,10 @@ kill "$silent_pid"; rm -f "$T/recryptd.sock"
 ok "recryptd comes back" recryptd_start
 ok "and mail goes through again" client grants "$T/sealed" bob@example.com
 ok "SIGTERM: status 0" milter_stop
+milter_config 'socket_mode = "0666"' 'idle_timeout = "2s"'
+ok "it starts with an idle_timeout" milter_start
+ok "who is silent for so long is hung up on, but between two packets" client silent "$T/sealed" 2
+ok "and it stops" milter_stop
 tcp=$(free_port)
 milter_config
 start tcp "$milter" -f -c "$T/milter.conf" -p "inet:$tcp@127.0.0.1"
