@@ -228,6 +228,26 @@ static int connect_one(int family, const struct sockaddr *sa, socklen_t len, int
     return 0;
 }
 
+/* What errno says about it. */
+static int not_connected(const char *what, struct err *e)
+{
+    int r = err_errno(e, "%s", what);
+
+    if (errno != ENOENT && errno != ECONNREFUSED && errno != ETIMEDOUT && errno != ECONNRESET)
+        return r;
+    if (e)
+        e->code = ERR_RETRY;
+    return ERR_RETRY;
+}
+
+int conf_connect_to(const struct conf_address *to, int timeout_ms, int *fd, struct err *e)
+{
+    *fd = -1;
+    return connect_one(to->sa.ss_family, (const struct sockaddr *)&to->sa, to->len, now_ms() + timeout_ms, fd) == 0
+               ? 0
+               : not_connected("connect", e);
+}
+
 int conf_connect(const char *address, int timeout_ms, int *fd, struct err *e)
 {
     const char *path = unix_path(address);
@@ -248,14 +268,7 @@ int conf_connect(const char *address, int timeout_ms, int *fd, struct err *e)
             r = connect_one(a->ai_family, a->ai_addr, a->ai_addrlen, deadline, fd);
         freeaddrinfo(list);
     }
-    if (r == 0)
-        return 0;
-    r = err_errno(e, "%s", address);
-    if (errno != ENOENT && errno != ECONNREFUSED && errno != ETIMEDOUT && errno != ECONNRESET)
-        return r;
-    if (e)
-        e->code = ERR_RETRY;
-    return ERR_RETRY;
+    return r == 0 ? 0 : not_connected(address, e);
 }
 
 int conf_resolve(const char *address, struct conf_address *out, size_t max, size_t *count, char host[CONF_HOST_SIZE],

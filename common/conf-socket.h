@@ -17,6 +17,8 @@ struct conf_address {
 };
 int conf_resolve(const char *address, struct conf_address *out, size_t max, size_t *count, char host[CONF_HOST_SIZE],
                  struct err *e);
+/* As conf_connect, to such an address. */
+int conf_connect_to(const struct conf_address *to, int timeout_ms, int *fd, struct err *e);
 /* Is it this machine's own: a Unix socket or a loopback address? */
 int conf_is_local(const struct sockaddr *sa);
 

@@ -22,7 +22,7 @@ static const char usage_text[] =
     "  -c, --config FILE    configuration (" SETTINGS_PATH ")\n"
     "  -f, --foreground     stay in the foreground, log to standard error\n"
     "  -n, --test           check the configuration and exit\n"
-    "  -p, --socket SOCKET  where the mail server connects: unix:PATH or inet:PORT@HOST\n"
+    "  -p, --socket SOCKET  where the mail server connects: unix:PATH, inet:PORT@HOST or inet6:PORT@HOST\n"
     "  -v, --verbose        log more\n"
     "      --help, --version\n";
 

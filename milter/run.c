@@ -9,7 +9,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "common/conf.h"
 #include "common/log.h"
 #include "common/manager.h"
 #include "settings.h"
@@ -60,17 +59,6 @@ static void stop(void)
     sigaddset(&set, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     kill(getpid(), SIGTERM);
-}
-
-/* libmilter's listener looks whether it is to stop every five seconds, and at every connection. */
-static void nudge(void)
-{
-    struct settings *s = settings_acquire();
-    int fd = -1;
-
-    if (s && !conf_connect(s->socket, 1000, &fd, NULL))
-        close(fd);
-    settings_release(&s);
 }
 
 /* 1 and the next event, 0 after a moment without one, -1 when there is no telling. */
@@ -124,7 +112,7 @@ int milter_run(const char *config, struct wake *w)
     while ((n = next_event(w, stopping, &event)) >= 0) {
         if (n == 0) {
             if (stopping)
-                nudge();
+                wake_listener(w);
         } else if (event == EVENT_END) {
             break;
         } else if (event == EVENT_RELOAD) {

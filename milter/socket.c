@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <libmilter/mfapi.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,6 +60,48 @@ static int give(const char *path, uid_t uid, gid_t gid, struct err *e)
     return r;
 }
 
+/* Everybody's address stands for our own. */
+static void to_loopback(struct sockaddr_storage *sa)
+{
+    struct sockaddr_in *four = (struct sockaddr_in *)sa;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)sa;
+
+    if (sa->ss_family == AF_INET && four->sin_addr.s_addr == htonl(INADDR_ANY))
+        four->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    else if (sa->ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr))
+        six->sin6_addr = in6addr_loopback;
+}
+
+/* libmilter has forms of an address that nobody else reads, and tells no descriptor: the first socket from there on that listens
+ * says itself where. Should there be none, the address is one that cannot be connected to. */
+static void find_listener(int from, struct conf_address *out)
+{
+    enum { RESOLVERS = 16 }; /* a name service may have kept some descriptors */
+    socklen_t len;
+    int listens;
+
+    memset(out, 0, sizeof *out);
+    for (int fd = from; fd < from + RESOLVERS; fd++) {
+        len = sizeof listens;
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 || !listens)
+            continue;
+        out->len = sizeof out->sa;
+        (void)getsockname(fd, (struct sockaddr *)&out->sa, &out->len);
+        to_loopback(&out->sa);
+        return;
+    }
+}
+
+/* The lowest descriptor that is not in use. */
+static int next_descriptor(void)
+{
+    int fd = open("/", O_PATH | O_CLOEXEC);
+
+    if (fd >= 0)
+        close(fd);
+    return fd;
+}
+
 static int set_owner(const struct settings *s, const char *path, struct err *e)
 {
     uid_t uid = (uid_t)-1;
@@ -78,9 +122,10 @@ static int set_owner(const struct settings *s, const char *path, struct err *e)
 int milter_socket_open(const struct settings *s, struct wake *w, struct err *e)
 {
     const char *path = file_of(s->socket);
+    struct conf_address listener;
     struct err why;
     mode_t before;
-    int r;
+    int r, from;
 
     if (!path)
         log_warn(
@@ -91,12 +136,14 @@ int milter_socket_open(const struct settings *s, struct wake *w, struct err *e)
     if (smfi_setconn(s->socket) != MI_SUCCESS)
         return err_set(e, ERR_USAGE, "socket: \"%s\" is no address that libmilter takes", s->socket);
     /* It is made with its mode; until it has its group, that is open to root's. */
+    from = next_descriptor();
     before = umask(~s->socket_mode & 0777);
     r = smfi_opensocket(false);
     umask(before);
     if (r != MI_SUCCESS)
         return err_set(e, ERR_SYSTEM, "%s: cannot listen", s->socket);
-    if (wake_open(path ? path : s->socket, w, &why) < 0)
+    find_listener(from, &listener);
+    if (wake_open(&listener, w, &why) < 0)
         log_warn("connections may have to wait for one another, since none of my own can be made: %s", why.text);
     return path ? set_owner(s, path, e) : 0;
 }

@@ -7,7 +7,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/conf.h"
 #include "common/log.h"
 #include "mta.h"
 
@@ -37,10 +36,11 @@ static int64_t now_ms(void)
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-int wake_open(const char *address, struct wake *w, struct err *e)
+int wake_open(const struct conf_address *listener, struct wake *w, struct err *e)
 {
     int r = 0;
 
+    w->listener = *listener;
     w->due = 0;
     w->last = WAKE_CONNECTIONS - 1;
     for (int i = 0; i < WAKE_CONNECTIONS; i++) {
@@ -48,10 +48,18 @@ int wake_open(const char *address, struct wake *w, struct err *e)
         w->connection[i].fd = -1;
     }
     for (int i = 0; i < WAKE_CONNECTIONS && !r; i++)
-        r = conf_connect(address, 1000, &w->connection[i].fd, e);
+        r = conf_connect_to(listener, 1000, &w->connection[i].fd, e);
     if (r)
         wake_close(w);
     return r;
+}
+
+void wake_listener(const struct wake *w)
+{
+    int fd;
+
+    if (conf_connect_to(&w->listener, 1000, &fd, NULL) == 0)
+        close(fd);
 }
 
 void wake_close(struct wake *w)

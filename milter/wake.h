@@ -17,11 +17,13 @@
 #include <poll.h>
 #include <stdint.h>
 
+#include "common/conf-socket.h"
 #include "common/err.h"
 
 enum { WAKE_CONNECTIONS = 2 };
 
 struct wake {
+    struct conf_address listener;
     struct {
         int fd; /* -1 = none */
         int asked;
@@ -32,7 +34,11 @@ struct wake {
 
 /* Connects to the socket that libmilter listens on, as soon as it does: no mail server's connection comes before these.
  * Without them wake_turn does nothing. Errors of conf_connect. */
-int wake_open(const char *address, struct wake *w, struct err *e);
+int wake_open(const struct conf_address *listener, struct wake *w, struct err *e);
+
+/* Connects once more and hangs up: libmilter's listener looks whether it is to stop every five seconds, and at every
+ * connection. */
+void wake_listener(const struct wake *w);
 
 /* Takes the answers that came and sends what is due. Returns the milliseconds after which it wants to be called again,
  * or as soon as one of p is ready; -1 = never. */

@@ -111,12 +111,22 @@ milter_config 'socket_mode = "0666"' 'idle_timeout = "2s"'
 ok "it starts with an idle_timeout" milter_start
 ok "who is silent for so long is hung up on, but between two packets" client silent "$T/sealed" 2
 ok "and it stops" milter_stop
-tcp=$(free_port)
 milter_config
-start tcp "$milter" -f -c "$T/milter.conf" -p "inet:$tcp@127.0.0.1"
-ok "it can be a port" wait_for 10 python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", int(sys.argv[1])))' "$tcp"
-sleep 1
-ok "and is one for its own connections as well" not grep -q 'for one another' "$T/tcp.log"
-kill -9 "$pid"; wait "$pid" 2>/dev/null
+for form in "inet:%s@127.0.0.1 127.0.0.1" "inet:%s 127.0.0.1" "inet6:%s@[::1] ::1" "inet6:%s ::1"; do
+  host=${form#* } form=${form% *}
+  if [ "$host" = ::1 ] && ! python3 -c 'import socket; socket.socket(socket.AF_INET6).bind(("::1", 0))' 2>/dev/null; then
+    skip "it can be a port: ${form/\%s/PORT}" "no IPv6 here"
+    continue
+  fi
+  tcp=$(free_port)
+  # shellcheck disable=SC2059
+  start tcp "$milter" -f -c "$T/milter.conf" -p "$(printf "$form" "$tcp")"
+  ok "it can be a port: ${form/\%s/PORT}" wait_for 10 python3 -c 'import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])))' \
+    "$host" "$tcp"
+  sleep 0.7
+  ok "and is one for its own connections as well" not grep -q 'for one another' "$T/tcp.log"
+  milter_pid=$pid
+  ok "and stops" milter_stop
+done
 ok "without a word of memory or threads" not grep -qi 'sanitizer\|leak' "$T/milter.log"
 tap_done

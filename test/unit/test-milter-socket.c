@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <libmilter/mfapi.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,10 +33,20 @@ int bind(int fd, __CONST_SOCKADDR_ARG name, socklen_t len)
     return r;
 }
 
-/* In a process of its own: libmilter opens one socket in its life. */
-static int open_one(mode_t mode)
+/* Its own connections lead to where it listens. */
+static int connected(const struct wake *own)
 {
-    static char address[80];
+    char c;
+
+    for (int i = 0; i < WAKE_CONNECTIONS; i++)
+        if (own->connection[i].fd < 0 || recv(own->connection[i].fd, &c, 1, MSG_DONTWAIT) != -1 || errno != EAGAIN)
+            return 0;
+    return 1;
+}
+
+/* In a process of its own: libmilter opens one socket in its life. -99 = it is not connected to itself. */
+static int open_at(char *address, mode_t mode)
+{
     struct settings s = {.socket = address, .socket_mode = mode};
     struct wake own;
     struct err e;
@@ -46,11 +57,21 @@ static int open_one(mode_t mode)
         s.user = (char *)(uintptr_t) "nobody";
         s.socket_group = (char *)(uintptr_t) "mail";
     }
-    snprintf(address, sizeof address, "unix:%s", path);
     fflush(stdout);
-    if ((pid = fork()) == 0)
-        _exit(-milter_socket_open(&s, &own, &e));
-    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? -WEXITSTATUS(status) : 99;
+    if ((pid = fork()) == 0) {
+        int r = milter_socket_open(&s, &own, &e);
+
+        _exit(r ? -r : connected(&own) ? 0 : 99);
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? -WEXITSTATUS(status) : 98;
+}
+
+static int open_one(mode_t mode)
+{
+    static char address[80];
+
+    snprintf(address, sizeof address, "unix:%s", path);
+    return open_at(address, mode);
 }
 
 static void test_mode(void)
@@ -66,6 +87,52 @@ static void test_mode(void)
         CU_ASSERT_EQUAL(st.st_uid, nobody->pw_uid);
         CU_ASSERT_EQUAL(st.st_gid, mail->gr_gid);
     }
+}
+
+/* A port that was free a moment ago. */
+static int free_port(int family)
+{
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    const struct sockaddr *sa = family == AF_INET ? (struct sockaddr *)&four : (struct sockaddr *)&six;
+    socklen_t len = family == AF_INET ? sizeof four : sizeof six;
+    struct sockaddr_storage got;
+    int fd = socket(family, SOCK_STREAM, 0), port = 0;
+
+    if (fd >= 0 && syscall(SYS_bind, fd, sa, len) == 0 && (len = sizeof got) &&
+        getsockname(fd, (struct sockaddr *)&got, &len) == 0) /* the port is in the same place of both */
+        port = ntohs(((struct sockaddr_in *)&got)->sin_port);
+    if (fd >= 0)
+        close(fd);
+    return port;
+}
+
+/* Whatever form of address libmilter takes. */
+static void test_forms(void)
+{
+    static const struct {
+        const char *before, *behind;
+        int family;
+    } forms[] = {{"inet:", "@127.0.0.1", AF_INET},      {"inet:", "@[127.0.0.1]", AF_INET}, {"inet:", "", AF_INET},
+                 {"inet:", "@0.0.0.0", AF_INET},        {"inet6:", "@[::1]", AF_INET6},     {"inet6:", "", AF_INET6},
+                 {"inet6:", "@[::]", AF_INET6},         {"INET:", "@localhost", AF_INET}};
+    char address[80];
+
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        int port = free_port(forms[i].family), r;
+
+        if (!port && forms[i].family == AF_INET6) {
+            printf("# %sPORT%s: no IPv6 here\n", forms[i].before, forms[i].behind);
+            continue;
+        }
+        snprintf(address, sizeof address, "%s%d%s", forms[i].before, port, forms[i].behind);
+        if ((r = open_at(address, 0)))
+            printf("# %s: %d\n", address, r);
+        CU_ASSERT_EQUAL(r, 0);
+    }
+    snprintf(address, sizeof address, "local:%s", path);
+    unlink(path);
+    CU_ASSERT_EQUAL(open_at(address, 0600), 0);
 }
 
 static void test_swapped(void)
@@ -91,6 +158,7 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         {"mode and owner are as configured", test_mode},
+        {"its own connections, in every form of address", test_forms},
         {"what is put in the socket's place keeps its own", test_swapped},
     };
     struct smfiDesc filter = {.xxfi_name = (char *)(uintptr_t) "test", .xxfi_version = SMFI_VERSION};

@@ -27,6 +27,15 @@ void *mta_private(SMFICTX *ctx)
     return negotiated;
 }
 
+static int open_at(const char *address)
+{
+    struct conf_address a;
+    size_t n;
+
+    CU_ASSERT_EQUAL_FATAL(conf_resolve(address, &a, 1, &n, NULL, NULL), 0);
+    return wake_open(&a, &w, NULL);
+}
+
 static void begin(void)
 {
     int fd = -1;
@@ -35,7 +44,7 @@ static void begin(void)
     CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/socket", folder);
     CU_ASSERT_EQUAL_FATAL(conf_listen(path, 0600, &fd, NULL), 0);
-    CU_ASSERT_EQUAL_FATAL(wake_open(path, &w, NULL), 0);
+    CU_ASSERT_EQUAL_FATAL(open_at(path), 0);
     for (int i = 0; i < WAKE_CONNECTIONS; i++)
         CU_ASSERT_FATAL((far_end[i] = accept(fd, NULL, NULL)) >= 0);
     close(fd);
@@ -194,7 +203,7 @@ static void test_lost(void)
     CU_ASSERT(p[0].fd < 0 && p[1].fd < 0);
     CU_ASSERT_EQUAL(wake_turn(&w, p), -1);
     end();
-    CU_ASSERT(wake_open("/nonexistent/socket", &w, NULL) < 0);
+    CU_ASSERT(open_at("/nonexistent/socket") < 0);
     CU_ASSERT_EQUAL(wake_turn(&w, p), -1);
 }
 
