@@ -231,6 +231,19 @@ static int set_groups(uid_t uid, gid_t gid)
     return setgroups(1, &gid);
 }
 
+int conf_daemon_user(const char *name, uid_t *uid, gid_t *gid, struct err *e)
+{
+    int named = name && *name, r;
+
+    *uid = geteuid();
+    *gid = getegid();
+    if (named && (r = conf_user(name, uid, gid, e)) < 0) {
+        err_prefix(e, "user");
+        return r;
+    }
+    return *uid == 0 || (named && *gid == 0) ? err_set(e, ERR_USAGE, "not as root: set user in the configuration") : 0;
+}
+
 int conf_drop_privileges(uid_t uid, gid_t gid, struct err *e)
 {
     uid_t ru, eu, su;

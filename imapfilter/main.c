@@ -20,14 +20,6 @@ static const char usage_text[] =
     "  -v, --verbose      log more\n"
     "      --help, --version\n";
 
-/* Who to be, when that is somebody else. */
-static int find_user(const struct settings *s, uid_t *uid, gid_t *gid, struct err *e)
-{
-    if (*s->user)
-        return conf_user(s->user, uid, gid, e);
-    return geteuid() == 0 ? err_set(e, ERR_USAGE, "not as root: set user in the configuration") : 0;
-}
-
 /* Ports and keys, then the user. */
 static int start(struct settings *s, struct listeners *l, struct err *e)
 {
@@ -35,7 +27,7 @@ static int start(struct settings *s, struct listeners *l, struct err *e)
     gid_t gid;
     int r;
 
-    if ((r = find_user(s, &uid, &gid, e)) < 0)
+    if ((r = conf_daemon_user(s->user, &uid, &gid, e)) < 0)
         return r;
     server_raise_limit(s);
     if ((r = server_listen(s, l, e)) == 0 && *s->user && (r = conf_drop_privileges(uid, gid, e)) < 0)
@@ -70,7 +62,7 @@ int main(int argc, char **argv)
         uid_t uid;
         gid_t gid;
 
-        if ((r = find_user(s, &uid, &gid, &e)) == 0)
+        if ((r = conf_daemon_user(s->user, &uid, &gid, &e)) == 0)
             puts("configuration is good");
         settings_release(&s);
         return r < 0 ? fail(&e, EX_CONFIG) : EX_OK;

@@ -193,6 +193,8 @@ int main(int argc, char **argv)
         log_error("%s", e.text);
         return fail("the configuration is wrong, the log says where");
     }
+    if (o.mode == MODE_CHECK)
+        puts("configuration is good");
     status = o.mode == MODE_CHECK ? EX_OK : run(&s, &o);
     settings_clear(&s);
     return status;

@@ -175,6 +175,8 @@ static int read_rest(cfg_t *cfg, struct settings *s, struct err *e)
         return r;
     if (*s->user && (r = conf_user(s->user, &s->uid, &s->gid, e)) < 0)
         return err_prefix(e, "user");
+    if (*s->user && (s->uid == 0 || s->gid == 0))
+        return err_set(e, ERR_USAGE, "user: refusing to deliver as root");
     return read_words(cfg, s, e);
 }
 

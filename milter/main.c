@@ -58,6 +58,16 @@ static int load(const char *config, const char *socket, struct settings **s, str
     return 0;
 }
 
+/* -n: what start would refuse once it is too late to mend. */
+static int check(const struct settings *s, struct err *e)
+{
+    uid_t uid;
+    gid_t gid;
+    int r = conf_daemon_user(s->user, &uid, &gid, e);
+
+    return r < 0 ? r : milter_socket_group(s, &gid, e);
+}
+
 /* Messages get memory of their own, which goes back to the system with them: left to itself the C library keeps tens of
  * megabytes for the next one, once for each thread. */
 enum { OWN_MEMORY = 256 << 10 };
@@ -70,10 +80,8 @@ static int start(const struct settings *s, struct wake *w, struct err *e)
     gid_t gid;
     int r;
 
-    if (s->user && (r = conf_user(s->user, &uid, &gid, e)) < 0)
+    if ((r = conf_daemon_user(s->user, &uid, &gid, e)) < 0)
         return r;
-    if (geteuid() == 0 && !s->user)
-        return err_set(e, ERR_USAGE, "not as root: set user in the configuration");
     filter.xxfi_helo = wake_on_helo;
     if (smfi_register(filter) != MI_SUCCESS || smfi_settimeout(s->idle_timeout) != MI_SUCCESS)
         return err_set(e, ERR_SYSTEM, "libmilter does not take the filter");
@@ -103,9 +111,10 @@ int main(int argc, char **argv)
     if (load(o.config, socket, &s, &e) < 0)
         return fail(&e, EX_CONFIG);
     if (o.check) {
-        puts("configuration is good");
+        if ((r = check(s, &e)) == 0)
+            puts("configuration is good");
         settings_release(&s);
-        return EX_OK;
+        return r < 0 ? fail(&e, EX_CONFIG) : EX_OK;
     }
     if ((r = start(s, &w, &e)) < 0) {
         settings_release(&s);

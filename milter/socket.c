@@ -102,20 +102,24 @@ static int next_descriptor(void)
     return fd;
 }
 
+int milter_socket_group(const struct settings *s, gid_t *gid, struct err *e)
+{
+    const struct group *group = s->socket_group ? getgrnam(s->socket_group) : NULL;
+
+    *gid = group ? group->gr_gid : (gid_t)-1;
+    return s->socket_group && !group ? err_set(e, ERR_USAGE, "socket_group: no group \"%s\"", s->socket_group) : 0;
+}
+
 static int set_owner(const struct settings *s, const char *path, struct err *e)
 {
     uid_t uid = (uid_t)-1;
-    gid_t gid = (gid_t)-1;
-    struct group *group;
+    gid_t gid = (gid_t)-1, named;
     int r;
 
-    if (s->user && (r = conf_user(s->user, &uid, &gid, e)) < 0)
+    if ((s->user && (r = conf_user(s->user, &uid, &gid, e)) < 0) || (r = milter_socket_group(s, &named, e)) < 0)
         return r;
-    if (s->socket_group) {
-        if (!(group = getgrnam(s->socket_group)))
-            return err_set(e, ERR_USAGE, "socket_group: no group \"%s\"", s->socket_group);
-        gid = group->gr_gid;
-    }
+    if (s->socket_group)
+        gid = named;
     return s->user || s->socket_group ? give(path, uid, gid, e) : 0;
 }
 

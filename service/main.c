@@ -98,6 +98,18 @@ static int become_user(const struct settings *s, struct err *e)
     return !rc && geteuid() == 0 ? conf_drop_privileges(s->uid, s->gid, e) : rc;
 }
 
+/* ---- -n ---- */
+
+static int test(const struct settings *s)
+{
+    struct err e;
+
+    if (settings_user_named(s, &e) < 0)
+        return fail(&e, EX_CONFIG);
+    puts("configuration is good");
+    return EX_OK;
+}
+
 /* ---- --invite ---- */
 
 static int invite(const struct settings *s, const struct options *o)
@@ -228,7 +240,7 @@ int main(int argc, char **argv)
         return fail(&e, EX_CONFIG);
     if (o.common.check || o.invite || o.check) {
         if (o.common.check)
-            status = EX_OK;
+            status = test(s);
         else if ((status = become_user(s, &e)))
             status = fail(&e, end_status(status));
         else

@@ -403,7 +403,7 @@ int uids_have(const struct uids *u, uid_t uid)
 
 int settings_user_named(const struct settings *s, struct err *e)
 {
-    if (geteuid() == 0 && (!s->has_user || s->uid == 0))
+    if (s->has_user ? s->uid == 0 || s->gid == 0 : geteuid() == 0)
         return err_set(e, ERR_USAGE, "not as root: set user in the configuration");
     return 0;
 }

@@ -74,7 +74,7 @@ int uids_have(const struct uids *u, uid_t uid);
 /* The address of a user of this host; 0 when she has none. */
 int settings_user_address(const struct settings *s, uid_t uid, char out[ADDRESS_SIZE]);
 
-/* Root is not who serves: ERR_USAGE when the process is root's and no other user is named. */
+/* Root is not who serves: ERR_USAGE when the process is root's and no user is named, or one of root's. */
 int settings_user_named(const struct settings *s, struct err *e);
 
 /* What differs from old and takes a restart to come into effect; NULL when nothing. Static text. */

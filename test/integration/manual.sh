@@ -16,15 +16,31 @@ ok "recrypt-imapfilter(8) has its settings, and the sample no others" \
   $tool settings "$SRC/imapfilter/settings.c" "$SRC/doc/recrypt-imapfilter.8" "$SRC/contrib/imapfilter.conf"
 
 # What is commented out in a sample is right as well: users and files of a real host aside, the program takes it.
+somebody=$(id -un)
+if [ "$(id -u)" = 0 ]; then somebody=nobody; fi # none takes root
 uncommented() { # PROGRAM SAMPLE
-  sed -E "s/^#([a-z_]+ *=|domain )/\1/; s/\"(recryptd|recrypt-milter|recrypt-imap|vmail|postfix)\"/\"$(id -un)\"/; s/=vmail/=$(id -un)/; /^socket_group|^tls_|^listen_tls/d; s/0\.0\.0\.0/127.0.0.1/" \
+  sed -E "s/^#([a-z_]+ *=|domain )/\1/; s/\"(recryptd|recrypt-milter|recrypt-imap|vmail|postfix)\"/\"$somebody\"/; s/=vmail/=$somebody/; /^socket_group|^tls_|^listen_tls/d; s/0\.0\.0\.0/127.0.0.1/" \
     "$SRC/contrib/$2" >"$T/$2"
-  "$BUILD/$1" -c "$T/$2" -n
+  says "configuration is good" status 0 "$BUILD/$1" -c "$T/$2" -n
 }
 ok "recryptd takes its whole sample" uncommented recryptd recryptd.conf
 ok "so does recrypt-milter" uncommented recrypt-milter recrypt-milter.conf
 ok "so does recrypt-lda" uncommented recrypt-lda recrypt-lda.conf
 ok "so does recrypt-imapfilter" uncommented recrypt-imapfilter imapfilter.conf
+
+# What only a start would show, -n shows: a user who is not there, or is root.
+with() { # PROGRAM SAMPLE LINE SAYS
+  { grep -v "^${3%% *} *=" "$T/$2"; echo "$3"; } >"$T/with.conf"
+  says "$4" "$BUILD/$1" -c "$T/with.conf" -n && status 78 "$BUILD/$1" -c "$T/with.conf" -n
+}
+for p in recryptd recrypt-milter recrypt-lda recrypt-imapfilter; do
+  sample=$p.conf
+  if [ "$p" = recrypt-imapfilter ]; then sample=imapfilter.conf; fi
+  ok "$p -n: a user who is not there" with "$p" "$sample" 'user = "no-such-user"' "user: no user 'no-such-user'"
+  ok "$p -n: root" with "$p" "$sample" 'user = "root"' "as root"
+done
+ok "recrypt-milter -n: a group that is not there" with recrypt-milter recrypt-milter.conf 'socket_group = "no-such-group"' \
+  'socket_group: no group "no-such-group"'
 
 # Postfix's parameters in samples and guide exist.
 mkdir "$T/postfix"

@@ -142,6 +142,29 @@ static void test_user(void)
     CU_ASSERT_EQUAL(conf_user("", &uid, NULL, &e), ERR_USAGE);
 }
 
+static void test_daemon_user(void)
+{
+    const struct passwd *nobody = getpwnam("nobody");
+    struct err e;
+    uid_t uid;
+    gid_t gid;
+
+    CU_ASSERT_EQUAL(conf_daemon_user("no such user", &uid, &gid, &e), ERR_USAGE);
+    CU_ASSERT_STRING_EQUAL(e.text, "user: no user 'no such user'");
+    CU_ASSERT_EQUAL(conf_daemon_user("root", &uid, &gid, &e), ERR_USAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(e.text, "not as root"));
+    for (int i = 0; i < 2; i++) {
+        int r = conf_daemon_user(i ? "" : NULL, &uid, &gid, &e);
+
+        CU_ASSERT_EQUAL(r, getuid() ? 0 : ERR_USAGE);
+        CU_ASSERT(r < 0 || (uid == getuid() && gid == getgid()));
+    }
+    if (!nobody)
+        return unit_skip("no user nobody");
+    CU_ASSERT_EQUAL(conf_daemon_user("nobody", &uid, &gid, &e), 0);
+    CU_ASSERT(uid == nobody->pw_uid && gid == nobody->pw_gid);
+}
+
 /* In a child, since there is no way back. Its exit status is the number of what went wrong. */
 static int drop_in_child(uid_t uid, gid_t gid)
 {
@@ -402,6 +425,7 @@ int main(void)
         {"bad configuration: file and line are named", test_load_refuses},
         {"sizes and times", test_values},
         {"users", test_user},
+        {"who a daemon is to be", test_daemon_user},
         {"privileges go for good", test_privileges},
         {"unix sockets: mode, live and stale", test_unix_socket},
         {"a socket's mode is its own", test_socket_mode},

@@ -69,7 +69,7 @@ static void test_bad(void)
                {"max_message = 1G", "max_message"},
                {"max_message = much", "max_message"},
                {"timeout = 0s", "timeout"},
-               {"user = \"no such user\"", "user"},
+               {"user = \"no such user\"", "user"}, {"user = root", "as root"},
                {"delivery_fields = perhaps", "delivery_fields"},
                {"grants = sometimes", "grants"},
                {"log = paper", "log"},
