@@ -138,21 +138,29 @@ bounce_addresses() {
   submit $com "" "$from" "$T/plain.1" && arrives alice@example.com 2 &&
     not submit $com "" "list+bounce-aaaaaaaaaaaaaaaaaaaaaa@example.com" "$T/plain.1"
 }
-# Its process for this delivery is killed, the delivery agent goes on by itself, and the message is tried again: a second one waits.
+# Its process for this delivery is killed, the delivery agent goes on by itself, and the message is tried again: by a second one, which
+# sends nothing while the first one is there. That one stands still so long, in the middle of its copies.
 orphan() {
-  local p parent
+  local p parent sent second idle
   rm -f "$T"/sink/*
   send 3 "Third" && wait_for 20 fanout_pid || return
   p=$(fanout_pid) parent=$(ps -o ppid= "$p")
-  kill -STOP "$p" && kill -9 "$parent" || return
+  wait_for 20 sink_has_one && kill -STOP "$p" && kill -9 "$parent" || return
   wait_for 5 eval '! world_runs '"$parent"
   for i in $(seq 20); do # Postfix waits a minute with a transport that broke, unless it is asked
     world_flush $com
     wait_for 1 another_fanout && break
   done
   another_fanout || { kill -CONT "$p"; echo "no second one"; return 1; }
+  second=$(pgrep -n -f "^$BUILD/recrypt-lda --fanout -c $WORLD/$com/")
+  wait_for $((20 + members / 100)) eval '[ "$(world_queue $com)" = 1 ]' # what the first one had handed over has arrived
+  sent=$(sink_count)
+  sleep 2
+  same "$(sink_count)" "$sent" && [ "$sent" -lt "$members" ] && world_runs "$second"
+  idle=$?
   kill -CONT "$p"
-  tell "$p goes on beside $(pgrep -f "^$BUILD/recrypt-lda --fanout -c $WORLD/$com/" | grep -v "^$p\$" | tr '\n' ' ')"
+  tell "$p goes on beside $second, $sent copies sent"
+  [ $idle = 0 ] || return
   for i in $(seq $((300 + members / 10))); do
     queue_empty && break
     [ $((i % 10)) != 0 ] || world_flush $com
@@ -160,6 +168,8 @@ orphan() {
   done
   queue_empty && tool ledger "$T/sink" "$T/people.2" 0
 }
+sink_count() { find "$T/sink" -type f | wc -l; }
+sink_has_one() { [ "$(sink_count)" -gt 0 ]; }
 another_fanout() { [ "$(pgrep -c -f "^$BUILD/recrypt-lda --fanout -c $WORLD/$com/")" -gt 1 ]; }
 fanout_address() { sed -n 's/.*to=<\(list+fanout-[^>]*\)>.*/\1/p' "$WORLD/$com/log/postfix" | head -n 1; }
 # What somebody on this host hands in at the copies' port, under a name of her own, who has seen the address: the bounce would tell
