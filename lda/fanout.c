@@ -96,13 +96,14 @@ static int read_message(struct fanout *f, struct span msg)
 
 /* ---- recryptd ---- */
 
-/* recryptd may be started anew at any time. All that is asked of it may be repeated, and giving up would mean copies
- * sent and not recorded: so it gets as long as it would for one slow answer. */
+/* recryptd may be started anew at any time. All that is asked of it may be repeated, so it gets as long as it would for one slow
+ * answer; and as long as the mail server where giving up would mean copies sent and not recorded, which go out twice. */
 static int again(const struct fanout *f, int64_t began)
 {
+    const int sent = f->done_count || f->refused_count;
     const struct timespec pause = {0, PAUSE_MS * 1000000L};
 
-    if (time(NULL) - began >= f->s->timeout)
+    if (time(NULL) - began >= (int64_t)f->s->timeout * (sent ? SMTP_PATIENCE : 1))
         return 0;
     nanosleep(&pause, NULL);
     return 1;

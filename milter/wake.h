@@ -3,7 +3,7 @@
  * libmilter with a pool of threads (Debian's) leaves a packet to an idle thread, if there is one, and a thread counts
  * as idle until it is awake: two packets of one moment are left to the same thread. It takes up one. The other waits
  * until any thread has ended a task, and if that thread waits itself, for recryptd or for the rest of half a packet,
- * that can be hours.
+ * that can be an hour.
  *
  * So the milter has two connections to itself, and on one of them a packet every so often. Where no thread is idle
  * libmilter makes one for it, and that thread looks for what was left behind.

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "common/mailcrypt.h"
 #include "common/rclient.h"
@@ -24,6 +25,7 @@ static struct {
     const char *sender;
     atomic_int removed; /* this one is no member any more; -1 = all are */
     int pages;
+    int64_t away_until; /* takes no record until then */
 } service;
 static char keyid[KEYID_SIZE];
 
@@ -108,7 +110,9 @@ static void mark(const int64_t *list, size_t n, char state)
 int rclient_fanout_done(struct frame_client *c, const char *job, const int64_t *done, size_t done_count,
                         const int64_t *refused, size_t refused_count, int64_t *now, struct err *e)
 {
-    (void)c, (void)job, (void)e;
+    (void)c, (void)job;
+    if (time(NULL) < service.away_until)
+        return err_set(e, ERR_RETRY, "as told");
     mark(done, done_count, 'd');
     mark(refused, refused_count, 'r');
     *now = serial();
@@ -219,10 +223,12 @@ static void people(const char *const *members, size_t n)
     part1_fails_at = 0;
 }
 
+static int timeout = 5;
+
 /* One run; its exit status. */
 static int run(void)
 {
-    struct settings s = {.timeout = 5, .fanout_server = server.path, .fanout_batch = 1};
+    struct settings s = {.timeout = timeout, .fanout_server = server.path, .fanout_batch = 1};
     struct envelope env = {.sender = "list+bounce@example.com", .recipient = "list+fanout-a@example.com", .original = "",
                            .queue_id = "4TESTID"};
     struct buf said = BUF_INIT;
@@ -313,12 +319,28 @@ static void test_removed(void)
     }
 }
 
+/* recryptd is away for longer than for one answer, with a copy sent and not recorded. */
+static void test_away(void)
+{
+    static const char *const members[] = {"a@x", "b@x"};
+
+    pipelined = 1;
+    timeout = 1;
+    people(members, 2);
+    service.away_until = time(NULL) + 4;
+    CU_ASSERT_EQUAL(run(), EX_OK);
+    CU_ASSERT_EQUAL(memcmp(service.state, "dd", 2), 0);
+    CU_ASSERT(copies("a") == 1 && copies("b") == 1);
+    timeout = 5;
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
         {"each a copy, whoever is refused", test_all},
         {"a copy that cannot be written", test_own_fault},
         {"addresses that must not be sent", test_addresses},
+        {"recryptd away with a copy not recorded", test_away},
         {"removed while another one is deferred", test_removed},
     };
     int status;
