@@ -20,8 +20,8 @@ int conf_seconds(const char *text, int64_t *out, struct err *e);
 /* Name or number -> uid; its group into *gid when not NULL. ERR_USAGE when unknown. */
 int conf_user(const char *text, uid_t *uid, gid_t *gid, struct err *e);
 
-/* Who a daemon is to be: that user, or with NULL or "" whoever runs it; nobody of root's, so that what conf_drop_privileges would
- * refuse is known before anything is begun. ERR_USAGE. */
+/* Who a daemon is to be: that user, or with NULL or "" whoever runs it; nobody of root's, so that what
+ * conf_drop_privileges would refuse is known before anything is begun. ERR_USAGE. */
 int conf_daemon_user(const char *name, uid_t *uid, gid_t *gid, struct err *e);
 
 /* Drops root for good: groups, gid, uid; refuses to become root; checks that it cannot come back; other processes

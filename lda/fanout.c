@@ -96,8 +96,9 @@ static int read_message(struct fanout *f, struct span msg)
 
 /* ---- recryptd ---- */
 
-/* recryptd may be started anew at any time. All that is asked of it may be repeated, so it gets as long as it would for one slow
- * answer; and as long as the mail server where giving up would mean copies sent and not recorded, which go out twice. */
+/* recryptd may be started anew at any time. All that is asked of it may be repeated, so it gets as long as it would for
+ * one slow answer; and as long as the mail server where giving up would mean copies sent and not recorded, which go out
+ * twice. */
 static int again(const struct fanout *f, int64_t began)
 {
     const int sent = f->done_count || f->refused_count;

@@ -30,8 +30,8 @@ int inject_open(const char *address, int timeout, struct inject **out, struct er
  * next: the envelope of the copy that is sent in the next call, or NULL; another copy than that one loses the
  * connection. *outcome and *reply tell what became of this copy. ERR_RETRY: the connection cannot be used any more, and
  * if the last octet had gone out nobody knows whether the copy was taken; also when the server refuses the sender or
- * the message itself, which is its administrator's fault and no member's, and when the sender's address must not be sent.
- * ERR_SYNTAX: the recipient's must not (nothing was). */
+ * the message itself, which is its administrator's fault and no member's, and when the sender's address must not be
+ * sent. ERR_SYNTAX: the recipient's must not (nothing was). */
 int inject_copy(struct inject *in, const struct inject_envelope *env, const struct span *pieces, size_t count,
                 const struct inject_envelope *next, enum inject_outcome *outcome, struct smtp_reply *reply,
                 struct err *e);

@@ -133,8 +133,8 @@ int settings_load(const char *path, struct settings **out, struct err *e)
                         CFG_STR("user", "", CFGF_NONE),
                         CFG_STR("recryptd", "unix:" RUNSTATEDIR "/recryptd/recryptd.sock", CFGF_NONE),
                         CFG_STR("timeout", "10s", CFGF_NONE),
-                        /* Above the hour that Sendmail gives its client for the next command or piece of a message (Postfix: 5
-                         * minutes), and enough for 25M at 64 kbit/s, which come in between two of our packets. */
+                        /* Above the hour that Sendmail gives its client for the next command or piece of a message
+                         * (Postfix: 5 minutes), and enough for 25M at 64 kbit/s: they come in between two packets. */
                         CFG_STR("idle_timeout", "65m", CFGF_NONE),
                         CFG_STR("max_message", "50M", CFGF_NONE),
                         CFG_STR("outer_subject", "[...]", CFGF_NONE),

@@ -72,8 +72,8 @@ static void to_loopback(struct sockaddr_storage *sa)
         six->sin6_addr = in6addr_loopback;
 }
 
-/* libmilter has forms of an address that nobody else reads, and tells no descriptor: the first socket from there on that listens
- * says itself where. Should there be none, the address is one that cannot be connected to. */
+/* libmilter has forms of an address that nobody else reads, and tells no descriptor: the first socket from there on
+ * that listens says itself where. Should there be none, the address is one that cannot be connected to. */
 static void find_listener(int from, struct conf_address *out)
 {
     enum { RESOLVERS = 16 }; /* a name service may have kept some descriptors */

@@ -91,8 +91,8 @@ static void take_answer(struct wake *w, int i, int64_t now)
     }
 }
 
-/* In turn: libmilter closes a connection on which nothing comes. One that has no answer yet waits itself, with others. A
- * packet on the other one is not left to the same thread, which is awake by now; and any thread that looks takes the
+/* In turn: libmilter closes a connection on which nothing comes. One that has no answer yet waits itself, with others.
+ * A packet on the other one is not left to the same thread, which is awake by now; and any thread that looks takes the
  * oldest connection first, which these two are. */
 static void ask(struct wake *w)
 {

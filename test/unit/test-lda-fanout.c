@@ -44,7 +44,9 @@ int rclient_resolve(struct frame_client *c, const char *address, struct address_
     (void)c;
     (void)e;
     memset(out, 0, sizeof *out);
-    out->kind = strstr(address, "+fanout") ? ADDRESS_FANOUT : strstr(address, "+bounce") ? ADDRESS_OWNER : ADDRESS_PERSON;
+    out->kind = strstr(address, "+fanout")   ? ADDRESS_FANOUT
+                : strstr(address, "+bounce") ? ADDRESS_OWNER
+                                             : ADDRESS_PERSON;
     strcpy(out->account, out->kind == ADDRESS_PERSON ? address : LIST);
     return 0;
 }
@@ -229,8 +231,7 @@ static int timeout = 5;
 static int run(void)
 {
     struct settings s = {.timeout = timeout, .fanout_server = server.path, .fanout_batch = 1};
-    struct envelope env = {.sender = "list+bounce@example.com", .recipient = "list+fanout-a@example.com", .original = "",
-                           .queue_id = "4TESTID"};
+    struct envelope env = {"list+bounce@example.com", "list+fanout-a@example.com", "", "4TESTID", 0};
     struct buf said = BUF_INIT;
     struct verdict v;
 
@@ -267,7 +268,7 @@ static void test_all(void)
     }
 }
 
-/* A copy that cannot be written is nobody's refusal: she waits with those behind her, and the next run goes on from there. */
+/* A copy that cannot be written is nobody's refusal: she waits with those behind her, and the next run goes on. */
 static void test_own_fault(void)
 {
     static const char *const members[] = {"a@x", "b@x", "c@x"};
@@ -304,8 +305,8 @@ static void test_addresses(void)
     }
 }
 
-/* One who is removed while another one is put off gets nothing of the page that still had her. (The one whose envelope goes ahead
- * with a copy would be answered before that copy is recorded.) */
+/* One who is removed while another one is put off gets nothing of the page that still had her. (The one whose envelope
+ * goes ahead with a copy would be answered before that copy is recorded.) */
 static void test_removed(void)
 {
     static const char *const members[] = {"a@x", "temp1@x", "temp2@x", "gone@x", "b@x"};
