@@ -10,7 +10,8 @@ EXTRA_DIST += contrib/sendmail/instance.sh test/integration/sendmail-tool.py
 dist_noinst_SCRIPTS += contrib/unpack.sh contrib/sendmail/unpack.sh test/integration/sendmail.sh
 # recrypt-imapfilter before real servers; Cyrus is unpacked, as Sendmail is.
 EXTRA_DIST += contrib/cyrus/imapd.conf contrib/cyrus/cyrus.conf contrib/cyrus/instance.sh \
-	test/integration/imap-servers.sh test/integration/imapwire.py test/integration/imap-session.py test/integration/imap-hostile.py \
+	test/integration/imap-servers.sh test/integration/imapwire.py test/integration/imap-session.py \
+	test/integration/imapwatch.py test/integration/imap-hostile-client.py test/integration/imap-hostile-server.py \
 	test/integration/imap-killed.py test/integration/imap-xrecrypt.py
 dist_noinst_SCRIPTS += contrib/cyrus/unpack.sh test/integration/imapfilter.sh test/integration/imapfilter-cyrus.sh \
 	test/integration/imap-hostile.sh test/integration/imap-hostile-server.sh test/integration/imap-xrecrypt.sh

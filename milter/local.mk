@@ -32,7 +32,7 @@ test_unit_test_milter_wake_SOURCES = test/unit/test-milter-wake.c milter/wake.h 
 test_unit_test_milter_wake_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 endif
 dist_noinst_SCRIPTS += test/integration/milter.sh
-EXTRA_DIST += test/integration/milter-client.py test/integration/milter.lua
+EXTRA_DIST += test/integration/milterwire.py test/integration/milter-client.py test/integration/milter.lua
 EXTRA_DIST += test/fuzz/fuzz-milter.c test/fuzz/corpus/milter
 dist_noinst_SCRIPTS += test/integration/vectors.sh test/integration/hostile.sh
 EXTRA_DIST += test/integration/vectors.py test/integration/hostile.py test/integration/milter-service.sh

@@ -6,7 +6,10 @@ what is recryptd (requests over the local socket), milter (messages, each with a
 After a tenth of the rounds everything that is kept has been made; from there to the end resident memory may grow by a mebibyte and
 descriptors by none. A connection that was just closed here may still be open there: descriptors are counted when they rest.
 """
-import importlib.util, json, os, shutil, socket, struct, sys, time
+import json, os, shutil, socket, struct, sys, time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../integration"))
+import milterwire
 
 RESERVE = 1024
 LINES = b"A line of an ordinary message.\r\n" * 100
@@ -44,7 +47,7 @@ def ask_recryptd(path, n, _):
 
 
 def ask_milter(path, n, _):
-    m = client.Milter(path, steps=0)
+    m = milterwire.Milter(path, steps=0)
     answers = m.envelope("dave@example.net", f"p{n}@example.com")
     answers.append(m.message([["From", " dave@example.net"], ["Subject", f" {n}"], ["X-Recrypt-Status", " forged"]], LINES)[0])
     answers += m.envelope("dave@example.net", f"p{n}@example.com")
@@ -80,7 +83,4 @@ def main(what, path, pid, n, root=""):
 
 
 if __name__ == "__main__":
-    spec = importlib.util.spec_from_file_location("client", os.path.join(os.path.dirname(__file__), "../integration/milter-client.py"))
-    client = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(client)
     sys.exit(main(*sys.argv[1:]))

@@ -54,14 +54,15 @@ imap_filter_stop() { # PID
   kill -TERM "$1" && wait "$1"
 }
 
-# imap_hostile NAME ARGUMENT...: a test by imap-hostile.py; what it cost is shown also when it passes.
+# imap_hostile NAME END ARGUMENT...: a test by imap-hostile-END.py; what it cost is shown also when it passes.
 imap_hostile() {
   local name=$1; shift
   ok "$name" imap_hostile_run "$@"
   sed 's/^/# /' "$T/figures"
 }
 imap_hostile_run() {
-  "$python" "$SRC/test/integration/imap-hostile.py" "$@" >"$T/figures" 2>&1 && return
+  local end=$1; shift
+  "$python" "$SRC/test/integration/imap-hostile-$end.py" "$@" >"$T/figures" 2>&1 && return
   cat "$T/figures"; : >"$T/figures"
   return 1
 }

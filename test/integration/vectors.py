@@ -2,14 +2,12 @@
 """vectors.py SOCKET FOLDER OUT CASE [RECIPIENT]: every message of a folder through the milter, as a mail server would send it.
 
 A mail server has CRLF at each line's end and no NUL, and puts a Received field before what came; so does this."""
-import importlib.util
 import os
 import re
 import sys
 
-spec = importlib.util.spec_from_file_location("milter_client", os.path.join(os.path.dirname(__file__), "milter-client.py"))
-client = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(client)
+import milterwire as wire
+
 CODEC = "latin-1"  # each octet stands for itself
 
 
@@ -33,7 +31,7 @@ def arrives(raw):
     return [(name.decode(CODEC), value.decode(CODEC)) for name, value in fields], body
 
 
-class Milter(client.Milter):
+class Milter(wire.Milter):
     def fields(self, fields, body):
         """message(), for octets that are no UTF-8."""
         answer = self.ask(b"T")
@@ -54,7 +52,7 @@ class Milter(client.Milter):
         self.send(b"E")
         while True:
             answer = self.read()
-            if answer[:1] not in client.CHANGES:
+            if answer[:1] not in wire.CHANGES:
                 return answer, changes
             changes.append((answer[:1].decode(), answer[1:]))
 
@@ -86,7 +84,7 @@ def changed(fields, changes):
             name, value = (part.decode(CODEC) for part in data[4 if kind == "i" else 0:].split(b"\0")[:2])
             have.append([name, value])
     head = "".join(f"{n}:{v if v[:1] in ' ' else ' ' + v}\r\n" for n, v in have).replace("\r\n", "\n").replace("\n", "\r\n")
-    return head.encode(CODEC) + b"\r\n" + client.new_body(changes)
+    return head.encode(CODEC) + b"\r\n" + wire.new_body(changes)
 
 
 def ordinary(socket, folder, out):
@@ -104,7 +102,7 @@ def refused(socket, folder, out):
     n = 0
     for name, fields, body in messages(folder):
         m = Milter(socket)
-        assert m.envelope("dave@example.org", client.LIST) == [b"c"], name
+        assert m.envelope("dave@example.org", wire.LIST) == [b"c"], name
         answer, changes = m.fields(fields, body)
         assert answer[:2] == b"y5" and not changes, (name, answer)
         m.close()
@@ -151,7 +149,7 @@ error_emails/multiple_content_types.eml error_emails/multiple_content_types.eml
 def sealed(socket, folder, out, recipient):
     os.makedirs(f"{out}/{recipient}", exist_ok=True)
     left = {}
-    if recipient == client.DOOR:
+    if recipient == wire.DOOR:
         left.update(dict.fromkeys(NOT_ONE_FROM, b"y550 5.6.0 Exactly one From field is needed"))
         left.update(dict.fromkeys(AUTOMATIC, b"y550 5.7.1 door@example.com takes no automatic mail"))
         left.update(dict.fromkeys(TWO_TYPES, b"y550 5.6.0 More than one Content-Type field"))
@@ -166,7 +164,7 @@ def sealed(socket, folder, out, recipient):
             refusals += 1
             continue
         assert answer == b"a" and changes, (name, answer)
-        assert not body.strip() or body.strip() not in client.new_body(changes), name
+        assert not body.strip() or body.strip() not in wire.new_body(changes), name
         stem = f"{out}/{recipient}/" + name.replace("/", "-")
         open(stem + ".sealed", "wb").write(changed(fields, changes))
         head = "".join(f"{n}:{v}\r\n" for n, v in fields).replace("\r\n", "\n").replace("\n", "\r\n")
