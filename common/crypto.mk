@@ -1,6 +1,6 @@
 # crypto: sources of libcommon.a, their unit tests and fuzz targets
 libcommon_a_SOURCES += \
-	common/field.h common/field.c \
+	common/algorithms.h common/algorithms.c common/field.h common/field.c \
 	common/suite.h common/suite-private.h common/suite.c \
 	common/suite-mont.c common/suite-p256.c common/suite-dh.c \
 	common/statement.h common/statement-private.h common/statement.c \
@@ -9,8 +9,10 @@ libcommon_a_SOURCES += \
 EXTRA_DIST += test/fuzz/fuzz-suite.c test/fuzz/corpus/suite test/fuzz/fuzz-statement.c test/fuzz/corpus/statement
 
 if HAVE_CUNIT
-check_PROGRAMS += test/unit/test-field test/unit/test-suite test/unit/test-suite-refused test/unit/test-statement \
+check_PROGRAMS += test/unit/test-algorithms test/unit/test-field test/unit/test-suite test/unit/test-suite-refused test/unit/test-statement \
 	test/unit/test-entry test/unit/test-share test/unit/test-constant-time test/unit/test-device test/unit/test-wiped
+test_unit_test_algorithms_SOURCES = test/unit/test-algorithms.c $(STARVE)
+test_unit_test_algorithms_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_field_SOURCES = test/unit/test-field.c
 test_unit_test_field_LDADD = $(UNIT_LIBS) $(BASE_LIBS)
 test_unit_test_suite_SOURCES = test/unit/test-suite.c

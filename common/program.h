@@ -10,7 +10,8 @@
  * - a crash leaves no file with what was in memory: message text, keys;
  * - an end that nobody chose has status EX_TEMPFAIL: some libraries call exit() when memory runs out, with a status
  * that a mail server takes for "bounce it" (it was chosen when it is 0 or one of sysexits.h);
- * - OpenSSL has what it makes once in a process, and would not look for again;
+ * - OpenSSL has its context, which it makes once in a process and would not try to make again (algorithms.h has the
+ * rest);
  * - OpenSSL wipes what it frees (secret_openssl).
  * 0, or ERR_SYSTEM: the program should end. */
 int program_start(struct err *e);

@@ -4,6 +4,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/algorithms.h"
 #include "common/conf.h"
 #include "common/log.h"
 #include "common/program.h"
@@ -30,7 +31,8 @@ static int start(struct settings *s, struct listeners *l, struct err *e)
     if ((r = conf_daemon_user(s->user, &uid, &gid, e)) < 0)
         return r;
     server_raise_limit(s);
-    if ((r = server_listen(s, l, e)) == 0 && *s->user && (r = conf_drop_privileges(uid, gid, e)) < 0)
+    if ((r = server_listen(s, l, e)) == 0 &&
+        ((*s->user && (r = conf_drop_privileges(uid, gid, e)) < 0) || (r = algorithms_prepare_tls(e)) < 0))
         server_unlisten(l);
     return r;
 }

@@ -1,8 +1,6 @@
 #include "lmtpd.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/algorithms.h"
 #include "common/conf.h"
 #include "common/frame.h"
 #include "common/log.h"
@@ -227,16 +226,6 @@ static void stop_children(struct children *c, const sigset_t *waiting)
     }
 }
 
-/* OpenSSL sets itself up once, here, and not in every session's process: that took longer than a delivery. Should it
- * fail, each session finds out for itself. */
-static void prepare_openssl(void)
-{
-    unsigned char md[EVP_MAX_MD_SIZE];
-
-    if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL))
-        (void)EVP_Digest("", 0, md, NULL, EVP_sha256(), NULL);
-}
-
 int lmtpd_serve(const struct settings *s, int fd, const char *path, struct err *e)
 {
     struct children c = {calloc((size_t)s->lmtp_connections, sizeof(pid_t)), 0};
@@ -245,9 +234,9 @@ int lmtpd_serve(const struct settings *s, int fd, const char *path, struct err *
 
     if (!c.pids)
         return err_set(e, ERR_SYSTEM, "out of memory");
-    if ((r = prepare_signals(&waiting, e)) < 0)
+    /* OpenSSL sets itself up once, here, and not in every session's process: that took longer than a delivery. */
+    if ((r = algorithms_prepare(e)) < 0 || (r = prepare_signals(&waiting, e)) < 0)
         goto out;
-    prepare_openssl();
     manager_tell("READY=1");
     log_info("started");
     while (!stopping) {

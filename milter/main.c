@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "callbacks.h"
+#include "common/algorithms.h"
 #include "common/conf.h"
 #include "common/log.h"
 #include "common/program.h"
@@ -87,7 +88,9 @@ static int start(const struct settings *s, struct wake *w, struct err *e)
         return err_set(e, ERR_SYSTEM, "libmilter does not take the filter");
     if ((r = milter_socket_open(s, w, e)) < 0)
         return r;
-    return s->user ? conf_drop_privileges(uid, gid, e) : 0;
+    if (s->user && (r = conf_drop_privileges(uid, gid, e)) < 0)
+        return r;
+    return algorithms_prepare(e);
 }
 
 int main(int argc, char **argv)

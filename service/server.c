@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/algorithms.h"
 #include "common/conf.h"
 #include "common/log.h"
 #include "common/manager.h"
@@ -249,6 +250,7 @@ int server_run(struct settings *settings, const char *config_path, void (*ready)
     rc = rc ? rc : make_state_directory(settings, e);
     if (!rc && settings->has_user)
         rc = conf_drop_privileges(settings->uid, settings->gid, e);
+    rc = rc ? rc : algorithms_prepare(e);
     rc = rc ? rc : open_service(&sv, e);
     rc = rc ? rc : open_fronts(&sv, e);
     rc = rc ? rc : start_events(&sv, e);

@@ -7,7 +7,8 @@ After each, what must hold is checked, and the work is done again to its end. Sh
 of call at least once. Long: all, by two processes with a world each, of which either does every other one.
 
 In the environment: ONLY=text, only the tests with that in their name; MINUTES=90, the time after which the allocations that are
-left are no longer all tried, but as many of each test's, taken at random, as its share of the time allows.
+left are no longer all tried, but as many of each test's, taken at random, as its share of the time allows; MANY=400, the errors
+of a test that each process tries at most, taken evenly (0: all).
 """
 import mmap, multiprocessing, os, random, re, signal, struct, sys, time
 
@@ -41,7 +42,7 @@ LASTING = {"openat", "write", "pwrite64", "fsync", "fdatasync", "rename", "renam
 NEVER = re.compile(r'prctl\(PR_CAPBSET_READ|write\(\d+, "\\17", 1\)')
 HEAD, ROOM = 48, 60000  # of shim.c's struct control: octets, call stacks
 PARTS = 2
-MANY = 400              # errors of a test in one part: of more, that many are tried, taken evenly
+MANY = int(os.environ.get("MANY", 400))
 RUN = "allocations in a run"  # the same in each part
 HUNGRY = "an allocation fails"
 
@@ -64,8 +65,12 @@ class Faults:
         self.results = []    # (test, what was counted, faults, seconds)
         self.end = time.time() + 60 * float(os.environ.get("MINUTES", 90))
 
+    @staticmethod
+    def wanted(name):
+        return os.environ.get("ONLY", "") in name
+
     def test(self, name, what):
-        if os.environ.get("ONLY", "") not in name:
+        if not self.wanted(name):
             return
         began, counted, faults = time.time(), {}, []
         try:
@@ -197,7 +202,7 @@ class Faults:
         points = [(c, n, e) for c, n in self.record(op) for e in ERRORS.get(c, [])]
         seen, self.kinds = self.kinds, set(ERRORS)
         chosen, self.kinds = self.choose(points, extra), seen
-        chosen = chosen[::-(-len(chosen) // MANY) or 1]
+        chosen = chosen[::-(-len(chosen) // MANY) or 1] if MANY else chosen
         results, faults = self.each([(op, c, n, "error=" + e) for c, n, e in chosen], self.disturb)
         return {"errors": (len(results), len(points) // self.parts), "of them ended it": sum(r != 0 for r in results)}, faults
 
@@ -352,7 +357,9 @@ class Faults:
             agents = [Deliver(w), Lmtp(w)]
             tools = [Personal(w), Newgroup(w), Add(w), Remove(w), Rekey(w), Decrypt(w), Replace(w), Open(w)]
             start, asked = Start(w), tools[2:5]
-            self.hungry_left = len(agents + tools + [start] + asked)
+            hungry = [f"{op.name}: {HUNGRY}" for op in agents + tools + [start]]
+            hungry += [f"recryptd: {HUNGRY} during {op.name}" for op in asked]
+            self.hungry_left = sum(map(self.wanted, hungry))
             for op in agents + tools + [start]:
                 self.test(f"{op.name}: killed at any system call", lambda: self.kill(op, more))
             for op in asked:

@@ -6,26 +6,11 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "common/program.h"
 #include "starve.h"
-
-/* The exit status of a process that does it; -1 when a signal ended it. */
-static int apart(int (*what)(int), int arg)
-{
-    int status;
-    pid_t pid;
-
-    fflush(stdout);
-    if ((pid = fork()) == 0)
-        exit(what(arg));
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-        return -1;
-    return WEXITSTATUS(status);
-}
 
 static int end_with(int status)
 {
@@ -38,9 +23,9 @@ static void test_end(void)
     static const int fallen[] = {1, 2, 63, 79, 127, 255};
 
     for (size_t i = 0; i < sizeof chosen / sizeof *chosen; i++)
-        CU_ASSERT_EQUAL(apart(end_with, chosen[i]), chosen[i]);
+        CU_ASSERT_EQUAL(unit_apart(end_with, chosen[i]), chosen[i]);
     for (size_t i = 0; i < sizeof fallen / sizeof *fallen; i++)
-        CU_ASSERT_EQUAL(apart(end_with, fallen[i]), EX_TEMPFAIL);
+        CU_ASSERT_EQUAL(unit_apart(end_with, fallen[i]), EX_TEMPFAIL);
 }
 
 /* 0: started and OpenSSL works or says that it does not; 75: refused; 70: fewer allocations than n. */
@@ -69,7 +54,7 @@ static void test_starved(void)
         return;
     }
     for (int n = 1; n < 1000 && status != EX_SOFTWARE; n++) {
-        status = apart(start_starved, n);
+        status = unit_apart(start_starved, n);
         CU_ASSERT(status == EX_OK || status == EX_TEMPFAIL || status == EX_SOFTWARE);
         refused += status == EX_TEMPFAIL;
     }
@@ -93,10 +78,10 @@ static int raise_to(int wanted)
 
 static void test_descriptors(void)
 {
-    CU_ASSERT_EQUAL(apart(raise_to, 50), EX_OK);
-    CU_ASSERT_EQUAL(apart(raise_to, 150), EX_OK);
-    CU_ASSERT_EQUAL(apart(raise_to, 200), EX_OK);
-    CU_ASSERT_EQUAL(apart(raise_to, 250), EX_OK);
+    CU_ASSERT_EQUAL(unit_apart(raise_to, 50), EX_OK);
+    CU_ASSERT_EQUAL(unit_apart(raise_to, 150), EX_OK);
+    CU_ASSERT_EQUAL(unit_apart(raise_to, 200), EX_OK);
+    CU_ASSERT_EQUAL(unit_apart(raise_to, 250), EX_OK);
 }
 
 /* What becomes of a crash, and of another process that wants to look inside. */
@@ -111,8 +96,8 @@ static int is_private(int keys)
 
 static void test_private(void)
 {
-    CU_ASSERT_EQUAL(apart(is_private, 0), EX_OK);
-    CU_ASSERT_EQUAL(apart(is_private, 1), EX_OK);
+    CU_ASSERT_EQUAL(unit_apart(is_private, 0), EX_OK);
+    CU_ASSERT_EQUAL(unit_apart(is_private, 1), EX_OK);
 }
 
 static int take(int option, const char *value, void *arg)
@@ -156,7 +141,7 @@ static void test_options(void)
     static const int wanted[] = {0, 0, EX_USAGE + 1, EX_OK + 1, EX_OK + 1, EX_USAGE + 1, EX_USAGE + 1};
 
     for (int i = 0; i < (int)(sizeof wanted / sizeof *wanted); i++)
-        CU_ASSERT_EQUAL(apart(read_words, i), wanted[i]);
+        CU_ASSERT_EQUAL(unit_apart(read_words, i), wanted[i]);
 }
 
 int main(void)

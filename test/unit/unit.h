@@ -29,6 +29,10 @@ int unit_main_skipped(const char *module, const char *why);
 /* Marks the running test as skipped, with the reason; the test then returns. Nothing is skipped silently. */
 void unit_skip(const char *why);
 
+/* Does it in a process of its own: its exit status, which is what it returns; minus the signal that ended it; -1000
+ * when there is no process. */
+int unit_apart(int (*what)(int arg), int arg);
+
 /* $RECRYPT_VECTORS or ../shared/vectors beside the source tree; NULL when not there. */
 const char *unit_vectors(void);
 
