@@ -120,8 +120,15 @@ ok "it starts again" recryptd
 pid=$(pid_of)
 tap_pids="$tap_pids $pid"
 ok "and serves" hello
+: >"$T/run/other"
+chown "$me" "$T/run/other"
+sed -i 's|/run/sock|/run/other|' "$conf"
+kill -HUP "$pid"
+sleep 0.5
 kill "$pid"
 wait_for 5 gone
+ok "another socket in the configuration read since: its own is gone, what is there is left alone" same "$(ls "$T/run")" other
+sed -i 's|/run/other|/run/sock|' "$conf"
 
 # As systemd starts it.
 start manager /usr/bin/python3 "$SRC/test/integration/lda-tool.py" manager "$T/manager.sock" "$T/manager.out"
