@@ -32,6 +32,7 @@ struct server {
     struct local *local;
     struct web *web;
     int local_fd, web_fd, stop;
+    char *local_path; /* of the socket that was made: a reload may name another */
 };
 
 /* ---- start ---- */
@@ -40,8 +41,11 @@ static int bind_fronts(struct server *sv, struct err *e)
 {
     const struct settings *s = sv->settings;
     char *web = NULL;
-    int rc = conf_listen(s->listen_local, s->listen_local_mode, &sv->local_fd, e);
+    int rc;
 
+    sv->local_path = strdup(s->listen_local + (!strncmp(s->listen_local, "unix:", 5) ? 5 : 0));
+    rc = sv->local_path ? conf_listen(s->listen_local, s->listen_local_mode, &sv->local_fd, e)
+                        : err_errno(e, "out of memory");
     if (rc)
         return err_prefix(e, "listen_local");
     if (!*s->listen_web)
@@ -235,6 +239,7 @@ static void shut(struct server *sv)
         close(sv->local_fd);
     if (sv->web_fd >= 0)
         close(sv->web_fd);
+    free(sv->local_path);
 }
 
 int server_run(struct settings *settings, const char *config_path, void (*ready)(void *arg), void *arg, struct err *e)
@@ -265,7 +270,7 @@ int server_run(struct settings *settings, const char *config_path, void (*ready)
         on_scrub(-1, 0, &sv);
         if (!rc)
             log_info("stopped");
-        unlink(sv.settings->listen_local[0] == 'u' ? sv.settings->listen_local + 5 : sv.settings->listen_local);
+        unlink(sv.local_path);
     }
     shut(&sv);
     settings_free(&sv.settings);
