@@ -87,6 +87,17 @@ ok "clean stop" wait "$reload_pid"
 ok "its port is free at once" imap_filter reload "$reload" "$server_port" 'max_connections = 8'
 ok "max_connections" session crowd "$reload" 8
 
+# Started as its user, it has the certificate's key and people's passwords all the same.
+own=$(free_port)
+as_user=(); [ "$(id -u)" != 0 ] || as_user=(setpriv --reuid=nobody --regid=nogroup --clear-groups)
+out_of_sight() {
+  imap_filter_conf own "$own" "$server_port"
+  start own "${as_user[@]}" "$filter" -f -c "$T/own.conf"
+  wait_for 10 listens "$own" && ! "${as_user[@]}" cat "/proc/$pid/environ" >/dev/null
+}
+if "${as_user[@]}" test -x "$filter"; then ok "other processes of its user cannot look into it" out_of_sight
+else skip "other processes of its user cannot look into it" "the user nobody cannot run it from here"; fi
+
 # Wrong certificates, wrong configurations.
 wrong=$(free_port)
 ok "a filter that looks for another name in Dovecot's certificate" imap_filter wrong "$wrong" "$server_tls" 'backend_tls = "tls"' \
