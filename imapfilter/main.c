@@ -56,7 +56,7 @@ int main(int argc, char **argv)
     if ((r = program_read_options(&p, argc, argv, &o)))
         return r - 1;
     log_open("recrypt-imapfilter", 1, o.verbose);
-    if (started < 0)
+    if (started < 0 || program_holds_keys(&e) < 0)
         return fail(&e, EX_TEMPFAIL);
     if (settings_load(o.config, NULL, &s, &e) < 0)
         return fail(&e, EX_CONFIG);
