@@ -73,9 +73,9 @@ struct device_grants {
     char device_keyid[KEYID_SIZE]; /* "" unless dk is to be opened by way of the person's device group: her key */
     struct grant device;           /* then the device's grant for that */
 };
-/* For who does not wait for the answer: the body of one request for as many items as fit, *taken (1 at least, when there
- * are any), and what its reply's object says about them; out has room for n = taken. device: the UDF of the device's
- * key. A reply of Status 404: none of that person's devices (any more), nor one of her own keys. */
+/* For who does not wait for the answer: the body of one request for as many items as fit, *taken (1 at least, when
+ * there are any), and what its reply's object says about them; out has room for n = taken. device: the UDF of the
+ * device's key. A reply of Status 404: none of that person's devices (any more), nor one of her own keys. */
 int rclient_grants_request(const char *account, const char *device, const struct grants_item *items, size_t n,
                            size_t *taken, struct json_object **out, struct err *e);
 int rclient_grants_reply(struct json_object *reply, const struct grants_item *items, size_t n,

@@ -184,7 +184,10 @@ def answers(server, port, pid, limit):
     for what in (b"* 1 FETCH (BODY[] {1000000}\r\nhalf", b"* 1 FETCH (BODY[] {10", b"* 1 FETCH (FLAGS", b"f O"):
         meet(server, port, pid, *torn(what), f"closed behind {what[:30]!r}")
 
-    def endless(p):
+
+def endless(server, port, pid, _):
+    """A literal, and a line, without an end; read or not."""
+    def literal(p):
         p.welcome(b"FETCH")
         p.say(b"* 1 FETCH (BODY[] {4294967295}\r\n")
         for _ in range(400):
@@ -200,8 +203,8 @@ def answers(server, port, pid, limit):
     def not_reading(w):
         logged_in(w).send(b"f FETCH 1 BODY[]\r\n")
         time.sleep(2)
-    meet(server, port, pid, endless, reading, "a literal of 300 MB, read")
-    meet(server, port, pid, endless, not_reading, "a literal of 4 GB, not read")
+    meet(server, port, pid, literal, reading, "a literal of 300 MB, read")
+    meet(server, port, pid, literal, not_reading, "a literal of 4 GB, not read")
 
     def no_line(p):
         p.welcome(b"NOOP")
@@ -366,28 +369,29 @@ def fetched(server, port, pid, limit):
             meet(server, port, pid, behave, talk, f"XRECRYPT: {name}", octets=12 * MB, show=end == b" OK done\r\n")
 
 
+def secure(p, pem):
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    c.load_cert_chain(pem, pem.replace(".pem", ".key"))
+    p.s, p.data = c.wrap_socket(p.s, server_side=True), b""
+
+
+def offer(p):
+    """Offers STARTTLS until a client says it; its tag."""
+    p.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready\r\n")
+    while True:
+        tag, _, rest = p.line().partition(b" ")
+        if rest.upper() == b"STARTTLS":
+            return tag
+        asked = rest.upper() == b"CAPABILITY"
+        p.say((b"* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\r\n" if asked else b"") + tag + b" OK done\r\n")
+
+
 def starttls(server, port, pid, authority):
     """The filter says STARTTLS to this server, which then says more than it may, or has no TLS, or another's certificate."""
-    folder = os.path.dirname(authority)
-
-    def secure(p, name="tls"):
-        c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        c.load_cert_chain(f"{folder}/{name}.pem", f"{folder}/{name}.key")
-        p.s, p.data = c.wrap_socket(p.s, server_side=True), b""
-
-    def offer(p):
-        p.say(b"* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] ready\r\n")
-        while True:
-            line = p.line()
-            tag, _, rest = line.partition(b" ")
-            if rest.upper() == b"STARTTLS":
-                return tag
-            p.say((b"* CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED\r\n" if rest.upper() == b"CAPABILITY" else b"") + tag + b" OK done\r\n")
-
     def good(p):
         tag = offer(p)
         p.say(tag + b" OK begin\r\n")
-        secure(p)
+        secure(p, authority)
         p.good()
     server.behave = good
     with Wire(port) as w:
@@ -403,13 +407,14 @@ def starttls(server, port, pid, authority):
 
     def more(p, tag):
         p.say(tag + b" OK begin\r\n* CAPABILITY INJECTED\r\n" + tag + b"2 OK INJECTED\r\n")
-        secure(p)
+        secure(p, authority)
         p.say(b"* OK really\r\n")
 
     def stranger(p, tag):
         p.say(tag + b" OK begin\r\n")
-        secure(p, "other")
-    cases = {"more behind its OK": more, "another's certificate": stranger, "NO": lambda p, tag: p.say(tag + b" NO sorry\r\n"), "BAD": lambda p, tag: p.say(tag + b" BAD what\r\n"),
+        secure(p, f"{os.path.dirname(authority)}/other.pem")
+    cases = {"more behind its OK": more, "another's certificate": stranger,
+             "NO": lambda p, tag: p.say(tag + b" NO sorry\r\n"), "BAD": lambda p, tag: p.say(tag + b" BAD what\r\n"),
              "no TLS behind OK": lambda p, tag: p.say(tag + b" OK begin\r\n* OK hello\r\n" + b"x" * 1000)}
 
     def preauth(p):
@@ -441,7 +446,7 @@ def starttls(server, port, pid, authority):
         assert not any(b"LOGIN" in s.upper() or b"secret" in s for s in said), f"{name}: {said}"
 
 
-CASES = {f.__name__: f for f in (greetings, answers, deaf, order, noise, fetched, starttls)}
+CASES = {f.__name__: f for f in (greetings, answers, endless, deaf, order, noise, fetched, starttls)}
 
 if __name__ == "__main__":
     case, port, pid, backend, limit = sys.argv[1:]

@@ -11,7 +11,9 @@ ok "a filter" imap_filter filter "$front" "$server" "login_timeout = \"${limit}s
 ok "one with STARTTLS to the server" imap_filter tls "$front_tls" "$server" "login_timeout = \"${limit}s\"" 'timeout = "2s"' \
   'backend_tls = "starttls"' 'backend_name = "localhost"' "backend_ca = \"$T/tls.pem\""; tls_pid=$filter_pid
 
-for c in greetings answers deaf order noise fetched; do imap_hostile "server: $c" server $c "$front" "$main_pid" "$server" $limit; done
+for c in greetings answers endless deaf order noise fetched; do
+  imap_hostile "server: $c" server $c "$front" "$main_pid" "$server" $limit
+done
 imap_hostile "server: STARTTLS" server starttls "$front_tls" "$tls_pid" "$server" "$T/tls.pem"
 for p in $main_pid $tls_pid; do ok "clean stop" imap_filter_stop "$p"; done
 ok "the log has its own words, a line each, and none of the server's" not grep -v '^20[0-9T:Z-]* recrypt-imapfilter\[[0-9]*\]: [ -~]*$' "$T/filter.log"
