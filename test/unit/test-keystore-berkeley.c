@@ -27,7 +27,8 @@ const char *__lsan_default_suppressions(void)
 
 static char dir[] = "/tmp/recrypt-berkeley-XXXXXX";
 
-/* As many more calls until one reports an error, as the kernel does: the descriptor is gone all the same. 0: none does. */
+/* As many more calls until one reports an error, as the kernel does: the descriptor is gone all the same. 0: none
+ * does. */
 static int close_fails;
 
 int close(int fd)
