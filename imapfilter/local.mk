@@ -39,7 +39,8 @@ check_PROGRAMS += test/unit/test-imapfilter-tls
 test_unit_test_imapfilter_tls_SOURCES = test/unit/test-imapfilter-tls.c $(IMAPFILTER_WORLD)
 test_unit_test_imapfilter_tls_LDADD = $(UNIT_LIBS) $(IMAPFILTER_LIBS)
 check_PROGRAMS += test/unit/test-imapfilter-xrecrypt
-test_unit_test_imapfilter_xrecrypt_SOURCES = test/unit/test-imapfilter-xrecrypt.c test/unit/frame-server.h test/unit/frame-server.c \
+test_unit_test_imapfilter_xrecrypt_SOURCES = test/unit/test-imapfilter-xrecrypt.c test/unit/xrecrypt-world.h \
+	test/unit/xrecrypt-world.c test/unit/frame-server.h test/unit/frame-server.c \
 	$(IMAPFILTER_WORLD)
 test_unit_test_imapfilter_xrecrypt_LDADD = $(UNIT_LIBS) $(IMAPFILTER_LIBS)
 endif
