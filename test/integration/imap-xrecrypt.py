@@ -194,13 +194,16 @@ def busy(port, device, rounds):
     for t in threads:
         t.start()
     with session(port) as w:
+        passing = 0
         while any(t.is_alive() for t in threads):
+            passing += 1
             w.good(b"APPEND INBOX ", Literal(b"Subject: x\r\n\r\nx\r\n", True))
             w.good(b"STORE * +FLAGS (\\Deleted)")
             w.good(b"EXPUNGE")
     for t in threads:
         t.join()
     assert not faults, faults[0]
+    print(f"{len(threads) * int(rounds)} times UID XRECRYPT 1:5 in {len(threads)} sessions, while {passing} messages came and went")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ umask 022
 . "$SRC/test/integration/imap-servers.sh"
 bob=bob@example.com list=list@example.com far=far@example.net
 xrecrypt() { "$python" "$SRC/test/integration/imap-xrecrypt.py" "$@"; }
+busy() { xrecrypt busy "$@" >"$T/busy" && tell "$(cat "$T/busy")"; }
 device() { local who=$1; shift; as "$who" device "$@"; }
 connected() { # HOME NAME
   local code; code=$(device "$1" connect $bob --name "$2" | sed -n 1p)
@@ -86,7 +87,7 @@ if "$SRC/contrib/cyrus/unpack.sh" "$CYRUS" >"$T/.out" 2>&1; then
   ok "recrypt fetch through the filter" fetches "$cyrus" cyrus.filter
   ok "no grant by another way, but for 3" same "$(asked)" $((before + far_asks))
   ok "sets" xrecrypt sets "$cyrus" "$phone"
-  ok "among other commands, while messages come and go" xrecrypt busy "$cyrus" "$phone" 10
+  ok "among other commands, while messages come and go" busy "$cyrus" "$phone" 10
   server_port=$dovecot_port
 else
   skip "before Cyrus" "Debian's Cyrus is not in $CYRUS and cannot be downloaded"
@@ -107,7 +108,7 @@ ok "a filter for five messages at a time" imap_filter few "$few" "$server_port" 
 ok "six are too many" xrecrypt says "$few" "$phone" 1:* '[LIMIT]'
 
 # ---- many at once, recryptd away ----
-ok "among other commands, while messages come and go" xrecrypt busy "$front" "$phone" "$([ -n "${LONG:-}" ] && echo 500 || echo 25)"
+ok "among other commands, while messages come and go" busy "$front" "$phone" "$([ -n "${LONG:-}" ] && echo 500 || echo 25)"
 ok "recryptd does not answer" xrecrypt away "$front" "$phone" "$(cat "$T/example.com/pid")"
 service_stop example.com
 ok "recryptd is not there" xrecrypt says "$front" "$phone" 1:* '[UNAVAILABLE]'
