@@ -55,11 +55,12 @@ milter_killed() { # slow|ready
   world_milter_start $com && grep -q '^4[0-9][0-9] 4\.' "$T/answer" || { cat "$T/answer"; return 1; }
   submit $com dave@example.net $list "$sealed" && more bob@example.com 1 && signed bob@example.com
 }
-# Killed at one of its own writes while it hands over the new body, header and recipients: all of it or nothing.
+# Killed at one of its own writes while it hands over the new body, header and recipients: all of it or nothing. The long form does
+# not end before it has written all.
 milter_killed_writing() {
   local n taken=0 refused=0 pid
   sealed "Killed while writing" 200000
-  for n in ${LONG:+1 2 4 5 7 8 10} 3 6 9; do
+  for n in ${LONG:+$(seq 200)} 3 6 9; do
     remember bob@example.com
     pid=$(cat "$T/$com/milter.pid")
     strace -f -qq -o /dev/null -e trace=writev,write -e inject=writev,write:signal=KILL:when=$n -p "$pid" &
@@ -72,10 +73,14 @@ milter_killed_writing() {
       refused=$((refused + 1)); more bob@example.com 0 || return
     fi
     kill "$tracer" 2>/dev/null; wait "$tracer"
-    kill -0 "$pid" 2>/dev/null || { rm "$T/$com/milter.pid"; world_milter_start $com; } || return
+    if kill -0 "$pid" 2>/dev/null; then
+      [ $taken = 0 ] || break
+    else
+      rm "$T/$com/milter.pid" && world_milter_start $com || return
+    fi
   done
   tell "$taken taken, $refused refused"
-  [ "$refused" -ge 2 ] && same "$(world_queue $com)" 0
+  [ "$refused" -ge 2 ] && [ -z "${LONG:-}" -o "$taken" -gt 0 ] && same "$(world_queue $com)" 0
 }
 ok "the milter stopped: 4.x, its socket gone; back again: delivered once" milter_stopped
 ok "killed when half of the message had come: 4.x, nothing passes" milter_killed slow
