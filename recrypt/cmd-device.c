@@ -2,11 +2,13 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/sjson.h"
 #include "deposit.h"
 #include "devices.h"
 #include "list.h"
+#include "removed.h"
 
 enum { PENDING_MAX = 1024, CODE_LEAST = 5, CODE_WHOLE = 20 };
 
@@ -143,6 +145,35 @@ static int open_person(struct tool *t, struct person *p, struct err *e)
     return r;
 }
 
+/* A device that was taken off asks again: 1, with the day; 0 = it is not one of those. */
+static int was_removed(struct tool *t, const struct device *d, char day[16], struct err *e)
+{
+    struct tm tm;
+    time_t when;
+    int r = removed_find(t->home, d->account, d->key_udf, &when, e);
+
+    if (r == 1 && (!localtime_r(&when, &tm) || !strftime(day, 16, "%Y-%m-%d", &tm)))
+        *day = 0;
+    return r;
+}
+
+static int print_pending(struct tool *t, const struct person *p, const struct device *d, struct err *e)
+{
+    char day[16];
+    int r = was_removed(t, d, day, e);
+
+    printf("%s %s %s\n", d->code, d->name, d->key_udf);
+    if (!sees_owner(d, p))
+        tool_note("WARNING: %s (%s) was shown another signature key than yours: somebody stands between it and your "
+                  "service, or it is not yours. It cannot be accepted: recrypt device reject %s",
+                  d->name, d->code, d->code);
+    if (r == 1)
+        tool_note("WARNING: %s (%s) is a device that you removed on %s. If you do not have it in your hands, somebody "
+                  "else asks with it: recrypt device reject %s",
+                  d->name, d->code, day, d->code);
+    return r < 0 ? r : 0;
+}
+
 int command_device_pending(struct tool *t, struct err *e)
 {
     struct pending pending = {NULL, 0};
@@ -151,16 +182,8 @@ int command_device_pending(struct tool *t, struct err *e)
 
     if ((r = open_person(t, &p, e)) < 0 || (r = fetch_pending(t, &p, &pending, e)) < 0)
         goto out;
-    for (size_t i = 0; i < pending.count; i++) {
-        const struct device *d = &pending.at[i];
-
-        printf("%s %s %s\n", d->code, d->name, d->key_udf);
-        if (!sees_owner(d, &p))
-            tool_note(
-                "WARNING: %s (%s) was shown another signature key than yours: somebody stands between it and your "
-                "service, or it is not yours. It cannot be accepted: recrypt device reject %s",
-                d->name, d->code, d->code);
-    }
+    for (size_t i = 0; r == 0 && i < pending.count; i++)
+        r = print_pending(t, &p, &pending.at[i], e);
     if (pending.count == 0)
         tool_note("no device is waiting");
 out:
@@ -190,6 +213,20 @@ static int accepted_before(const struct list *l, const char *word, struct err *e
     return 0;
 }
 
+/* One that was removed is let in by its whole code alone, which whoever has it in her hands can read there. */
+static int check_removed(struct tool *t, const struct device *d, struct err *e)
+{
+    char day[16];
+    int r = was_removed(t, d, day, e);
+
+    if (r == 1 && !is_whole_code(t->args->words[0]))
+        return err_set(e, ERR_USAGE,
+                       "%s (%s) is a device that you removed on %s: if it was lost, somebody else asks with it: "
+                       "recrypt device reject %s. If you have it in your hands, say the whole code that it shows",
+                       d->name, d->code, day, d->code);
+    return r < 0 ? r : 0;
+}
+
 static int accept_one(struct tool *t, struct list *l, const struct device *d, struct err *e)
 {
     const struct roster_member *there = roster_find(&l->roster, d->member);
@@ -207,9 +244,10 @@ static int accept_one(struct tool *t, struct list *l, const struct device *d, st
                        "%s (%s) was shown another signature key than yours: somebody stands between it and your "
                        "service, or it is not yours. Nothing was changed; recrypt device reject %s",
                        d->name, d->code, d->code);
-    if ((r = list_add(t, l, &p, 1, e)) == 0)
-        printf("accepted %s (%s)\n", d->name, d->code);
-    return r;
+    if ((r = check_removed(t, d, e)) < 0 || (r = list_add(t, l, &p, 1, e)) < 0)
+        return r;
+    printf("accepted %s (%s)\n", d->name, d->code);
+    return removed_forget(t->home, l->address, d->key_udf, e);
 }
 
 int command_device_accept(struct tool *t, struct err *e)
@@ -336,9 +374,19 @@ int command_device_list(struct tool *t, struct err *e)
     return r;
 }
 
+static int remove_one(struct tool *t, struct list *l, const char *member, struct err *e)
+{
+    int r = removed_note(t->home, l->address, roster_find(&l->roster, member)->key_udf, e);
+
+    return r < 0 ? r : list_delete(t, l, member, e);
+}
+
 static int remove_and_rekey(struct tool *t, struct list *l, const char *member, struct err *e)
 {
-    int r;
+    int r = removed_note(t->home, l->address, roster_find(&l->roster, member)->key_udf, e);
+
+    if (r < 0)
+        return r;
 
     list_next_serial(l);
     r = roster_remove(&l->roster, member, e);
@@ -361,7 +409,7 @@ int command_device_remove(struct tool *t, struct err *e)
             r = err_set(e, ERR_ABSENT, "%s is no device of %s; recrypt device list shows which there are", name,
                         l.address);
     } else {
-        r = rekey ? remove_and_rekey(t, &l, member, e) : list_delete(t, &l, member, e);
+        r = rekey ? remove_and_rekey(t, &l, member, e) : remove_one(t, &l, member, e);
     }
     if (r == 0)
         printf("removed %s\n", name);

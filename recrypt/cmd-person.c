@@ -217,8 +217,9 @@ int command_fingerprint(struct tool *t, struct err *e)
     int r;
 
     if (!word) {
-        r = home_each(t->home, "persons", NULL, "", print_own, t, e);
-        return r ? r : home_each(t->home, "devices", NULL, "", print_device, t, e);
+        if ((r = home_each(t->home, "persons", NULL, "", print_own, t, e)) == 0)
+            r = home_each(t->home, "devices", NULL, "", print_device, t, e);
+        return r == 0 && home_reader(t->home, account, e) == ERR_ABSENT ? ERR_ABSENT : r;
     }
     if (access(word, F_OK) == 0)
         return print_file(t, word, e);

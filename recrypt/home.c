@@ -284,8 +284,11 @@ int home_account(const struct home *h, const char *wanted, char out[ADDRESS_SIZE
         return address_canonical(wanted, strlen(wanted), out, e);
     if ((r = only_one(h, "persons", out, e)) != ERR_ABSENT)
         return r;
-    if (only_one(h, "devices", out, NULL) == 0)
+    if ((r = only_one(h, "devices", out, NULL)) == 0)
         return home_no_account(h, out, e);
+    if (r == ERR_USAGE)
+        return err_set(e, ERR_ABSENT, "this machine is only a device, of several accounts; do that where the account's "
+                                      "own key is");
     return err_set(e, ERR_ABSENT,
                    "you have no account here yet; make one: recrypt personal YOUR-ADDRESS; or, when its key is on "
                    "another machine of yours: recrypt device connect YOUR-ADDRESS");

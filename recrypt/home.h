@@ -3,7 +3,8 @@
  *   recrypt.conf                    account, services, mailboxes to fetch from
  *   lock                            held by commands that change something
  *   persons/ADDRESS/                sign.jwk, UDF.jwk (encryption keys), profile.jws (registered), next.jws (not yet),
- *                                   roster.jws (devices), park-NAME.eml (a recovery on its way)
+ *                                   roster.jws (devices), park-NAME.eml (a recovery on its way), removed (devices'
+ *                                   keys)
  *   lists/ADDRESS/                  UDF.jwk (group keys, every one there ever was), profile.jws, next.jws, roster.jws
  *   known/ADDRESS.jws               the profile that was accepted for this address: it pins the signer
  *   shares/LIST/UDF/MEMBER.json     a member's share of a group key

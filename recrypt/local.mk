@@ -13,7 +13,7 @@ librecrypt_a_SOURCES = \
 	recrypt/opener.h recrypt/opener-private.h recrypt/opener.c recrypt/opener-device.c \
 	recrypt/deposit.h recrypt/deposit.c recrypt/stream.h recrypt/stream.c \
 	recrypt/granted.h recrypt/granted.c recrypt/mail.h recrypt/mail.c \
-	recrypt/devices.h recrypt/devices.c recrypt/devices-prove.c
+	recrypt/devices.h recrypt/devices.c recrypt/devices-prove.c recrypt/removed.h recrypt/removed.c
 recrypt_recrypt_SOURCES = recrypt/tool.h recrypt/main.c recrypt/cmd-person.c recrypt/cmd-group.c recrypt/cmd-members.c \
 	recrypt/cmd-mail.c recrypt/cmd-file.c recrypt/cmd-connect.c recrypt/cmd-device.c recrypt/cmd-park.c
 recrypt_recrypt_LDADD = librecrypt.a libimap.a $(BASE_LIBS) $(CURL_LIBS) $(ETPAN_LIBS) $(SSL_LIBS)

@@ -40,6 +40,7 @@ service_start example.com
 service_start example.net
 ok "no such account" status 66 device phone connect $bob
 ok "no account to accept for" status 66 device phone pending
+ok "nothing to compare: what to do first" says "recrypt device connect YOUR-ADDRESS" as phone fingerprint
 for p in alice@example.com $bob dave@example.net; do as "${p%@*}" personal "$p" >/dev/null || echo "Bail out! $p"; done
 ok "the machine with the key is no device" says "on this machine" device bob connect $bob
 ok "nor can its account be asked for" status 73 device bob connect $bob
@@ -230,9 +231,22 @@ ok "nor a file" status 77 as tablet decrypt "$T/mine.jcd" --out "$T/mine2.out"
 for f in own second list list2; do ok "the phone does" opens phone "$T/$f.eml"; done
 ok "a second removal: no such device" status 66 device bob remove tablet
 ok "the tablet may ask again, and is told that it reads nothing" says "device accept" device tablet connect $bob
-ok "and is accepted again" device bob accept tablet
+ok "and is accepted again, by its whole code" device bob accept "$(device tablet connect $bob | code_of)"
 ok "then it reads everything" opens tablet "$T/list2.eml"
 ok "removal with a new key" device bob remove --rekey tablet
+stolen=$(device tablet connect $bob | code_of)
+ok "whoever has it asks with it again: Bob is warned" says "WARNING: tablet ($stolen) is a device that you removed on 20" device bob pending
+ok "it is not let in by its name" status 64 device bob accept tablet
+ok "it says why" says "if it was lost, somebody else asks with it" device bob accept tablet
+ok "nor by half its code" status 64 device bob accept "${stolen%-*}"
+device watch connect $bob --name tablet >/dev/null
+ok "a new one of that name has no such past" same "$(device bob pending 2>&1 | grep -c WARNING)" 1
+ok "and is turned away" device bob reject "$(device watch connect $bob | code_of)"
+ok "Bob has found it: the whole code lets it in" device bob accept "$stolen"
+ok "and it is a device as any other" opens tablet "$T/own.eml"
+ok "it is removed again" device bob remove tablet
+device tablet connect $bob >/dev/null
+ok "it asks again: rejected" says "rejected tablet" device bob reject --all
 seal --to $bob --out "$T/third.eml"
 ok "the tablet does not read what is sent to it" refused tablet "$T/third.eml"
 ok "the phone does" opens phone "$T/third.eml"
