@@ -1,6 +1,7 @@
 #include "lmtpd.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -78,10 +79,11 @@ static int session_send(void *arg, const void *data, size_t len)
         struct pollfd poll_out = {x->out, POLLOUT, 0};
         ssize_t n;
 
-        /* A client that does not read its answers is as silent as one that does not write. */
+        /* A client that does not read its answers is as silent as one that does not write. There is room for so much;
+         * for more, writing would wait by itself and without end. */
         if (poll(&poll_out, 1, x->s->lmtp_timeout * 1000) == 0)
             return -1;
-        n = write(x->out, p, len);
+        n = write(x->out, p, len < PIPE_BUF ? len : PIPE_BUF);
         if (n < 0 && errno != EINTR)
             return -1;
         p += n > 0 ? n : 0;

@@ -1,9 +1,15 @@
 #include "lda/lmtp.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "lda/lmtpd.h"
 #include "unit.h"
 
 /* What the client sees and what was delivered, as text. */
@@ -198,6 +204,41 @@ static void test_gone(void)
     CU_ASSERT(TALK(START "A: b\r\n\r\nhalf") == 0 && x.got.len == 0);
 }
 
+/* Commands without end, and their answers not read: the session ends in its time, as it does when nothing comes. */
+static void test_not_reading(void)
+{
+    static char address[] = "unix:/nonexistent/socket";
+    struct settings s = {.recryptd = address, .timeout = 1, .lmtp_timeout = 1, .max_message = 1000};
+    const struct timespec pause = {0, 10 * 1000 * 1000};
+    char noops[6 * 2000];
+    int ends[2], status = -1, small = 16 << 10; /* as TCP's may be */
+    pid_t pid, ended = 0;
+
+    for (size_t i = 0; i < sizeof noops; i += 6)
+        memcpy(noops + i, "NOOP\r\n", 6);
+    CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    CU_ASSERT_EQUAL(setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+    while (send(ends[0], noops, sizeof noops, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+        ;
+    fflush(stdout);
+    if ((pid = fork()) == 0) {
+        close(ends[0]);
+        _exit(lmtpd_session(&s, ends[1], ends[1], NULL) == 0 ? 0 : 1);
+    }
+    close(ends[1]);
+    for (int i = 0; i < 1000 && pid > 0 && ended == 0; i++) {
+        (void)!send(ends[0], noops, sizeof noops, MSG_DONTWAIT | MSG_NOSIGNAL);
+        nanosleep(&pause, NULL);
+        ended = waitpid(pid, &status, WNOHANG);
+    }
+    CU_ASSERT(ended == pid && status == 0);
+    if (pid > 0 && ended == 0) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
+    close(ends[0]);
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {{"a session cut anywhere", test_whole},
@@ -207,7 +248,8 @@ int main(void)
                                              {"bad arguments", test_bad_arguments},
                                              {"long lines, NUL, large messages", test_bounds},
                                              {"too many errors, too many recipients", test_many},
-                                             {"a client that is gone", test_gone}};
+                                             {"a client that is gone", test_gone},
+                                             {"a client that does not read", test_not_reading}};
     int r = unit_main("lda-lmtp", tests, sizeof tests / sizeof *tests);
 
     buf_free(&x.seen);
