@@ -73,6 +73,10 @@ static int check(const struct settings *s, struct err *e)
  * megabytes for the next one, once for each thread. */
 enum { OWN_MEMORY = 256 << 10 };
 
+/* Two for each mail server's process, its connection and ours to recryptd; large ones have thousands. Where they run out,
+ * whoever comes waits. */
+enum { DESCRIPTORS = 8192 };
+
 /* Socket, then user: as root the one may lie where the other may not write. */
 static int start(const struct settings *s, struct wake *w, struct err *e)
 {
@@ -83,6 +87,7 @@ static int start(const struct settings *s, struct wake *w, struct err *e)
 
     if ((r = conf_daemon_user(s->user, &uid, &gid, e)) < 0)
         return r;
+    (void)program_descriptors(DESCRIPTORS);
     filter.xxfi_helo = wake_on_helo;
     if (smfi_register(filter) != MI_SUCCESS || smfi_settimeout(s->idle_timeout) != MI_SUCCESS)
         return err_set(e, ERR_SYSTEM, "libmilter does not take the filter");

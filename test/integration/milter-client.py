@@ -522,6 +522,16 @@ def octet_by_octet(path, sealed):
     m_socket.close()
 
 
+def many(path, sealed, count):
+    """So many connections that stay, and one more that brings a message."""
+    idle = [Milter(path, patience=5) for _ in range(int(count))]
+    m = Milter(path, patience=20)
+    answer, changes = to_list(m, sealed)
+    assert answer == b"a" and strings(changes, "-") == [f"<{LIST}>"], answer
+    for one in idle + [m]:
+        one.close()
+
+
 def silent(path, sealed, seconds):
     """Whoever is silent in the middle of a packet for so long is hung up on; between two packets, a message goes through."""
     seconds = int(seconds)

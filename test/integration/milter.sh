@@ -109,7 +109,11 @@ ok "recryptd comes back" recryptd_start
 ok "and mail goes through again" client grants "$T/sealed" bob@example.com
 ok "SIGTERM: status 0" milter_stop
 milter_config 'socket_mode = "0666"' 'idle_timeout = "2s"'
-ok "it starts with an idle_timeout" milter_start
+sparing=$milter
+milter_sparing() { milter=$T/sparing; milter_start; milter=$sparing; }
+printf '#!/bin/sh\nulimit -Sn 100\nexec "%s" "$@"\n' "$milter" >"$T/sparing" && chmod +x "$T/sparing"
+ok "it starts with an idle_timeout, and few descriptors" milter_sparing
+ok "two hundred connections at once, and a message" client many "$T/sealed" 200
 ok "who is silent for so long is hung up on, but between two packets" client silent "$T/sealed" 2
 ok "and it stops" milter_stop
 milter_config
