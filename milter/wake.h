@@ -37,7 +37,7 @@ struct wake {
 int wake_open(const struct conf_address *listener, struct wake *w, struct err *e);
 
 /* Connects once more and hangs up: libmilter's listener looks whether it is to stop every five seconds, and at every
- * connection. */
+ * connection. The sandbox lets a Unix socket through and no other. */
 void wake_listener(const struct wake *w);
 
 /* Takes the answers that came and sends what is due. Returns the milliseconds after which it wants to be called again,
