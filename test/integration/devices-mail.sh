@@ -158,6 +158,9 @@ ok "under the new key" same "$(kid_of "$T/mail.10.bob")" "$(as dave "$recrypt" k
 ok "not the old one" not same "$(kid_of "$T/mail.10.bob")" "$(kid_of "$T/mail.2.bob")"
 ok "the phone reads it" as phone "$recrypt" open "$T/mail.10.bob"
 ok "and the list's, whose share is under the old one" as phone "$recrypt" open "$T/mail.9.bob"
+as dave "$recrypt" encrypt $elsewhere "$T/home/dave/far.eml" --out "$T/old.jcd" 2>/dev/null
+ok "and a document of the list elsewhere, to whose service Bob's key is the old one" as phone "$recrypt" decrypt "$T/old.jcd" --out "$T/old.out"
+ok "octet for octet" cmp "$T/old.out" "$T/home/dave/far.eml"
 world_service_stop example.com
 rm -rf "$keystore"
 ok "the service is restored from the backup" sh -c "'$BUILD/recrypt-keystore' load '$keystore' <'$T/backup' && chown -R daemon:daemon '$keystore'"
