@@ -2,8 +2,8 @@
 # demo.sh: an encrypted message to a confidential list reaches members who can read it, through servers that cannot.
 #
 # As root on Debian 12: installs what is missing (packages only), builds in build/plain, and runs the whole story on
-# loopback with two private Postfix and Dovecot instances in a folder of its own, which is removed at the end, also when interrupted.
-# BUILD in the environment names another folder to build in.
+# loopback with two private Postfix and Dovecot instances in a folder of its own, which is removed at the end, also when
+# interrupted. BUILD in the environment names another folder to build in.
 # Touches no system-wide service and no file in /etc. Exit status 0 only if every step came out as it must.
 #   --keep    leave the folder (mailboxes, logs, configuration) and print its name
 set -u

@@ -16,7 +16,8 @@ EXTRA_DIST += contrib/cyrus/imapd.conf contrib/cyrus/cyrus.conf contrib/cyrus/in
 dist_noinst_SCRIPTS += contrib/cyrus/unpack.sh test/integration/imapfilter.sh test/integration/imapfilter-cyrus.sh \
 	test/integration/imap-hostile.sh test/integration/imap-hostile-server.sh test/integration/imap-xrecrypt.sh
 
-# What make install brings besides programs and manual pages. Nothing is started, and no configuration that is there is touched.
+# What make install brings besides programs and manual pages. Nothing is started, and no configuration that is there is
+# touched.
 examplesdir = $(docdir)/examples
 dist_examples_DATA = contrib/recryptd.conf contrib/recrypt-milter.conf contrib/recrypt-lda.conf contrib/recrypt-lda-local.conf contrib/imapfilter.conf
 postfixexamplesdir = $(examplesdir)/postfix

@@ -1,7 +1,8 @@
 #!/bin/sh
-# unpack.sh FOLDER PROGRAM PACKAGES LIBRARIES: Debian packages that exclude an installed one, unpacked into FOLDER and not installed,
-# for a private instance; of the LIBRARIES (packages too) those that are not installed. Says nothing and asks no network when it is
-# there already. Exit status 69: cannot be had, or PROGRAM, a path in FOLDER, lacks a library.
+# unpack.sh FOLDER PROGRAM PACKAGES LIBRARIES: Debian packages that exclude an installed one, unpacked into FOLDER and
+# not installed, for a private instance; of the LIBRARIES (packages too) those that are not installed. Says nothing and
+# asks no network when it is there already. Exit status 69: cannot be had, or PROGRAM, a path in FOLDER, lacks a
+# library.
 set -eu
 [ $# = 4 ] || { sed -n '2,4s/^# //p' "$0" >&2; exit 64; }
 folder=$1 program=$2 want=$3

@@ -1,6 +1,6 @@
 #!/bin/bash
-# installed.sh ROOT PREFIX: what make install DESTDIR=ROOT put there is whole: programs that start, manual pages, guides, samples, and
-# units that name those programs. Says what is not as it must be; exit status 1 then.
+# installed.sh ROOT PREFIX: what make install DESTDIR=ROOT put there is whole: programs that start, manual pages,
+# guides, samples, and units that name those programs. Says what is not as it must be; exit status 1 then.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 root=$1 prefix=$2 at=$1$2 bad=0

@@ -32,7 +32,8 @@ step() { # NAME COMMAND...
     failed=$((failed + 1)); return 1
   fi
 }
-# A test program that prints TAP: run, then reckoned. One that dies, or prints no test, is a failure whatever it printed before.
+# A test program that prints TAP: run, then reckoned. One that dies, or prints no test, is a failure whatever it printed
+# before.
 log_of() { echo "$logs/$(echo "$1" | tr -c 'A-Za-z0-9\n' -).log"; }
 tap_run() { # NAME COMMAND...
   local log began=$SECONDS; log=$(log_of "$1"); shift
@@ -59,7 +60,8 @@ tap_reckon() { # NAME
   grep -h '# SKIP' "$log" | sed 's/^/#   /'
 }
 tap() { tap_run "$@"; tap_reckon "$1"; }
-# Two at a time: most of them wait, for servers, disks and each other, most of the time. Reckoned in order, as soon as may be.
+# Two at a time: most of them wait, for servers, disks and each other, most of the time. Reckoned in order, as soon as
+# may be.
 pair() { # NAME COMMAND [NAME COMMAND...]
   local names=() next=0
   while [ $# -gt 0 ]; do

@@ -2,8 +2,8 @@
 #
 #   cyrus_prepare FOLDER UNPACKED ADDRESS PORT PERSON...   UNPACKED: what unpack.sh filled; everybody's password is "secret"
 #   cyrus_exec FOLDER UNPACKED                             becomes Cyrus' master, which ends with SIGTERM and takes its children along
-# Needs db5.3_load (Debian db5.3-util). As root Cyrus runs as "mail"; its log then goes to FOLDER/log, where the system permits a
-# /dev of its own: Cyrus knows only syslog.
+# Needs db5.3_load (Debian db5.3-util). As root Cyrus runs as "mail"; its log then goes to FOLDER/log, where the system
+# permits a /dev of its own: Cyrus knows only syslog.
 cyrus_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 cyrus_prepare() {

@@ -1,7 +1,8 @@
 # story.sh - sourced after world.sh: what administrators, senders and readers do, step by step, in the two domains.
 #
-# story_steps names the steps in order; story_STEP does one: it shows each command as its user types it and what came out, and
-# returns non-zero as soon as something is not as it must be. contrib/demo.sh shows them, test/integration/story.sh counts them.
+# story_steps names the steps in order; story_STEP does one: it shows each command as its user types it and what came
+# out, and returns non-zero as soon as something is not as it must be. contrib/demo.sh shows them,
+# test/integration/story.sh counts them.
 
 story_steps="keys ordinary group door send hidden foreign archive remove rekey outage devices lost marker"
 story_title_keys="Everybody makes keys, each at the service of her own domain"
@@ -38,7 +39,8 @@ must_fail() {
   [ "$got" = "$want" ] || { echo "wanted exit status $want"; return 1; }
   case $out in *"$text"*) ;; *) echo "wanted the text: $text"; return 1 ;; esac
 }
-# submit DOMAIN FROM TO FILE: over SMTP to that domain's server; what the server answers is shown; non-zero when refused.
+# submit DOMAIN FROM TO FILE: over SMTP to that domain's server; what the server answers is shown; non-zero when
+# refused.
 submit() {
   local url; url="smtp://$(world_ip "$1"):$(world_port "$1" smtp)"
   printf '%s$ curl %s --mail-from %s --mail-rcpt %s --upload-file %s\n' "${2%%@*}" "$url" "$2" "$3" "${4##*/}"
@@ -64,7 +66,8 @@ arrives() {
   local have; have=$(imap "$1" INBOX)
   [ "$have" = "$2" ] || { echo "$1 has $have messages, wanted $2"; return 1; }
 }
-# read_on MACHINE PERSON@DOMAIN MAILBOX UID WANTED: fetched by IMAP, opened; the same octets as WANTED, and says who signed it.
+# read_on MACHINE PERSON@DOMAIN MAILBOX UID WANTED: fetched by IMAP, opened; the same octets as WANTED, and says who
+# signed it.
 read_on() {
   local who=$1 in=$WORLD/home/$1; shift
   imap "$1" "$2" "$3" >"$in/fetched.eml"

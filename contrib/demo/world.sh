@@ -3,7 +3,8 @@
 #
 #   world_start FOLDER    needs SRC (source tree) and BUILD (built programs); root, for Postfix and Dovecot
 #   world_stop            safe to call at any time, also twice
-# Afterwards: FOLDER/DOMAIN/{etc,postfix,recryptd,milter,lda,mail,dovecot,log}, FOLDER/home/PERSON, and the functions below.
+# Afterwards: FOLDER/DOMAIN/{etc,postfix,recryptd,milter,lda,mail,dovecot,log}, FOLDER/home/PERSON, and the functions
+# below.
 #
 # The programs run as users that every Debian has, where a real host has its own: recryptd as daemon, recrypt-milter as
 # nobody, recrypt-lda and the mailboxes as mail.
@@ -21,7 +22,8 @@ world_mta_example_net=postfix
 # The loopback address of a domain, and a port of one of its servers: world_port example.com smtp|imap|web
 world_ip() { eval "echo \$world_net_$(echo "$1" | tr . _)"; }
 world_port() { cat "$WORLD/$1/port.$2"; }
-# A free one, below those that the kernel gives to clients: until the server listens, one of theirs could be taken by any.
+# A free one, below those that the kernel gives to clients: until the server listens, one of theirs could be taken by
+# any.
 world_pick_port() {
   "$python" - "$(world_ip "$1")" >"$WORLD/$1/port.$2" <<'EOF'
 import random, socket, sys
@@ -132,7 +134,8 @@ EOF
   postfix -c "$w/etc" start >>"$WORLD/$d/log/postfix-start" 2>&1
 }
 
-# world_mailbox DOMAIN ADDRESS...: the mail server accepts mail for these from now on (the administrator's line in the map).
+# world_mailbox DOMAIN ADDRESS...: the mail server accepts mail for these from now on (the administrator's line in the
+# map).
 world_mailbox() { local d=$1; shift; world_mta "$d" mailbox "$@"; }
 # The mail server's queue: how many messages wait; and a run through it now.
 world_queue() { world_mta "$1" queue; }
@@ -244,7 +247,8 @@ world_start() { # FOLDER
   WORLD=$1
   for d in $world_domains; do
     mkdir -p "$WORLD/$d/etc"
-    # recryptd makes its access log there, the others write to what is open. Nobody else may put a link in a log's place.
+    # recryptd makes its access log there, the others write to what is open. Nobody else may put a link in a log's
+    # place.
     install -d -o daemon -g daemon -m 755 "$WORLD/$d/log"
     for p in smtp imap web copies; do world_pick_port "$d" $p || return; done
   done

@@ -1,11 +1,12 @@
-# instance.sh - sourced after world.sh: Sendmail as the mail server of a domain, from contrib/sendmail/sendmail.mc, in that
-# domain's folder. Set SENDMAIL to the folder that contrib/sendmail/unpack.sh filled, and world_mta_DOMAIN=sendmail.
+# instance.sh - sourced after world.sh: Sendmail as the mail server of a domain, from contrib/sendmail/sendmail.mc, in
+# that domain's folder. Set SENDMAIL to the folder that contrib/sendmail/unpack.sh filled, and
+# world_mta_DOMAIN=sendmail.
 #
-# Needs root, which starts the daemon; recrypt-lda runs as the mailboxes' user. Its own queue, tables and pid file: nothing of
-# /etc/mail is read. Mail for elsewhere goes to the other domain's server, in place of DNS.
+# Needs root, which starts the daemon; recrypt-lda runs as the mailboxes' user. Its own queue, tables and pid file:
+# nothing of /etc/mail is read. Mail for elsewhere goes to the other domain's server, in place of DNS.
 
-# world_sendmail DOMAIN PROGRAM ARGUMENT...: runs one of the unpacked programs. Sendmail waits a minute wherever the host's name
-# has no dot; so it gets a host name of its own.
+# world_sendmail DOMAIN PROGRAM ARGUMENT...: runs one of the unpacked programs. Sendmail waits a minute wherever the
+# host's name has no dot; so it gets a host name of its own.
 world_sendmail() { (world_sendmail_exec "$@"); }
 world_sendmail_exec() {
   local d=$1 program=$SENDMAIL/usr/libexec/sendmail/$2; shift 2
@@ -61,7 +62,8 @@ world_sendmail_start() { # DOMAIN
   world_sendmail_mailbox "$d" && world_sendmail_submission "$d" || return
   world_server "$d" sendmail world_sendmail_exec "$d" sendmail -bD -q2s -C "$w/etc/sendmail.cf"
 }
-# Debian's own configuration for sendmail(1), which hands over by SMTP; with this instance's port, and a user that is there.
+# Debian's own configuration for sendmail(1), which hands over by SMTP; with this instance's port, and a user that is
+# there.
 world_sendmail_submission() { # DOMAIN
   local d=$1 w=$WORLD/$1/sendmail
   install -d -o mail -g mail -m 770 "$w/client"

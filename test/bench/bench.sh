@@ -1,7 +1,7 @@
 #!/bin/bash
-# bench.sh [NAME]: the benchmark, all of it or one part (recrypt, milter, list, lda, memory, imap). Run by "make bench", as root.
-# Starts a private Postfix, Dovecot, recryptd, recrypt-milter and recrypt-lda in one folder that it removes; rounds.py measures.
-# The last part has servers of its own, in imap.sh.
+# bench.sh [NAME]: the benchmark, all of it or one part (recrypt, milter, list, lda, memory, imap). Run by "make bench",
+# as root. Starts a private Postfix, Dovecot, recryptd, recrypt-milter and recrypt-lda in one folder that it removes;
+# rounds.py measures. The last part has servers of its own, in imap.sh.
 [ "${1:-}" != imap ] || exec "$(dirname "$0")/imap.sh"
 . "$(dirname "$0")/../integration/tap.sh"
 . "$SRC/contrib/demo/world.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# imap.sh: the benchmark's part about recrypt-imapfilter, run by bench.sh: a private Dovecot, the filter in front of it, recryptd.
-# imap-rounds.py measures.
+# imap.sh: the benchmark's part about recrypt-imapfilter, run by bench.sh: a private Dovecot, the filter in front of it,
+# recryptd. imap-rounds.py measures.
 . "$(dirname "$0")/../integration/tap.sh"
 . "$SRC/test/integration/services.sh"
 . "$SRC/test/integration/imap-servers.sh"

@@ -1,11 +1,12 @@
 #!/bin/bash
 # Every fuzz target for a while, two at a time: all.sh [SECONDS], or LONG=1 all.sh. Prints TAP.
 #
-# A few seconds each are what every run of the suite can afford: they replay the seeds, which hold each form that the parsers
-# take, and find again what a change broke at once. What is rare needs the long form: 60 seconds each.
+# A few seconds each are what every run of the suite can afford: they replay the seeds, which hold each form that the
+# parsers take, and find again what a change broke at once. What is rare needs the long form: 60 seconds each.
 #
-# A target that checks no more than "does not crash" would miss a parser that loses something: so each target must say in its
-# head what its identity is ("identity:"): parse, write and parse again gives the same, or the nearest to it that there is.
+# A target that checks no more than "does not crash" would miss a parser that loses something: so each target must say
+# in its head what its identity is ("identity:"): parse, write and parse again gives the same, or the nearest to it that
+# there is.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-$([ -n "${LONG:-}" ] && echo 60 || echo 3)}

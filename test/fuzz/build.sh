@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds fuzz targets with clang, libFuzzer, ASan and UBSan into $FUZZ_DIR (fuzz-build): build.sh SRCDIR NAME...
-# Every module of common/ is compiled once into an archive, from which each target takes what it needs; what else it needs
+# Builds fuzz targets with clang, libFuzzer, ASan and UBSan into $FUZZ_DIR (fuzz-build): build.sh SRCDIR NAME... Every
+# module of common/ is compiled once into an archive, from which each target takes what it needs; what else it needs
 # stands in its head ("fuzz-sources:", "fuzz-libs:"). Two compilers at a time, or $JOBS.
 set -eu
 top=$(cd "$1" && pwd); shift

@@ -14,8 +14,8 @@ service_start example.com
 dovecot_start || { echo "Bail out! Dovecot does not start"; cat "$T/dovecot.log"; exit 1; }
 ok "people and a list" eval 'as alice personal alice@example.com && as bob personal bob@example.com && as alice newgroup $list && as alice add $list bob@example.com && as alice key bob@example.com'
 
-# ---- six messages: sealed to the list, sealed to bob with an attachment, plain with forged fields, for others only, one inside another,
-# and that with two types
+# ---- six messages: sealed to the list, sealed to bob with an attachment, plain with forged fields, for others only,
+# one inside another, and that with two types
 letter() { printf 'From: alice@example.com\r\nTo: bob@example.com\r\nSubject: %s\r\nMIME-Version: 1.0\r\n%b' "$1" "$2"; }
 text='Content-Type: text/plain\r\n\r\n'
 letter "The Lindwurm matter" "${text}Lindwurm wakes at nine.\r\n" >"$T/letter"

@@ -5,8 +5,9 @@ if [ "$(id -u)" != 0 ]; then
   skip "the demonstration" "Postfix and Dovecot need root to start"
   tap_done
 fi
-# As from a terminal: in a process group of its own, in which Ctrl-C reaches everybody. With "all" the signal goes to the group, with
-# "one" to the demonstration alone; it is sent DELAY after its output holds TEXT, and once more a moment later.
+# As from a terminal: in a process group of its own, in which Ctrl-C reaches everybody. With "all" the signal goes to
+# the group, with "one" to the demonstration alone; it is sent DELAY after its output holds TEXT, and once more a moment
+# later.
 cat >"$T/run.py" <<'PY'
 import os, signal, subprocess, sys, time
 demo, text, delay, number, whom = sys.argv[1], sys.argv[2], float(sys.argv[3]), getattr(signal, sys.argv[4]), sys.argv[5]

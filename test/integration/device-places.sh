@@ -1,6 +1,7 @@
 #!/bin/bash
-# device-places.sh: strangers take all the places in which devices wait for a person: her telephone, from a network of its own, gets
-# one all the same, and one command clears them. In a network of its own, where this machine has as many addresses as it wants.
+# device-places.sh: strangers take all the places in which devices wait for a person: her telephone, from a network of
+# its own, gets one all the same, and one command clears them. In a network of its own, where this machine has as many
+# addresses as it wants.
 if [ -z "${RECRYPT_OWN_NETWORK:-}" ] && unshare --net true 2>/dev/null; then
   RECRYPT_OWN_NETWORK=1 exec unshare --net "$0"
 fi

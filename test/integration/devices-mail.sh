@@ -1,6 +1,7 @@
 #!/bin/bash
-# devices-mail.sh: Bob's laptop, phone and tablet with real mail: Postfix, Dovecot and recryptd in two domains. Plaintext is encrypted at
-# the door, mail of the sender's own sealing passes, lists of both domains; every device reads all of it, a removed one nothing.
+# devices-mail.sh: Bob's laptop, phone and tablet with real mail: Postfix, Dovecot and recryptd in two domains.
+# Plaintext is encrypted at the door, mail of the sender's own sealing passes, lists of both domains; every device reads
+# all of it, a removed one nothing.
 . "$(dirname "$0")/tap.sh"
 . "$SRC/contrib/demo/world.sh"
 . "$SRC/contrib/demo/story.sh"
@@ -11,7 +12,8 @@ fi
 bob=bob@example.com elsewhere=group@example.net
 
 compose() { "$python" "$SRC/contrib/demo/compose.py" "$@"; }
-# post FROM FILE TO...: over SMTP, all in one transaction, to the server of $server (default: the first recipient's domain)
+# post FROM FILE TO...: over SMTP, all in one transaction, to the server of $server (default: the first recipient's
+# domain)
 post() {
   local from=$1 file=$2 to d rcpt=(); shift 2
   d=${server:-${1#*@}}

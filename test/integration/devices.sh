@@ -1,6 +1,7 @@
 #!/bin/bash
-# devices.sh: the devices of an account, the tool against two real recryptds: connecting with lost answers, reading on each device,
-# lists of both domains in every mix of suites, removal, a new key, parking, a restore from backup, and what must not work.
+# devices.sh: the devices of an account, the tool against two real recryptds: connecting with lost answers, reading on
+# each device, lists of both domains in every mix of suites, removal, a new key, parking, a restore from backup, and
+# what must not work.
 . "$(dirname "$0")/tap.sh"
 umask 022
 . "$(dirname "$0")/services.sh"

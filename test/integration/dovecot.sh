@@ -1,6 +1,6 @@
 #!/bin/bash
-# dovecot.sh - sourced after tap.sh: a private Dovecot from the sample configuration, with and without TLS, whose mailboxes are Maildirs
-# below $T/mail; and a way to put messages into them.
+# dovecot.sh - sourced after tap.sh: a private Dovecot from the sample configuration, with and without TLS, whose
+# mailboxes are Maildirs below $T/mail; and a way to put messages into them.
 #   dovecot_start [LINE...]    LINEs are added to dovecot.conf; dovecot_people: who there is besides, local parts at example.com
 imap_user=$(id -un) dovecot_people=
 dovecot_start() { # LINE...

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Memory and descriptors of recryptd, recrypt-milter and the LMTP server over many rounds (2,000; LONG=1: 20,000), and valgrind on
-# a short run of each.
+# Memory and descriptors of recryptd, recrypt-milter and the LMTP server over many rounds (2,000; LONG=1: 20,000), and
+# valgrind on a short run of each.
 . "$(dirname "$0")/tap.sh"
 N=2000
 [ -z "${LONG:-}" ] || N=20000

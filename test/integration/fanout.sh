@@ -1,6 +1,6 @@
 #!/bin/bash
-# A list with more members than inline_max, on real Postfix and recryptd: each member gets a copy of her own, whoever is killed
-# on the way. 500 members; with LONG=1 10,000. The ledger is printed.
+# A list with more members than inline_max, on real Postfix and recryptd: each member gets a copy of her own, whoever is
+# killed on the way. 500 members; with LONG=1 10,000. The ledger is printed.
 . "$(dirname "$0")/tap.sh"
 . "$SRC/contrib/demo/world.sh"
 . "$SRC/contrib/demo/story.sh"
@@ -99,7 +99,8 @@ killing() {
   [ "$lda_killed" -gt 0 ] && [ "$service_killed" -gt 0 ]
 }
 # ---- refused, deferred, removed, added ----
-# Frank has an account and no mailbox. Two members are put off; of these one is removed, and Erin comes in, before the rest is tried.
+# Frank has an account and no mailbox. Two members are put off; of these one is removed, and Erin comes in, before the
+# rest is tried.
 uneven() {
   local token i
   rm -f "$T"/sink/*
@@ -138,8 +139,9 @@ bounce_addresses() {
   submit $com "" "$from" "$T/plain.1" && arrives alice@example.com 2 &&
     not submit $com "" "list+bounce-aaaaaaaaaaaaaaaaaaaaaa@example.com" "$T/plain.1"
 }
-# Its process for this delivery is killed, the delivery agent goes on by itself, and the message is tried again: by a second one, which
-# sends nothing while the first one is there. That one stands still so long, in the middle of its copies.
+# Its process for this delivery is killed, the delivery agent goes on by itself, and the message is tried again: by a
+# second one, which sends nothing while the first one is there. That one stands still so long, in the middle of its
+# copies.
 orphan() {
   local p parent sent second idle
   rm -f "$T"/sink/*
@@ -172,8 +174,8 @@ sink_count() { find "$T/sink" -type f | wc -l; }
 sink_has_one() { [ "$(sink_count)" -gt 0 ]; }
 another_fanout() { [ "$(pgrep -c -f "^$BUILD/recrypt-lda --fanout -c $WORLD/$com/")" -gt 1 ]; }
 fanout_address() { sed -n 's/.*to=<\(list+fanout-[^>]*\)>.*/\1/p' "$WORLD/$com/log/postfix" | head -n 1; }
-# What somebody on this host hands in at the copies' port, under a name of her own, who has seen the address: the bounce would tell
-# her how many members there are, and name those refused.
+# What somebody on this host hands in at the copies' port, under a name of her own, who has seen the address: the bounce
+# would tell her how many members there are, and name those refused.
 copies_port() {
   local log=$WORLD/$com/log/postfix lines
   rm -f "$T"/sink/*

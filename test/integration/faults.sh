@@ -1,6 +1,6 @@
 #!/bin/bash
-# Killed at any system call, starved of disk, descriptors and memory: what test/faults/faults.py does to recrypt-lda, recryptd and
-# recrypt. LONG=1: all of it, by two processes; else a sample, always the same unless SEED chooses another.
+# Killed at any system call, starved of disk, descriptors and memory: what test/faults/faults.py does to recrypt-lda,
+# recryptd and recrypt. LONG=1: all of it, by two processes; else a sample, always the same unless SEED chooses another.
 . "$(dirname "$0")/tap.sh"
 if ! strace -qq -o /dev/null -e inject=exit_group:delay_enter=1 true 2>/dev/null; then
   skip "faults" "strace cannot trace here"

@@ -1,6 +1,7 @@
 #!/bin/bash
-# fetch.sh: recrypt fetch against a real Dovecot: many messages, each exactly once although the program is killed at any moment; what
-# cannot be opened is kept and tried again; new UIDs; TLS; wrong password; a server that is away; a full disk.
+# fetch.sh: recrypt fetch against a real Dovecot: many messages, each exactly once although the program is killed at any
+# moment; what cannot be opened is kept and tried again; new UIDs; TLS; wrong password; a server that is away; a full
+# disk.
 . "$(dirname "$0")/tap.sh"
 . "$SRC/test/integration/services.sh"
 . "$SRC/test/integration/dovecot.sh"
@@ -83,7 +84,8 @@ small() { account "url = \"imap://127.0.0.1:$imap_port\"" "user = \"carol@exampl
 small "maildir = \"$T/calls\""
 drop carol "$T"/out/[1-9]
 nine() { same "$(inbox=$1; brought | tr '\n' ' ')" "1 2 3 4 5 6 7 8 9 "; }
-# injected CALL HOW N: a run whose Nth call of that name is its last, or fails. 1 when it makes no so many, 2 when it then ends badly.
+# injected CALL HOW N: a run whose Nth call of that name is its last, or fails. 1 when it makes no so many, 2 when it
+# then ends badly.
 injected() {
   local status
   RECRYPT_HOME=$T/bob strace -f -qq -o "$T/strace" -e "trace=$1" -e "inject=$1:$2:when=$3" "$recrypt" fetch >/dev/null 2>&1; status=$?
@@ -104,7 +106,8 @@ at_calls() { # killed before the first, second ... call of that name, each time 
   tell "killed before $done calls"
   [ "$done" -ge 10 ]
 }
-# What was kept while the service was away is opened by a run that is killed, or whose disk fails, in the middle of that.
+# What was kept while the service was away is opened by a run that is killed, or whose disk fails, in the middle of
+# that.
 opened_at_calls() {
   local call n how status done=0
   small "maildir = \"$T/template\""

@@ -1,5 +1,6 @@
 #!/bin/bash
-# full-disk.sh: no space for the mailboxes, the access log, the key store: mail waits, what was acknowledged is there, nothing is lost.
+# full-disk.sh: no space for the mailboxes, the access log, the key store: mail waits, what was acknowledged is there,
+# nothing is lost.
 . "$(dirname "$0")/mailtest.sh"
 mounted=
 end() {

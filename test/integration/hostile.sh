@@ -1,6 +1,7 @@
 #!/bin/bash
-# Too deep, too long, too many: 30,000 nested parts, headers of 100 MB, 100,000 recipients, 1,000,000 brackets, to each program over
-# each of its doors. Refused with the error that hostile.py names, in bounded time and memory; and all of them work afterwards.
+# Too deep, too long, too many: 30,000 nested parts, headers of 100 MB, 100,000 recipients, 1,000,000 brackets, to each
+# program over each of its doors. Refused with the error that hostile.py names, in bounded time and memory; and all of
+# them work afterwards.
 . "$(dirname "$0")/tap.sh"
 . "$SRC/test/integration/milter-service.sh"
 ok "a service, people, two lists" milter_service 'timeout = "10s"' 'max_message = "50M"'

@@ -1,6 +1,7 @@
 #!/bin/bash
-# An IMAP server that means harm, behind recrypt-imapfilter: garbage, answers without an end, wrong tags, PREAUTH, silence, more
-# than it may behind STARTTLS. Memory stays bounded, other sessions notice nothing, no password is given away.
+# An IMAP server that means harm, behind recrypt-imapfilter: garbage, answers without an end, wrong tags, PREAUTH,
+# silence, more than it may behind STARTTLS. Memory stays bounded, other sessions notice nothing, no password is given
+# away.
 . "$(dirname "$0")/tap.sh"
 . "$SRC/test/integration/imap-servers.sh"
 imap_certificate >"$T/openssl.log" 2>&1

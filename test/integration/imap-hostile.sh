@@ -1,6 +1,6 @@
 #!/bin/bash
-# A client that means harm, before recrypt-imapfilter: its memory stays bounded, other sessions notice nothing, and nothing said
-# outside TLS is taken for something said inside.
+# A client that means harm, before recrypt-imapfilter: its memory stays bounded, other sessions notice nothing, and
+# nothing said outside TLS is taken for something said inside.
 . "$(dirname "$0")/tap.sh"
 . "$SRC/test/integration/imap-servers.sh"
 imap_certificate >"$T/openssl.log" 2>&1

@@ -31,9 +31,9 @@ imap_cyrus() {
   wait_for 10 listens "$server_port"
 }
 
-# imap_filter NAME PORT BACKEND LINE...: recrypt-imapfilter with the sample configuration and these lines, listening on the port, in
-# front of the server on port BACKEND; an unprivileged user when we are root. Configuration in $T/NAME.conf, log in $T/NAME.log, process in $filter_pid.
-# TLS_PORT, when it is set, is a port that begins with TLS.
+# imap_filter NAME PORT BACKEND LINE...: recrypt-imapfilter with the sample configuration and these lines, listening on
+# the port, in front of the server on port BACKEND; an unprivileged user when we are root. Configuration in
+# $T/NAME.conf, log in $T/NAME.log, process in $filter_pid. TLS_PORT, when it is set, is a port that begins with TLS.
 filter=$BUILD/recrypt-imapfilter
 imap_filter_conf() { # NAME PORT BACKEND LINE...
   local name=$1 port=$2 backend=$3; shift 3

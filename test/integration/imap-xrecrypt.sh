@@ -1,6 +1,7 @@
 #!/bin/bash
-# UID XRECRYPT through recrypt-imapfilter, with real recryptds of two domains, Dovecot, and devices: grants for personal mail, for
-# lists here and elsewhere, for each device its own; what is refused, and why; recryptd away; a device removed, parked.
+# UID XRECRYPT through recrypt-imapfilter, with real recryptds of two domains, Dovecot, and devices: grants for personal
+# mail, for lists here and elsewhere, for each device its own; what is refused, and why; recryptd away; a device
+# removed, parked.
 . "$(dirname "$0")/tap.sh"
 umask 022
 . "$SRC/test/integration/services.sh"
@@ -63,7 +64,8 @@ brought() { # MAILDIR N: as it was written, once
   grep -lr "^Message-ID: <$2@example.net>" "$T/$1/new" "$T/$1/cur" >"$T/name" && [ "$(wc -l <"$T/name")" = 1 ] &&
     grep -q "Text $2" "$(cat "$T/name")"
 }
-# 3 has no grant in it, as no mail server took it apart: the list's service gives one, which takes two of Bob's own to ask for and to open.
+# 3 has no grant in it, as no mail server took it apart: the list's service gives one, which takes two of Bob's own to
+# ask for and to open.
 far_asks=2
 asked() { cat "$T"/*/access.log | grep -c "RecryptData \($bob\|$list\)"; }
 # Two runs: what can be opened is, the rest is kept, nothing comes twice.

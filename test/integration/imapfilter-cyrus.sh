@@ -1,6 +1,6 @@
 #!/bin/bash
-# recrypt-imapfilter in front of a private Cyrus: the same session straight and through it, in all forms; who the client is. Debian's
-# packages of Cyrus and Dovecot exclude each other, so Cyrus is unpacked beside Dovecot.
+# recrypt-imapfilter in front of a private Cyrus: the same session straight and through it, in all forms; who the client
+# is. Debian's packages of Cyrus and Dovecot exclude each other, so Cyrus is unpacked beside Dovecot.
 . "$(dirname "$0")/tap.sh"
 . "$SRC/test/integration/imap-servers.sh"
 CYRUS=${RECRYPT_CYRUS:-$SRC/build/cyrus}

@@ -1,6 +1,6 @@
 #!/bin/bash
-# recrypt-imapfilter in front of a private Dovecot: every way to it and through it gives the answers that Dovecot gives, octet for
-# octet; who the client is; what a reload, a kill, a wrong configuration do.
+# recrypt-imapfilter in front of a private Dovecot: every way to it and through it gives the answers that Dovecot gives,
+# octet for octet; who the client is; what a reload, a kill, a wrong configuration do.
 . "$(dirname "$0")/tap.sh"
 . "$SRC/test/integration/imap-servers.sh"
 session() { "$python" "$SRC/test/integration/imap-session.py" "$@"; }

@@ -1,5 +1,6 @@
-# killer.sh - sourced after world.sh by tests in which deliveries are killed. killer_lda N DOMAIN...: as long as $T/kill is there, one in
-# N of the delivery agents that these Postfixes start is killed after 0 to 59 ms, and has a line in $T/killed.
+# killer.sh - sourced after world.sh by tests in which deliveries are killed. killer_lda N DOMAIN...: as long as $T/kill
+# is there, one in N of the delivery agents that these Postfixes start is killed after 0 to 59 ms, and has a line in
+# $T/killed.
 killer_lda() {
   local n=$1 d; shift
   cat >"$T/killed-lda" <<KILLER

@@ -75,7 +75,8 @@ for bad in ../../x@example.com a/b@example.com @example.com bob .x@example.com "
   ok "no mailbox for '$bad'" status 67 deliver "$T/plain.eml" "$bad"
 done
 ok "what it says begins with a code and is one line" same "$(deliver "$T/plain.eml" a/b@example.com 2>&1)" "5.1.3 this address has no mailbox here"
-# --- what a mail server passes to --fanout goes by the form of the address; the bounce of a large list's message names members
+# --- what a mail server passes to --fanout goes by the form of the address; the bounce of a large list's message names
+# members
 fan=fanout-bbbbbbbbbbbbbbbbbbbbbb
 configure fan 'log = stderr'
 fan() { conf=$T/fan.conf sender=$1 deliver "$T/$2.eml" "$3" --fanout; }

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Many messages through two Postfixes to a list, while recryptd, recrypt-milter and recrypt-lda of both domains are killed at random
-# and the list's members change: nothing lost, nothing twice, nothing in the clear, every acknowledged change there.
-# N messages (300; with LONG=1 5,000).
+# Many messages through two Postfixes to a list, while recryptd, recrypt-milter and recrypt-lda of both domains are
+# killed at random and the list's members change: nothing lost, nothing twice, nothing in the clear, every acknowledged
+# change there. N messages (300; with LONG=1 5,000).
 . "$(dirname "$0")/tap.sh"
 . "$SRC/contrib/demo/world.sh"
 . "$(dirname "$0")/killer.sh"
@@ -26,7 +26,8 @@ ok "a list" as alice newgroup $list
 ok "with a local and a remote member" as alice add $list bob@example.com carol@example.net
 ok "its key is known to the sender" as dave key $list
 
-# --- killers. Every fourth delivery ends after 0 to 59 ms; a server of one of the domains ends now and then and is started again.
+# --- killers. Every fourth delivery ends after 0 to 59 ms; a server of one of the domains ends now and then and is
+# started again.
 killer_lda 4 $world_domains
 gone() { ! kill -0 "$1" 2>/dev/null; }
 killer() {

@@ -1,5 +1,6 @@
 #!/bin/bash
-# What a user of the mail host who is nobody to this service can see: not who is on a list. With the sample configuration.
+# What a user of the mail host who is nobody to this service can see: not who is on a list. With the sample
+# configuration.
 . "$(dirname "$0")/tap.sh"
 . "$SRC/contrib/demo/world.sh"
 . "$SRC/contrib/demo/story.sh"
@@ -28,8 +29,8 @@ hidden() { # WAY: nothing of it on either stream
   echo "$said"
   ! grep -q 'bob@' <<<"$said" && grep -q 'not allowed to view the mail queue' <<<"$said"
 }
-# Files that name members: what another user can read or list of a domain's folder, logs of the servers aside (who reads those is
-# up to syslog), and but for Postfix' own files and the configuration.
+# Files that name members: what another user can read or list of a domain's folder, logs of the servers aside (who reads
+# those is up to syslog), and but for Postfix' own files and the configuration.
 readable() {
   local d=$WORLD/$com f
   for f in log/access.log recryptd mail postfix/queue/deferred; do

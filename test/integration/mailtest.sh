@@ -1,5 +1,6 @@
-# mailtest.sh - sourced by tests of the whole mail path: two domains with their servers as contrib/demo/world.sh starts them; alice
-# (owner), bob, carol@example.net, and dave@example.net, who is no member of list@example.com. Ends the test when it is not root's.
+# mailtest.sh - sourced by tests of the whole mail path: two domains with their servers as contrib/demo/world.sh starts
+# them; alice (owner), bob, carol@example.net, and dave@example.net, who is no member of list@example.com. Ends the test
+# when it is not root's.
 . "$(dirname "$0")/tap.sh"
 . "$SRC/contrib/demo/world.sh"
 . "$SRC/contrib/demo/story.sh"
@@ -26,7 +27,8 @@ sealed() {
   sealed=$T/sealed$letters.eml
   as dave "$recrypt" seal --to "${3:-$list}" "$letter" >"$sealed"
 }
-# remember PERSON@DOMAIN...: how many messages each has. more PERSON@DOMAIN N: so many have come since. newest: her latest's UID.
+# remember PERSON@DOMAIN...: how many messages each has. more PERSON@DOMAIN N: so many have come since. newest: her
+# latest's UID.
 declare -A was
 remember() { local p; for p in "$@"; do was[$p]=$(imap "$p" INBOX); done; }
 more() { arrives "$1" $((${was[$1]} + $2)); }
@@ -42,7 +44,8 @@ submit_to() {
 }
 # sendmail(1) of a domain's private Postfix.
 mailtest_sendmail() { local d=$1; shift; sendmail -C "$WORLD/$d/postfix/etc" "$@"; }
-# within SECONDS TEXT DOMAIN SERVER: that server's log holds the text by then, after what it held at the last call of "mark".
+# within SECONDS TEXT DOMAIN SERVER: that server's log holds the text by then, after what it held at the last call of
+# "mark".
 mark() { mark_lines=$(wc -l <"$WORLD/$1/log/$2"); }
 logged() { tail -n +$((mark_lines + 1)) "$WORLD/$3/log/$4" | grep -q -e "$2"; }
 within() { world_wait "$1" logged "$@"; }

@@ -1,5 +1,6 @@
-# milter-service.sh - sourced after tap.sh by tests of recrypt-milter without a mail server: recryptd and the milter, run as an
-# unprivileged user when we are root; alice owns list@ (reject) and door@ (encrypt) with bob and carol in them; all example.com.
+# milter-service.sh - sourced after tap.sh by tests of recrypt-milter without a mail server: recryptd and the milter,
+# run as an unprivileged user when we are root; alice owns list@ (reject) and door@ (encrypt) with bob and carol in
+# them; all example.com.
 milter=$BUILD/recrypt-milter recryptd=$BUILD/recryptd recrypt=$BUILD/recrypt/recrypt
 socket=$T/milter.sock port=$(free_port)
 export RECRYPT_HOME=$T/home

@@ -1,6 +1,6 @@
 #!/bin/bash
-# recrypt-milter over its Unix socket, as a mail server talks to it, with a real recryptd and lists that the tool made; the
-# protocol's octets are written by milter-client.py.
+# recrypt-milter over its Unix socket, as a mail server talks to it, with a real recryptd and lists that the tool made;
+# the protocol's octets are written by milter-client.py.
 . "$(dirname "$0")/tap.sh"
 . "$(dirname "$0")/milter-service.sh"
 client() { python3 "$SRC/test/integration/milter-client.py" "$socket" "$@"; }

@@ -1,6 +1,6 @@
 #!/bin/bash
-# postfix-faults.sh: what must not get through, or get lost, in a real Postfix: the milter bypassed, stopped, killed; smuggled and forged
-# messages; reload under traffic; a restore from backup; files of a list; a clean stop.
+# postfix-faults.sh: what must not get through, or get lost, in a real Postfix: the milter bypassed, stopped, killed;
+# smuggled and forged messages; reload under traffic; a restore from backup; files of a list; a clean stop.
 . "$(dirname "$0")/mailtest.sh"
 mailtest_start
 raw() { "$python" "$SRC/test/integration/smtp-raw.py" 127.0.0.1 "$(world_port $com smtp)" dave@example.net "$@"; }
@@ -55,8 +55,8 @@ milter_killed() { # slow|ready
   world_milter_start $com && grep -q '^4[0-9][0-9] 4\.' "$T/answer" || { cat "$T/answer"; return 1; }
   submit $com dave@example.net $list "$sealed" && more bob@example.com 1 && signed bob@example.com
 }
-# Killed at one of its own writes while it hands over the new body, header and recipients: all of it or nothing. The long form does
-# not end before it has written all.
+# Killed at one of its own writes while it hands over the new body, header and recipients: all of it or nothing. The
+# long form does not end before it has written all.
 milter_killed_writing() {
   local n taken=0 refused=0 pid
   sealed "Killed while writing" 200000
@@ -135,8 +135,8 @@ two_from() {
   { printf 'From: alice@example.com\r\n'; cat "$sealed"; } >"$T/two.eml"
   ! submit $com dave@example.net $list "$T/two.eml" && grep -q '^< 550 5.6.0' "$WORLD/smtp" && more bob@example.com 0
 }
-# A sender's own grants, with a text in them for one member, and fields of a list, of recrypt and of readers, each N times: taken out,
-# and the list's put there once.
+# A sender's own grants, with a text in them for one member, and fields of a list, of recrypt and of readers, each N
+# times: taken out, and the list's put there once.
 forged() { # N
   local name f
   sealed "With $1 of each"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# postfix.sh: the other ways through a real Postfix than contrib/demo's: recrypt-lda behind LMTP, from local(8), delivering onwards;
-# recipients mixed in one transaction; sendmail(1); bounces; encryption at the door.
+# postfix.sh: the other ways through a real Postfix than contrib/demo's: recrypt-lda behind LMTP, from local(8),
+# delivering onwards; recipients mixed in one transaction; sendmail(1); bounces; encryption at the door.
 . "$(dirname "$0")/mailtest.sh"
 mailtest_start
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# recrypt.sh: the tool against two real recryptds, one a domain, without mail transport: keys, list, sealing, opening, removal,
-# rekey, files; lost answers; wrong, damaged and foreign input; a service that is away; a full disk.
+# recrypt.sh: the tool against two real recryptds, one a domain, without mail transport: keys, list, sealing, opening,
+# removal, rekey, files; lost answers; wrong, damaged and foreign input; a service that is away; a full disk.
 . "$(dirname "$0")/tap.sh"
 list=list@example.com
 umask 022
@@ -172,7 +172,8 @@ chmod 640 "$T/bob/persons/bob@example.com/sign.jwk"
 ok "a key that others may read is refused" status 77 as bob seal --from bob@example.com --to $list "$T/letter.eml"
 chmod 600 "$T/bob/persons/bob@example.com/sign.jwk"
 ok "nobody signs as another than From" status 64 as bob seal --from bob@example.com --to $list "$T/letter.eml"
-# Alice, who has the list's key, opens Dave's letter with another JOSE implementation and sends the inside on to Bob alone.
+# Alice, who has the list's key, opens Dave's letter with another JOSE implementation and sends the inside on to Bob
+# alone.
 /usr/bin/python3 - "$T/sealed.eml" "$T/relayed.eml" "$T/alice/lists/$list"/*.jwk "$(as alice key --json bob@example.com)" <<'PY'
 import base64, email, json, sys
 from jwcrypto import jwe, jwk
@@ -394,7 +395,8 @@ ok "Carol reads" opens carol "$T/sixth.eml" "$T/letter.eml"
 ok "all is as before" same "$(as alice members $list | cut -d' ' -f1 | tr '\n' ' ')" "$members"
 
 # ---- killed anywhere ----
-# The tool dies at its Nth call that changes a file or sends; the same command again does the work, no key is lost or made twice.
+# The tool dies at its Nth call that changes a file or sends; the same command again does the work, no key is lost or
+# made twice.
 killed_at() { # CALL N COMMAND...
   local call=$1 n=$2; shift 2
   RECRYPT_HOME=$T/alice strace -f -qq -o /dev/null -e trace=$call -e inject=$call:signal=SIGKILL:when=$n "$recrypt" "$@" >/dev/null 2>&1

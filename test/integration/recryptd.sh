@@ -1,6 +1,6 @@
 #!/bin/bash
-# recryptd as a host runs it: detached, as its own user, with TLS; its certificate replaced while it runs. The protocol itself is
-# tested by test/unit/test-recryptd.
+# recryptd as a host runs it: detached, as its own user, with TLS; its certificate replaced while it runs. The protocol
+# itself is tested by test/unit/test-recryptd.
 . "$(dirname "$0")/tap.sh"
 
 port=$(free_port)

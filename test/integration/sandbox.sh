@@ -1,6 +1,6 @@
 #!/bin/bash
-# The running programs are confined: the kernel says so, and a forbidden call made inside of one ends it (gdb makes the call; none
-# of the programs has a way to).
+# The running programs are confined: the kernel says so, and a forbidden call made inside of one ends it (gdb makes the
+# call; none of the programs has a way to).
 . "$(dirname "$0")/tap.sh"
 me=$(id -un)
 if [ "$me" = root ]; then me=daemon; fi

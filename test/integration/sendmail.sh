@@ -1,6 +1,7 @@
 #!/bin/bash
-# Sendmail instead of Postfix as example.com's mail server, with contrib/sendmail/sendmail.mc: the same story, the same results;
-# then what is Sendmail's own. Debian's packages of the two exclude each other, so Sendmail is unpacked beside Postfix.
+# Sendmail instead of Postfix as example.com's mail server, with contrib/sendmail/sendmail.mc: the same story, the same
+# results; then what is Sendmail's own. Debian's packages of the two exclude each other, so Sendmail is unpacked beside
+# Postfix.
 . "$(dirname "$0")/tap.sh"
 . "$SRC/contrib/demo/world.sh"
 . "$SRC/contrib/demo/story.sh"
@@ -116,7 +117,8 @@ returned() {
   imap bob@example.com INBOX $((n + 1)) >"$(got returned)"
   ! grep -q 'gone@example.net' "$(got returned)" && as bob "$recrypt" open "$(got returned)" | grep -q 'Final-Recipient:.*gone@example.net'
 }
-# Dave becomes a member, and his own server does not know him any more: one bounce, to the owner; the others have their copies.
+# Dave becomes a member, and his own server does not know him any more: one bounce, to the owner; the others have their
+# copies.
 bounce() {
   local a b map=$WORLD/example.net/postfix/etc/recrypt_mailboxes
   a=$(imap alice@example.com INBOX) b=$(imap bob@example.com INBOX)
@@ -175,7 +177,8 @@ smuggling() {
   return $status
 }
 
-# ---- a list with more members than inline_max: 30 people of a third domain, whose mail a sink takes, and Bob and Erin ----
+# ---- a list with more members than inline_max: 30 people of a third domain, whose mail a sink takes, and Bob and Erin
+# ----
 large=large@example.com
 fanout() { "$python" "$SRC/test/integration/fanout-tool.py" "$@"; }
 large_people() {
@@ -206,7 +209,8 @@ copies_are() { [ "$(copies)" -ge "$1" ]; }
 fanout_pid() { pgrep -o -f "^recrypt-lda --fanout -c $WORLD/example.com/"; }
 all_queues_empty() { queue_is 0 && [ "$(world_queue example.net)" = 0 ]; }
 settles() { for _ in $(seq 20); do all_queues_empty && return; world_flush example.com; world_flush example.net; sleep 1; done; world_queue example.com; return 1; }
-# recrypt-lda is killed three times on its way; Sendmail keeps the message, and the next run goes on where the last one stopped.
+# recrypt-lda is killed three times on its way; Sendmail keeps the message, and the next run goes on where the last one
+# stopped.
 large_killed() {
   local killed=0 b e; b=$(imap bob@example.com INBOX) e=$(imap erin@example.com INBOX)
   large_send "To thirty" || return

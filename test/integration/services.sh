@@ -1,9 +1,11 @@
 #!/bin/bash
-# services.sh - sourced after tap.sh: services, each of a domain and behind a door that can lose requests or answers; homes.
+# services.sh - sourced after tap.sh: services, each of a domain and behind a door that can lose requests or answers;
+# homes.
 recrypt=$BUILD/recrypt/recrypt
 
-# door.py LISTEN SERVICE CONTROL: passes HTTP on. CONTROL holds "NAME request" or "NAME answer": the next call whose body has that
-# name is lost before or after the service saw it, once; or "NAME swap": in its answer the text of CONTROL.old becomes that of CONTROL.new.
+# door.py LISTEN SERVICE CONTROL: passes HTTP on. CONTROL holds "NAME request" or "NAME answer": the next call whose
+# body has that name is lost before or after the service saw it, once; or "NAME swap": in its answer the text of
+# CONTROL.old becomes that of CONTROL.new.
 cat >"$T/door.py" <<'PY'
 import base64, http.client, http.server, json, os, sys
 listen, service, control = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]

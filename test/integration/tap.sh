@@ -72,12 +72,14 @@ wait_for() {
   while [ "$n" -gt 0 ]; do "$@" >/dev/null 2>&1 && return 0; sleep 0.05; n=$((n - 1)); done
   return 1
 }
-# recryptd does not serve as root: where root runs the tests it becomes this user, who owns the folders that it writes to.
+# recryptd does not serve as root: where root runs the tests it becomes this user, who owns the folders that it writes
+# to.
 service_user=$([ "$(id -u)" != 0 ] || echo daemon)
 service_folder() { mkdir -p -m 700 "$@" && { [ -z "$service_user" ] || chown "$service_user:" "$@"; }; }
 service_file() { : >>"$1" && { [ -z "$service_user" ] || chown "$service_user:" "$1"; }; }
 service_line() { [ -z "$service_user" ] || echo "user = \"$service_user\""; } # of recryptd.conf
-# A free loopback port, none of those that the kernel gives to clients: another test's could have it before the server does.
+# A free loopback port, none of those that the kernel gives to clients: another test's could have it before the server
+# does.
 free_port() {
   python3 - <<'PY'
 import random, socket

@@ -1,6 +1,6 @@
 #!/bin/bash
-# units-lines.sh: systemd takes every line of the units, they shut in what they start, and it is started again. systemd-analyze is the
-# host's, or Debian's, unpacked and not installed: nothing of systemd runs.
+# units-lines.sh: systemd takes every line of the units, they shut in what they start, and it is started again.
+# systemd-analyze is the host's, or Debian's, unpacked and not installed: nothing of systemd runs.
 . "$(dirname "$0")/tap.sh"
 SYSTEMD=${SYSTEMD:-$SRC/build/systemd}
 libraries="libacl1 libapparmor1 libaudit1 libblkid1 libcap-ng0 libcap2 libcrypt1 libgcrypt20 libgpg-error0 libip4tc2 libkmod2 liblz4-1

@@ -1,10 +1,12 @@
 #!/bin/bash
-# The units for systemd, run by systemd: one of its own in namespaces of its own (processes, mounts, network, control groups), with
-# the sample configurations. Each program starts, is unprivileged and confined, and the unit refuses what it is to refuse, also
-# where the program's own filter is off; a program that is ended for a forbidden call is started again.
+# The units for systemd, run by systemd: one of its own in namespaces of its own (processes, mounts, network, control
+# groups), with the sample configurations. Each program starts, is unprivileged and confined, and the unit refuses what
+# it is to refuse, also where the program's own filter is off; a program that is ended for a forbidden call is started
+# again.
 #
-# What is not as it is delivered: the programs are in /usr/local/sbin, read /usr/local/etc/recrypt and write errors to
-# a file; a second passes before they are started again, so that one can look; and the watchdog waits for 3 seconds, not for a minute.
+# What is not as it is delivered: the programs are in /usr/local/sbin, read /usr/local/etc/recrypt and write errors to a
+# file; a second passes before they are started again, so that one can look; and the watchdog waits for 3 seconds, not
+# for a minute.
 . "$(dirname "$0")/tap.sh"
 systemd=/lib/systemd/systemd
 needs() { # REASON COMMAND...: or the whole test is skipped

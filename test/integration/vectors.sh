@@ -1,7 +1,7 @@
 #!/bin/bash
-# The external mail corpus through recrypt-milter, recryptd and the tool: for a person it is sealed at the door and opens to the
-# same octets; ordinary mail is let be; a list refuses it, and one that encrypts at the door seals it. (The other vectors: unit
-# tests, see test/unit/test-vectors.c.)
+# The external mail corpus through recrypt-milter, recryptd and the tool: for a person it is sealed at the door and
+# opens to the same octets; ordinary mail is let be; a list refuses it, and one that encrypts at the door seals it. (The
+# other vectors: unit tests, see test/unit/test-vectors.c.)
 . "$(dirname "$0")/tap.sh"
 if [ ! -d "$VECTORS/mail/emails" ]; then
   skip "the mail corpus through the milter" "no external vectors"

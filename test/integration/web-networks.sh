@@ -1,6 +1,6 @@
 #!/bin/bash
-# One network takes all the connections to recryptd that it can get: whoever comes from another one is served. In a network of its
-# own, where this machine has as many addresses as it wants.
+# One network takes all the connections to recryptd that it can get: whoever comes from another one is served. In a
+# network of its own, where this machine has as many addresses as it wants.
 if [ -z "${RECRYPT_OWN_NETWORK:-}" ] && unshare --net true 2>/dev/null; then
   RECRYPT_OWN_NETWORK=1 exec unshare --net "$0"
 fi
