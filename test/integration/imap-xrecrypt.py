@@ -4,12 +4,15 @@
   says SET TEXT        the tagged answer is NO and has the text in it; the session goes on
   grants WANTED        what each message of INBOX has, by UID ("*" for the highest): "none", or for each of its grants the key's address, with "chain" when it
                        came with the device's grant for it and "far" when it has no value of its own
+  newest WANTED        the same of the highest UID alone
   busy ROUNDS          among other commands, many at the same time
   unselected, stranger, sets, away PID    described where they are
   count N              so many messages are in INBOX
+  whole FILE           prints the sealed message as one JWE in one part, the recipients first (PORT and DEVICE do not count)
   fill FILE...         puts these messages into INBOX
   one UID              the answer about this message, as it is"""
 import base64
+import email
 import json
 import os
 import re
@@ -137,6 +140,24 @@ def away(port, device, pid):
                 break
             time.sleep(0.5)
         assert summary(found[1]) == USER, (found, last)
+
+
+def newest(port, device, wanted):
+    with session(port) as w:
+        found, last = ask(w, "1:*", device)
+        assert re.match(rb"t\d+ OK ", last) and summary(found[max(found)]) == wanted, (summary(found[max(found)]), last)
+
+
+def whole(port, device, name):
+    m = email.message_from_bytes(open(name, "rb").read())
+    first, second = m.get_payload()
+    jwe = json.loads(first.get_payload(decode=True))
+    tag = jwe.pop("tag")
+    jwe["ciphertext"] = base64.urlsafe_b64encode(second.get_payload(decode=True)).rstrip(b"=").decode()
+    jwe["tag"] = tag
+    out = [f"{n}: {m[n]}" for n in ("From", "To", "Subject", "Date", "Message-ID")]
+    out += ["MIME-Version: 1.0", "Content-Type: application/jose+json", "Content-Transfer-Encoding: base64", ""]
+    print("\r\n".join(out), base64.encodebytes(json.dumps(jwe).encode()).decode().replace("\n", "\r\n"), sep="\r\n", end="")
 
 
 def grants(port, device, *wanted):

@@ -139,6 +139,12 @@ ok "and keeps no share of it" same "$(find "$T/phone/shares/$other" -name '*.jso
 ok "the telephone is parked" device bob park --to dave@example.net --out "$T/parked.eml" phone
 ok "nothing for it" xrecrypt says "$front" "$phone" 1:* '[NOPERM]'
 ok "the tablet notices nothing" xrecrypt grants "$front" "$tablet" 1=$bob 2=$list+chain 3=$far+far+chain 4=none 5=none 6=none '*=none'
+{ letter 8; head -c 6000000 /dev/zero | base64; } >"$T/letter"
+as dave seal --to $bob --out "$T/out/long" "$T/letter"
+ok "a message that is one JWE of 10 MB" eval 'xrecrypt whole - - "$T/out/long" >"$T/out/8" && [ "$(wc -c <"$T/out/8")" -gt 10000000 ]'
+drop bob "$T/out/8"; "$python" "$SRC/test/integration/imap-xrecrypt.py" count "$server_port" - 8
+ok "its beginning is enough for a grant" xrecrypt newest "$front" "$tablet" $bob
+ok "and the tablet opens it" eval 'as tablet open "$T/out/8" | tr -d "\r" | cmp - <(tr -d "\r" <"$T/letter")'
 ok "the tablet is removed" device bob remove tablet
 ok "nothing for it" xrecrypt says "$front" "$tablet" 1:* '[NOPERM]'
 ok "recryptd's log has the device and how many grants it got" grep -q 'Grants bob@example.com 201 grants:3:bob+tablet@example.com' "$T/example.com/access.log"
