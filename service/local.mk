@@ -26,6 +26,7 @@ recryptd_SOURCES = service/main.c
 recryptd_LDADD = $(SERVICE_LIBS)
 dist_man_MANS += doc/recryptd.8 doc/recryptd.conf.5
 dist_noinst_SCRIPTS += test/integration/recryptd.sh test/integration/web-networks.sh test/integration/device-places.sh
+EXTRA_DIST += test/integration/own-network.sh
 EXTRA_DIST += \
 	test/fuzz/fuzz-service.c test/fuzz/corpus/service
 if HAVE_CUNIT

@@ -2,34 +2,11 @@
 # device-places.sh: strangers take all the places in which devices wait for a person: her telephone, from a network of
 # its own, gets one all the same, and one command clears them. In a network of its own, where this machine has as many
 # addresses as it wants.
-if [ -z "${RECRYPT_OWN_NETWORK:-}" ] && unshare --net true 2>/dev/null; then
-  RECRYPT_OWN_NETWORK=1 exec unshare --net "$0"
-fi
-. "$(dirname "$0")/tap.sh"
+. "$(dirname "$0")/own-network.sh"
 home=fd00:0:0:100::1 one=fd00:0:0:200::1 two=fd00:0:0:300::1 abroad=fd00:0:0:400::1 # each in a /56 of its own
-[ -n "${RECRYPT_OWN_NETWORK:-}" ] && ip link set lo up 2>/dev/null && ip -6 addr add $home/128 dev lo 2>/dev/null || {
-  skip "places of devices" "no network of its own can be made (root, unshare, ip)"
-  tap_done
-}
-for a in $one $two $abroad; do ip -6 addr add $a/128 dev lo; done
-recrypt=$BUILD/recrypt/recrypt bob=bob@example.com url="https://[$home]:8443/.well-known/meshrecrypt"
-
-mkdir -m 755 "$T/run"
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=test -addext subjectAltName=IP:$home -days 2 \
-  -keyout "$T/tls.key" -out "$T/tls.pem" 2>/dev/null
-cat >"$T/recryptd.conf" <<CONF
-domains = {"example.com"}
-url = "$url"
-listen_web = "[::]:8443"
-tls_certificate = "$T/tls.pem"
-tls_key = "$T/tls.key"
-listen_local = "unix:$T/run/sock"
-state_directory = "$T/run/state"
-registration = "open"
-user = "daemon"
-CONF
-chown daemon "$T/run"
-install -d -o daemon -m 700 "$T/run/state"
+own_network "places of devices" $home $one $two $abroad
+recrypt=$BUILD/recrypt/recrypt bob=bob@example.com
+own_recryptd $home 'registration = "open"'
 
 as() { # HOME ARGUMENT...
   [ -d "$T/$1" ] || { mkdir -m 700 "$T/$1" && printf 'service "example.com" {\n  url = "%s"\n  ca = "%s"\n}\n' "$url" "$T/tls.pem" >"$T/$1/recrypt.conf"; }

@@ -1,35 +1,13 @@
 #!/bin/bash
 # One network takes all the connections to recryptd that it can get: whoever comes from another one is served. In a
 # network of its own, where this machine has as many addresses as it wants.
-if [ -z "${RECRYPT_OWN_NETWORK:-}" ] && unshare --net true 2>/dev/null; then
-  RECRYPT_OWN_NETWORK=1 exec unshare --net "$0"
-fi
-. "$(dirname "$0")/tap.sh"
-[ -n "${RECRYPT_OWN_NETWORK:-}" ] && ip link set lo up 2>/dev/null && ip -6 addr add fd00:0:0:2::1/128 dev lo 2>/dev/null || {
-  skip "connections by network" "no network of its own can be made (root, unshare, ip)"
-  tap_done
-}
+. "$(dirname "$0")/own-network.sh"
 many=9 # addresses, each of which may have 32 of the 256 connections
-for n in $(seq $many); do ip -6 addr add "fd00:0:0:1::$n/128" dev lo; done
-
-mkdir -m 755 "$T/run"
-chown daemon "$T/run"
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=test -addext subjectAltName=IP:fd00:0:0:2::1 -days 2 \
-  -keyout "$T/tls.key" -out "$T/tls.pem" 2>/dev/null
-cat >"$T/recryptd.conf" <<CONF
-domains = {"example.com"}
-url = "https://[fd00:0:0:2::1]:8443/.well-known/meshrecrypt"
-listen_web = "[::]:8443"
-tls_certificate = "$T/tls.pem"
-tls_key = "$T/tls.key"
-listen_local = "unix:$T/run/sock"
-state_directory = "$T/run/state"
-user = "daemon"
-CONF
-install -d -o daemon -m 700 "$T/run/state"
+own_network "connections by network" fd00:0:0:2::1 $(printf "fd00:0:0:1::%d\n" $(seq $many))
+own_recryptd fd00:0:0:2::1
 
 hello() { # FROM
-  curl -sf --max-time 5 --interface "$1" --cacert "$T/tls.pem" --json '{"HelloRequest":{}}' "https://[fd00:0:0:2::1]:8443/.well-known/meshrecrypt"
+  curl -sf --max-time 5 --interface "$1" --cacert "$T/tls.pem" --json '{"HelloRequest":{}}' "$url"
 }
 greedy() {
   cat >"$T/greedy.py" <<'PY'
@@ -93,7 +71,7 @@ PY
 }
 large() { # FROM: HTTP's status for a request of 200 KB, which is refused for what it is
   head -c 200000 /dev/zero | curl -s -o /dev/null -w '%{http_code}' --max-time 5 --interface "$1" --cacert "$T/tls.pem" --data-binary @- \
-    -H 'Content-Type: application/jose+json' "https://[fd00:0:0:2::1]:8443/.well-known/meshrecrypt"
+    -H 'Content-Type: application/jose+json' "$url"
 }
 ok "one network sends large requests and does not end them" hoard
 ok "another one's is looked at" same "$(large fd00:0:0:2::1)" 400
