@@ -51,7 +51,8 @@ static int left_out(const struct fanout *f, const struct mime_field *field)
         return 1;
     if (!mime_field_is(field, "Delivered-To") && !mime_field_is(field, "X-Original-To"))
         return 0;
-    out = mime_unfold(field->value, &value, NULL) == 0 && strcasecmp(buf_str(&value), f->recipient) == 0;
+    /* What cannot be read might be hers. */
+    out = mime_unfold(field->value, &value, NULL) < 0 || strcasecmp(buf_str(&value), f->recipient) == 0;
     buf_free(&value);
     return out;
 }

@@ -23,10 +23,10 @@ recrypt_lda_LDADD = $(LDA_LIBS)
 if HAVE_CUNIT
 SMTP_SERVER = test/unit/smtp-server.h test/unit/smtp-server.c
 check_PROGRAMS += test/unit/test-lda-inject test/unit/test-lda-remote test/unit/test-lda-fanout
-# With the test as recryptd: its own rclient_*, and a part 1 that cannot be written.
+# With the test as recryptd: its own rclient_*, a part 1 that cannot be written, a field that cannot be read.
 test_unit_test_lda_fanout_SOURCES = test/unit/test-lda-fanout.c $(SMTP_SERVER)
 test_unit_test_lda_fanout_LDADD = $(UNIT_LIBS) $(LDA_LIBS)
-test_unit_test_lda_fanout_LDFLAGS = -Wl,--wrap=mailcrypt_part1
+test_unit_test_lda_fanout_LDFLAGS = -Wl,--wrap=mailcrypt_part1 -Wl,--wrap=mime_unfold
 test_unit_test_lda_remote_SOURCES = test/unit/test-lda-remote.c $(SMTP_SERVER) $(STARVE)
 test_unit_test_lda_remote_LDADD = $(UNIT_LIBS) $(LDA_LIBS)
 test_unit_test_lda_inject_SOURCES = test/unit/test-lda-inject.c $(SMTP_SERVER)

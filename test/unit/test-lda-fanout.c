@@ -161,6 +161,18 @@ int __wrap_mailcrypt_part1(const struct mailcrypt *m, struct buf *out, struct er
     return __real_mailcrypt_part1(m, out, e);
 }
 
+/* There is no memory for one field. */
+int __real_mime_unfold(struct span value, struct buf *out, struct err *e);
+int __wrap_mime_unfold(struct span value, struct buf *out, struct err *e);
+int __wrap_mime_unfold(struct span value, struct buf *out, struct err *e)
+{
+    static const char which[] = " (not read)";
+
+    if (value.len > strlen(which) && memcmp(value.data, which, strlen(which)) == 0)
+        return err_set(e, ERR_SYSTEM, "as told");
+    return __real_mime_unfold(value, out, e);
+}
+
 /* ---- the mail server ---- */
 
 static struct smtp_server server;
@@ -192,6 +204,9 @@ static struct buf message;
 
 static void compose(void)
 {
+    static const char trace[] = "Return-Path: <list+bounce@example.com>\r\nDelivered-To: LIST+fanout-a@example.com\r\n"
+                                "X-Original-To:\r\n list+fanout-a@example.com\r\nDelivered-To: (not read) +fanout\r\n"
+                                "X-Recrypt-Copy: another\r\nDelivered-To: dave@example.net\r\n";
     struct buf type = BUF_INIT, body = BUF_INIT, ciphertext = BUF_INIT;
     char udf[JWK_UDF_SIZE];
     struct jwk *key = NULL;
@@ -201,6 +216,7 @@ static void compose(void)
         jwk_set_kid(key, keyid) < 0 ||
         jwe_encrypt((const struct jwk *const *)&key, 1, NULL, "hello", 5, &jwe, &ciphertext, NULL) < 0 ||
         mailcrypt_build(jwe, &ciphertext, &type, &body, NULL) < 0 ||
+        buf_append(&message, trace, sizeof trace - 1) < 0 ||
         buf_printf(&message, "From: dave@example.net\r\nSubject: [...]\r\nContent-Type: %s\r\n\r\n%s", buf_str(&type),
                    buf_str(&body)) < 0)
         abort();
@@ -253,6 +269,21 @@ static int copies(const char *name)
     for (const char *p = buf_str(&server.taken); (p = strstr(p, wanted)); p++)
         n++;
     return n;
+}
+
+/* No copy tells the address that the message came to, nor any other mark than its own. */
+static void test_fields(void)
+{
+    static const char *const members[] = {"a@x"};
+
+    people(members, 1);
+    CU_ASSERT_EQUAL(run(), EX_OK);
+    CU_ASSERT_EQUAL(copies("a"), 1);
+    CU_ASSERT_PTR_NULL(strstr(buf_str(&server.taken), "fanout"));
+    CU_ASSERT_PTR_NULL(strstr(buf_str(&server.taken), "bounce"));
+    CU_ASSERT_PTR_NULL(strstr(buf_str(&server.taken), "another"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&server.taken), "Delivered-To: dave@example.net"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(buf_str(&server.taken), "From: dave@example.net"));
 }
 
 static void test_all(void)
@@ -339,6 +370,7 @@ static void test_away(void)
 int main(void)
 {
     static const struct unit_test tests[] = {
+        {"what a copy tells", test_fields},
         {"each a copy, whoever is refused", test_all},
         {"a copy that cannot be written", test_own_fault},
         {"addresses that must not be sent", test_addresses},
