@@ -100,9 +100,10 @@ static int copy_id(struct delivery *d, char id[MAILDIR_ID_SIZE])
     mime_split(d->msg, &header, &body);
     if (mime_field_find(header, FANOUT_COPY_FIELD, &field, NULL) != 1)
         return 0;
-    if ((r = mime_unfold(field.value, &mark, NULL)) == 0 && mark.len)
+    r = mime_unfold(field.value, &mark, &d->e);
+    if (r == 0 && mark.len)
         r = maildir_id(buf_str(&mark), d->recipient, "", body, id, &d->e);
-    else
+    else if (r == 0 || r == ERR_SYNTAX)
         r = 1;
     buf_free(&mark);
     return r < 0 ? r : !r;

@@ -31,6 +31,10 @@ test_unit_test_lda_remote_SOURCES = test/unit/test-lda-remote.c $(SMTP_SERVER) $
 test_unit_test_lda_remote_LDADD = $(UNIT_LIBS) $(LDA_LIBS)
 test_unit_test_lda_inject_SOURCES = test/unit/test-lda-inject.c $(SMTP_SERVER)
 test_unit_test_lda_inject_LDADD = $(UNIT_LIBS) $(LDA_LIBS)
+check_PROGRAMS += test/unit/test-lda-deliver
+test_unit_test_lda_deliver_SOURCES = test/unit/test-lda-deliver.c
+test_unit_test_lda_deliver_LDADD = $(UNIT_LIBS) $(LDA_LIBS)
+test_unit_test_lda_deliver_LDFLAGS = -Wl,--wrap=mime_unfold -Wl,--wrap=rclient_resolve
 check_PROGRAMS += test/unit/test-lda-template test/unit/test-lda-message test/unit/test-lda-lmtp \
 	test/unit/test-lda-grants test/unit/test-lda-seal test/unit/test-lda-settings
 test_unit_test_lda_template_SOURCES = test/unit/test-lda-template.c
