@@ -73,8 +73,8 @@ static int check(const struct settings *s, struct err *e)
  * megabytes for the next one, once for each thread. */
 enum { OWN_MEMORY = 256 << 10 };
 
-/* Two for each mail server's process, its connection and ours to recryptd; large ones have thousands. Where they run out,
- * whoever comes waits. */
+/* Two for each mail server's process, its connection and ours to recryptd; large ones have thousands. Where they run
+ * out, whoever comes waits. */
 enum { DESCRIPTORS = 8192 };
 
 /* Socket, then user: as root the one may lie where the other may not write. */
