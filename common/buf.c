@@ -33,11 +33,16 @@ __attribute__((noinline)) void secret_wipe_stack(void)
     OPENSSL_cleanse(room, sizeof room);
 }
 
+static _Thread_local unsigned long denied;
+
 static void *openssl_alloc(size_t len, const char *file, int line)
 {
+    void *p = malloc(len);
+
     (void)file;
     (void)line;
-    return malloc(len);
+    denied += !p && len;
+    return p;
 }
 
 static void openssl_free(void *p, const char *file, int line)
@@ -50,7 +55,7 @@ static void openssl_free(void *p, const char *file, int line)
 static void *openssl_realloc(void *p, size_t len, const char *file, int line)
 {
     size_t had = malloc_usable_size(p);
-    void *to = malloc(len);
+    void *to = openssl_alloc(len, file, line);
 
     if (to && p) {
         memcpy(to, p, had < len ? had : len);
@@ -62,6 +67,11 @@ static void *openssl_realloc(void *p, size_t len, const char *file, int line)
 int secret_openssl(void)
 {
     return CRYPTO_set_mem_functions(openssl_alloc, openssl_realloc, openssl_free) == 1 ? 0 : ERR_SYSTEM;
+}
+
+unsigned long secret_openssl_denied(void)
+{
+    return denied;
 }
 
 /* Not realloc: it would leave the old copy behind unwiped. */

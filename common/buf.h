@@ -43,5 +43,8 @@ void secret_wipe_stack(void);
  * scalars, what EVP_PKEY_get_raw_private_key exports). ERR_SYSTEM when it has memory already: this comes first in a
  * program. */
 int secret_openssl(void);
+/* How many allocations OpenSSL was denied in this thread, behind secret_openssl. Some of its functions say "no" to what
+ * they had no memory to look at; that this rose meanwhile tells. */
+unsigned long secret_openssl_denied(void);
 
 #endif

@@ -7,16 +7,17 @@
 #include <string.h>
 
 #include "b64.h"
+#include "jwk-private.h"
 #include "sjson.h"
 
 enum { SIGNATURE_LEN = 64, COORD = 32, DER_MAX = 80 };
 
 static const struct sjson_limits payload_limits = {(size_t)16 << 20, 16, 1 << 20};
 
-/* The one algorithm a signature key is for. */
+/* The one algorithm a signature key is for. OpenSSL is not asked: out of memory it would say that it is another. */
 static const char *key_alg(const struct jwk *k)
 {
-    return EVP_PKEY_is_a(jwk_evp(k), "ED25519") ? "EdDSA" : "ES256";
+    return strcmp(jwk_kty(k), "OKP") == 0 ? "EdDSA" : "ES256";
 }
 
 /* ECDSA signatures are r||s in JWS and a DER structure in OpenSSL. */
@@ -161,19 +162,18 @@ out:
 static int verify_octets(const struct jwk *key, const struct buf *signature, const struct buf *input)
 {
     int eddsa = strcmp(key_alg(key), "EdDSA") == 0, ok;
+    unsigned long denied = secret_openssl_denied();
     unsigned char der[DER_MAX];
     int der_len = eddsa ? SIGNATURE_LEN : raw_to_der(signature->data, der);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
     ERR_clear_error();
-    if (der_len <= 0)
-        ok = 0;
-    else if (!ctx ||
-             EVP_DigestVerifyInit_ex(ctx, NULL, eddsa ? NULL : "SHA256", NULL, NULL, jwk_evp(key), NULL) != 1)
+    if (der_len <= 0 || !ctx || /* any numbers fit */
+        EVP_DigestVerifyInit_ex(ctx, NULL, eddsa ? NULL : "SHA256", NULL, NULL, jwk_evp(key), NULL) != 1)
         ok = ERR_SYSTEM;
     else
         ok = EVP_DigestVerify(ctx, eddsa ? signature->data : der, (size_t)der_len, input->data, input->len) == 1;
-    if (ok == 0 && ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE)
+    if (ok == 0 && secret_openssl_denied() != denied)
         ok = ERR_SYSTEM;
     ERR_clear_error();
     EVP_MD_CTX_free(ctx);

@@ -281,17 +281,19 @@ class Faults:
         return {"LD_PRELOAD": self.shim, "FAULT_CONTROL": self.control_path}
 
     def hit(self, met):
-        met.add(struct.unpack("=Q", self.control[32:40])[0])  # zero when none failed
+        stack = struct.unpack("=Q", self.control[32:40])[0]  # zero when none failed
+        met.add(stack)
         self.orders()
+        return stack
 
     def hungry(self, op, orders, which, met):
         op.prepare()
         self.orders(**orders)
         rc = op.attempt([], self.shim_env())
-        self.hit(met)
+        stack = self.hit(met)
         library = None
         if rc in (-signal.SIGSEGV, -signal.SIGABRT):
-            text = self.traced(op, orders)
+            text = self.traced(op, {"target": stack})
             library = self.excuse(text)
             op.said = text
         elif rc == 127 and "cannot allocate memory for thread-local data: ABORT" in op.said:

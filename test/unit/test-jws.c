@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/algorithms.h"
 #include "common/b64.h"
 #include "common/sjson.h"
+#include "starve.h"
 #include "unit.h"
 #include "vectors.h"
 
@@ -373,6 +375,55 @@ static void test_cookbook(void)
     }
 }
 
+/* The nth allocation fails in signing: there is no signature, or one that verifies. The same in verifying: it does, or
+ * there is no telling. False when there are fewer. */
+static int starved(const struct jwk *k, long n)
+{
+    struct buf text = BUF_INIT;
+    struct jws j = {.header = NULL};
+    int r, signed_whole, verified_whole;
+
+    starve(n);
+    r = jws_sign(k, NULL, "text", 4, 0, &text, NULL);
+    signed_whole = starve_spared();
+    CU_ASSERT(r == 0 || r == ERR_SYSTEM);
+    if (r) {
+        buf_free(&text);
+        return 1;
+    }
+    CU_ASSERT_EQUAL(jws_parse(text.data, text.len, &j, NULL), 0);
+    CU_ASSERT_EQUAL(jws_verify(&j, k, NULL, 0, NULL), 0);
+    starve(n);
+    r = jws_verify(&j, k, NULL, 0, NULL);
+    verified_whole = starve_spared();
+    CU_ASSERT(r == 0 || r == ERR_SYSTEM);
+    jws_clear(&j);
+    buf_free(&text);
+    return !signed_whole || !verified_whole;
+}
+
+static void test_starved(void)
+{
+    static const char *const types[] = {"Ed25519", "ES256"};
+
+    if (!starve_works()) {
+        unit_skip("sanitizers have allocations of their own");
+        return;
+    }
+    CU_ASSERT_EQUAL_FATAL(algorithms_prepare(NULL), 0);
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        struct jwk *k;
+        long n = 1;
+
+        CU_ASSERT_EQUAL_FATAL(jwk_generate(types[i], &k, NULL), 0);
+        CU_ASSERT_EQUAL_FATAL(jwk_set_kid(k, "k"), 0);
+        while (n < 100000 && starved(k, n))
+            n++;
+        CU_ASSERT(n > 10 && n < 100000);
+        jwk_free(&k);
+    }
+}
+
 int main(void)
 {
     static const struct unit_test tests[] = {
@@ -384,6 +435,9 @@ int main(void)
         {"Wycheproof json_web_signature", test_wycheproof},
         {"Wycheproof Ed25519 and ECDSA", test_signatures},
         {"RFC 7520 and curve25519 cookbook", test_cookbook},
+        {"out of memory: no signature that is none, no judgement", test_starved},
     };
+    if (secret_openssl() < 0)
+        return 99;
     return unit_main("jws", tests, sizeof tests / sizeof *tests);
 }
