@@ -52,11 +52,20 @@ static int try_content(const struct jwe *j, const unsigned char *cek, const stru
     return 0;
 }
 
+/* What r says for good is no judgement when OpenSSL was denied memory since then. */
+static int judged(int r, unsigned long denied, struct err *e)
+{
+    if ((r == ERR_CRYPTO || r == ERR_KEY) && secret_openssl_denied() != denied)
+        return err_set(e, ERR_SYSTEM, "JWE: no memory to open it");
+    return r;
+}
+
 /* All candidates in full, whatever the first ones gave. */
 static int open_candidates(const struct jwe *j, const struct jwe_to *to, const unsigned char *candidates, size_t count,
                            const struct buf *ciphertext, struct buf *plain, struct err *e)
 {
     struct buf aad = BUF_INIT, result = {NULL, 0, 0, plain->max};
+    unsigned long denied = secret_openssl_denied();
     unsigned char cek[JWE_CEK_MAX];
     int r, found = 0, good;
 
@@ -66,7 +75,7 @@ static int open_candidates(const struct jwe *j, const struct jwe_to *to, const u
         if ((r = content_key(j, to, candidates + c * suite_value_len(to->suite), cek, &good, e)) == 0)
             r = try_content(j, cek, &aad, ciphertext, &result, &found, e);
     if (r == 0 && !found)
-        r = failed(e);
+        r = judged(failed(e), denied, e);
     if (r == 0 && plain->len == 0) { /* the usual case: no second copy of a large message */
         buf_free(plain);
         plain->data = result.data;
@@ -150,6 +159,7 @@ typedef int open_step(const struct jwe *j, const struct jwe_to *to, const unsign
 static int with_key(const struct jwe *j, const struct jwk *key, open_step *step, const struct buf *ciphertext,
                     struct buf *out, struct err *e)
 {
+    unsigned long denied = secret_openssl_denied();
     unsigned char z[SUITE_VALUE_MAX];
     int r = ERR_KEY;
 
@@ -168,7 +178,9 @@ static int with_key(const struct jwe *j, const struct jwk *key, open_step *step,
             r = step(j, to, z, ciphertext, out, e);
     }
     secret_wipe(z, sizeof z);
-    return r == ERR_KEY ? err_set(e, ERR_KEY, "JWE: no recipient is for this key") : r;
+    if (r == ERR_KEY)
+        err_set(e, r, "JWE: no recipient is for this key");
+    return judged(r, denied, e);
 }
 
 static int decrypt_step(const struct jwe *j, const struct jwe_to *to, const unsigned char *z,
@@ -197,6 +209,7 @@ static int unwrap(const struct jwe *j, const struct jwe_to *to, const unsigned c
                   struct buf *cek, struct err *e)
 {
     unsigned char one[JWE_CEK_MAX], chosen[JWE_CEK_MAX] = {0};
+    unsigned long denied = secret_openssl_denied();
     int r = 0, good, found = 0;
 
     if (strcmp(to->alg->name, "ECDH-ES+A256KW") != 0 || strcmp(j->enc->name, "A256GCM") != 0)
@@ -209,7 +222,7 @@ static int unwrap(const struct jwe *j, const struct jwe_to *to, const unsigned c
         }
     }
     if (r == 0 && found != 1)
-        r = failed(e);
+        r = judged(failed(e), denied, e);
     if (r == 0 && (r = buf_append(cek, chosen, j->enc->cek_len)) < 0)
         err_set(e, r, "JWE: no room for the key");
     secret_wipe(one, sizeof one);

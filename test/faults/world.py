@@ -1,5 +1,5 @@
 """A recryptd, three persons and a list in one folder, without mail server."""
-import os, shutil, signal, socket, subprocess, time
+import os, random, shutil, signal, socket, subprocess, time
 
 LIST = "list@example.com"
 TEXT = b"From: alice@example.com\r\nTo: list@example.com\r\nSubject: the plan\r\n\r\n" + b"Nobody but members reads this line.\r\n" * 60
@@ -18,14 +18,24 @@ def run(argv, stdin=b"", env=None, out=None, seconds=30):
     return p.returncode, p.stdout, p.stderr.decode(errors="replace")
 
 
+def free_port():
+    """Below those that the kernel gives to whoever connects: who asks whether somebody listens there could meet himself."""
+    for port in random.sample(range(20000, 32768), 200):
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise Failed("no free port")
+
+
 class World:
     def __init__(self, build, folder):
         self.build, self.folder = build, folder
         self.service, self.last = None, ({}, True)
         self.root = os.geteuid() == 0
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/.well-known/meshrecrypt"
         self.mail = self.path("mail")
         os.makedirs(self.mail, exist_ok=True)
@@ -65,7 +75,7 @@ class World:
         try:
             with socket.create_connection(("127.0.0.1", self.port), 5) as s:
                 s.sendall(b"GET / HTTP/1.0\r\n\r\n")
-                return bool(s.recv(1))
+                return s.recv(1) == b"H"
         except OSError:
             return False
 

@@ -169,6 +169,49 @@ static void test_recover(void)
         CU_ASSERT_EQUAL(unit_apart(prepared_recover, i), EX_OK);
 }
 
+/* ---- one fails while a message is opened: it opens, or there is no telling, but it is not said to be foreign ---- */
+
+static struct buf sealed;
+static struct jwk *reader;
+
+static int open_starved(int n)
+{
+    struct buf plain = BUF_INIT;
+    int r;
+
+    starve(n);
+    r = jwe_open_compact(sealed.data, sealed.len, reader, &plain, NULL);
+    return starve_spared() ? SPARED : r == 0 ? EX_OK : r == ERR_SYSTEM ? EX_TEMPFAIL : LOST;
+}
+
+static int open_each(int i)
+{
+    static const char *const suites[] = {"X25519", "P-256", "ffdhe2048"};
+    int n = 1, crashed = 0, lost = 0, status;
+
+    if (program_start(NULL) || algorithms_prepare(NULL) || jwk_generate(suites[i], &reader, NULL) ||
+        jwe_seal_compact(reader, &(struct jwe_options){.enc = "A256GCM"}, "text", 4, &sealed, NULL))
+        return 99;
+    while ((status = unit_apart(open_starved, n)) != SPARED && n < 100000) {
+        crashed += status == -SIGSEGV; /* as above */
+        lost += status != -SIGSEGV && status != EX_OK && status != EX_TEMPFAIL;
+        n++;
+    }
+    if (lost || crashed > 1)
+        printf("# %s: of %d allocations %d made it foreign, %d crashed\n", suites[i], n - 1, lost, crashed);
+    return lost || crashed > 1 || n < 10 ? LOST : EX_OK;
+}
+
+static void test_open(void)
+{
+    if (!starve_works()) {
+        unit_skip("sanitizers have allocations of their own");
+        return;
+    }
+    for (int i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(unit_apart(open_each, i), EX_OK);
+}
+
 /* ---- one fails while it looks: it says so, or nothing is missing ---- */
 
 static int prepare_starved(int n)
@@ -243,6 +286,7 @@ int main(void)
 {
     static const struct unit_test tests[] = {
         {"an allocation that fails fails nothing after it", test_recover},
+        {"out of memory, a message is not said to be foreign", test_open},
         {"one that fails while it looks is told, or nothing is missing", test_starved},
         {"what is missing is named", test_missing},
     };
