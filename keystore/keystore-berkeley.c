@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "berkeley-dir.h"
+#include "common/log.h"
 #include "keystore.h"
 
 enum {
@@ -123,8 +125,39 @@ static int close_file(int fd)
     return 0;
 }
 
+/* While it opens an environment the library takes want of memory for the log's end: it recovers less than was
+ * acknowledged, and writes on from there. A process that ends in the middle of it loses nothing. */
+static int opening;
+
+static void *or_end(void *p)
+{
+    if (p || !opening)
+        return p;
+    log_error("keystore: out of memory while it is opened: ended, so that nothing is lost; start it again");
+    _exit(EX_TEMPFAIL);
+}
+
+static void *allocate(size_t size)
+{
+    return or_end(malloc(size));
+}
+
+static void *reallocate(void *p, size_t size)
+{
+    return or_end(realloc(p, size));
+}
+
+static int set_functions(void)
+{
+    int ret;
+
+    if ((ret = db_env_set_func_close(close_file)) != 0 || (ret = db_env_set_func_malloc(allocate)) != 0)
+        return ret;
+    return db_env_set_func_realloc(reallocate);
+}
+
 /* Recovery runs at every opening: it costs little after an orderly end. */
-static int environment_open(struct environment *v, const char *home, int create, struct err *e)
+static int open_all(struct environment *v, const char *home, int create, struct err *e)
 {
     const u_int32_t flags = DB_CREATE | DB_RECOVER | DB_PRIVATE | DB_INIT_TXN | DB_INIT_LOG | DB_INIT_MPOOL;
     DB_ENV *env;
@@ -134,7 +167,7 @@ static int environment_open(struct environment *v, const char *home, int create,
     v->home = home;
     if (berkeley_dir_room(home, e) < 0)
         return ERR_SYSTEM;
-    if ((ret = db_env_set_func_close(close_file)) != 0 || (ret = db_env_create(&env, 0)) != 0)
+    if ((ret = set_functions()) != 0 || (ret = db_env_create(&env, 0)) != 0)
         return failed(v, ret, "environment", e);
     v->env = env;
     env->app_private = v;
@@ -155,6 +188,16 @@ out:
     failed(v, ret, "open", e);
     environment_close(v);
     return ERR_SYSTEM;
+}
+
+static int environment_open(struct environment *v, const char *home, int create, struct err *e)
+{
+    int r;
+
+    opening = 1;
+    r = open_all(v, home, create, e);
+    opening = 0;
+    return r;
 }
 
 static int table_exists(const char *home, const char *file)

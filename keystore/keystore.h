@@ -34,7 +34,8 @@ struct keystore; /* one open store; one thread */
  * not there. ERR_EXISTS: another process has it open. ERR_UNSUPPORTED: written by a newer version. ERR_ABSENT.
  * ERR_STALE: older than the watermark beside it says, or not in the place it was made in: a restored copy, whose lists
  * may still have members who were removed since. ERR_SYNTAX: no keystore, or a load that was not finished.
- * read_only opens for dump and check: a stale store too; put and delete are ERR_DENIED. */
+ * read_only opens for dump and check: a stale store too; put and delete are ERR_DENIED. Of Berkeley DB: out of memory
+ * the process may end, with EX_TEMPFAIL and a line in the log. */
 int keystore_open(const char *type, const char *location, int create, int read_only, struct keystore **out,
                   struct err *e);
 void keystore_close(struct keystore **ks);
