@@ -159,6 +159,7 @@ class Faults:
         return self.owner(crash) if self.owner(crash) == self.owner(failed) else None
 
     def traced(self, op, orders):
+        self.w.revive()
         op.prepare()
         self.orders(**orders)
         op.attempt([], {**self.shim_env(), "FAULT_TRACE": "1"})
