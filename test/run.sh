@@ -6,6 +6,7 @@
 # build/plain. Logs stay in build/test-logs.
 #   --long    the full form of the tests that have a short one (faults, load, fuzzing): an hour and more
 #   RUN=word  in the environment: only the integration tests whose name has that word
+#   FUZZ_SECONDS=n  in the environment: so long for each fuzz target (else 3; with --long 60)
 set -u
 case ${1:-} in
   "") ;;
@@ -115,6 +116,7 @@ pair "${chosen[@]}"
 
 if [ -z "$RUN" ]; then
   note "fuzz targets"
+  limit=$((limit > 1800 ? limit : 1800))
   tap "fuzz" test/fuzz/all.sh
 
   note "packaging"

@@ -1,15 +1,17 @@
 #!/bin/bash
-# Every fuzz target for a while, two at a time: all.sh [SECONDS], or LONG=1 all.sh. Prints TAP.
+# Every fuzz target for a while, two at a time: all.sh [SECONDS]; without SECONDS those of FUZZ_SECONDS in the
+# environment, or 60 with LONG, or 3. Prints TAP.
 #
 # A few seconds each are what every run of the suite can afford: they replay the seeds, which hold each form that the
-# parsers take, and find again what a change broke at once. What is rare needs the long form: 60 seconds each.
+# parsers take, and find again what a change broke at once. What is rare needs more: 60 seconds each in CI and
+# in the long form.
 #
 # A target that checks no more than "does not crash" would miss a parser that loses something: so each target must say
 # in its head what its identity is ("identity:"): parse, write and parse again gives the same, or the nearest to it that
 # there is.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
-seconds=${1:-$([ -n "${LONG:-}" ] && echo 60 || echo 3)}
+seconds=${1:-${FUZZ_SECONDS:-$([ -n "${LONG:-}" ] && echo 60 || echo 3)}}
 FUZZ_DIR=$(mktemp -d "${TMPDIR:-/tmp}/recrypt-fuzz.XXXXXX") || exit 99
 [ -z "${FUZZ_KEEP:-}" ] || FUZZ_DIR=$FUZZ_KEEP
 export FUZZ_DIR top seconds
