@@ -96,7 +96,7 @@ def milter(w):
 
     def sending(port, to):
         def one():
-            start, n = time.monotonic(), 300
+            start, n = time.monotonic(), 1000
             run("smtp-source", "-d", "-s", "10", "-m", str(n), "-f", "sender@example.net", "-t", to, "-F",
                 f"{w.t}/plain-lf.eml", w.port(port))
             w.drained()
