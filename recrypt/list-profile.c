@@ -75,13 +75,15 @@ int list_profile_done(const struct home *h, const char *kind, const char *addres
     char path[PATH_MAX];
     int r;
 
+    /* Our own signature: it replaces whatever was pinned before. */
     if ((r = home_path(h, 1, path, e, kind, NULL, address, "profile.jws", NULL)) < 0 ||
         (r = file_write(path, text->data, text->len, 0600, e)) < 0 ||
-        (r = home_path(h, 0, path, e, kind, NULL, address, "next.jws", NULL)) < 0)
+        (r = known_accept(h, address, text, 1, &pinned, e)) < 0)
+        return r;
+    profile_clear(&pinned);
+    /* Last: as long as it is there, the next command finishes this and makes no second key. */
+    if ((r = home_path(h, 0, path, e, kind, NULL, address, "next.jws", NULL)) < 0)
         return r;
     unlink(path);
-    /* Our own signature: it replaces whatever was pinned before. */
-    if ((r = known_accept(h, address, text, 1, &pinned, e)) == 0)
-        profile_clear(&pinned);
-    return r;
+    return 0;
 }

@@ -109,6 +109,10 @@ int list_rekey(struct tool *t, struct list *l, int retire, struct err *e)
     int r;
 
     memset(&p, 0, sizeof p);
+    if (!entries) {
+        r = err_errno(e, "out of memory");
+        goto out;
+    }
     if ((r = drop_parked(l, e)) < 0 || (r = next_profile(t, l, &text, &p, e)) < 0)
         goto out;
     snprintf(l->roster.keyid, sizeof l->roster.keyid, "%s", p.keyid);

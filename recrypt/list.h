@@ -100,7 +100,7 @@ int list_profile_pending(const struct home *h, const char *kind, const char *add
  * text, its key public. */
 int list_profile_new(const struct home *h, const char *kind, const char *suite, const struct jwk *signer,
                      const struct buf *pass, struct profile *p, struct buf *text, struct err *e);
-/* The service took it: becomes profile.jws, next.jws goes away, and it is pinned. */
+/* The service took it: becomes profile.jws, is pinned, and next.jws goes away. */
 int list_profile_done(const struct home *h, const char *kind, const char *address, const struct buf *text,
                       struct err *e);
 /* About to be sent: becomes next.jws, on disk when this returns 0. */

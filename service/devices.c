@@ -311,6 +311,7 @@ int devices_put(struct service *s, const struct account *a, struct json_object *
     struct members m;
     int rc = members_get(&s->records, a->address, &m, e);
 
+    rc = rc || list ? rc : no_memory(e);
     for (size_t i = 0; !rc && i < m.count; i++) {
         if (!m.list[i].active && !*m.list[i].parked)
             continue;
