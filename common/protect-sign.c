@@ -26,8 +26,10 @@ static int signature_header(const struct jwk *signer, const char *from, const ch
     if (!header || !list)
         goto fail;
     for (size_t i = 0; i < n; i++)
-        if (!(item = json_object_new_string(to[i])) || json_object_array_add(list, item) != 0)
+        if (!(item = json_object_new_string(to[i])) || json_object_array_add(list, item) != 0) {
+            json_object_put(item);
             goto fail;
+        }
     if (sjson_set_string(header, "typ", "recrypt-mail") < 0 || sjson_set_string(header, "kid", kid) < 0 ||
         sjson_set_string(header, "from", account) < 0 || sjson_set_int(header, "iat", (int64_t)time(NULL)) < 0)
         goto fail;

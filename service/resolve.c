@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include "common/sjson.h"
 #include "service.h"
 
@@ -62,6 +64,14 @@ static int put_list(const struct account *a, const char *kind, struct json_objec
     return rc ? rc : sjson_set_int(reply, "MaxSize", (int64_t)a->policy.max_size);
 }
 
+/* Addresses that nobody is to guess, a piece at a time, from how long the answer takes. */
+static int is_secret(const char *made, const char *address)
+{
+    size_t len = strlen(made);
+
+    return len == strlen(address) && CRYPTO_memcmp(made, address, len) == 0;
+}
+
 /* What "+ext" behind a list's name means. */
 static const char *list_kind(struct service *s, const struct account *a, const char *address, const char *ext,
                              size_t len)
@@ -78,9 +88,9 @@ static const char *list_kind(struct service *s, const struct account *a, const c
     if (len > strlen(bounce) && !strncmp(ext, bounce, strlen(bounce)) &&
         servicekey_bounce_known(s->keys, a->address, ext + strlen(bounce), len - strlen(bounce)))
         return "owner";
-    if (a->policy.archive && !servicekey_archive(s->keys, a->address, made, NULL) && !strcmp(made, address))
+    if (a->policy.archive && !servicekey_archive(s->keys, a->address, made, NULL) && is_secret(made, address))
         return "archive";
-    if (!servicekey_fanout(s->keys, a->address, made, NULL) && !strcmp(made, address))
+    if (!servicekey_fanout(s->keys, a->address, made, NULL) && is_secret(made, address))
         return "fanout";
     return "reserved";
 }
