@@ -74,6 +74,13 @@ unsigned long secret_openssl_denied(void)
     return denied;
 }
 
+int secret_openssl_judged(int r, unsigned long before, const char *what, struct err *e)
+{
+    if ((r == ERR_KEY || r == ERR_CRYPTO) && denied != before)
+        return err_set(e, ERR_SYSTEM, "%s: no memory", what);
+    return r;
+}
+
 /* Not realloc: it would leave the old copy behind unwiped. */
 int buf_reserve(struct buf *b, size_t more)
 {

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+struct err;
+
 struct buf {
     unsigned char *data; /* NULL while empty; always followed by a NUL octet that len does not count */
     size_t len;
@@ -46,5 +48,8 @@ int secret_openssl(void);
 /* How many allocations OpenSSL was denied in this thread, behind secret_openssl. Some of its functions say "no" to what
  * they had no memory to look at; that this rose meanwhile tells. */
 unsigned long secret_openssl_denied(void);
+/* r; but when that judges a value (ERR_KEY, ERR_CRYPTO) and OpenSSL was denied memory since it was asked for denied, it
+ * is no judgement: ERR_SYSTEM. */
+int secret_openssl_judged(int r, unsigned long denied, const char *what, struct err *e);
 
 #endif

@@ -52,14 +52,6 @@ static int try_content(const struct jwe *j, const unsigned char *cek, const stru
     return 0;
 }
 
-/* What r says for good is no judgement when OpenSSL was denied memory since then. */
-static int judged(int r, unsigned long denied, struct err *e)
-{
-    if ((r == ERR_CRYPTO || r == ERR_KEY) && secret_openssl_denied() != denied)
-        return err_set(e, ERR_SYSTEM, "JWE: no memory to open it");
-    return r;
-}
-
 /* All candidates in full, whatever the first ones gave. */
 static int open_candidates(const struct jwe *j, const struct jwe_to *to, const unsigned char *candidates, size_t count,
                            const struct buf *ciphertext, struct buf *plain, struct err *e)
@@ -75,7 +67,7 @@ static int open_candidates(const struct jwe *j, const struct jwe_to *to, const u
         if ((r = content_key(j, to, candidates + c * suite_value_len(to->suite), cek, &good, e)) == 0)
             r = try_content(j, cek, &aad, ciphertext, &result, &found, e);
     if (r == 0 && !found)
-        r = judged(failed(e), denied, e);
+        r = secret_openssl_judged(failed(e), denied, "JWE", e);
     if (r == 0 && plain->len == 0) { /* the usual case: no second copy of a large message */
         buf_free(plain);
         plain->data = result.data;
@@ -180,7 +172,7 @@ static int with_key(const struct jwe *j, const struct jwk *key, open_step *step,
     secret_wipe(z, sizeof z);
     if (r == ERR_KEY)
         err_set(e, r, "JWE: no recipient is for this key");
-    return judged(r, denied, e);
+    return secret_openssl_judged(r, denied, "JWE", e);
 }
 
 static int decrypt_step(const struct jwe *j, const struct jwe_to *to, const unsigned char *z,
@@ -222,7 +214,7 @@ static int unwrap(const struct jwe *j, const struct jwe_to *to, const unsigned c
         }
     }
     if (r == 0 && found != 1)
-        r = judged(failed(e), denied, e);
+        r = secret_openssl_judged(failed(e), denied, "JWE", e);
     if (r == 0 && (r = buf_append(cek, chosen, j->enc->cek_len)) < 0)
         err_set(e, r, "JWE: no room for the key");
     secret_wipe(one, sizeof one);

@@ -104,6 +104,7 @@ static int build_suite(struct jwk *k, const unsigned char *priv, struct err *e)
 int jwk_build(const struct suite *suite, unsigned uses, const unsigned char *pub, const unsigned char *priv,
               struct jwk **out, struct err *e)
 {
+    unsigned long denied = secret_openssl_denied();
     struct jwk *k = calloc(1, sizeof *k);
     int r;
 
@@ -115,6 +116,7 @@ int jwk_build(const struct suite *suite, unsigned uses, const unsigned char *pub
     k->pub_len = suite ? suite_pub_len(suite) : ED25519_LEN;
     memcpy(k->pub, pub, k->pub_len);
     r = suite ? build_suite(k, priv, e) : build_ed25519(k, priv, e);
+    r = secret_openssl_judged(r, denied, "key", e);
     if (r < 0)
         jwk_free(&k);
     *out = k;

@@ -75,19 +75,17 @@ int suite_openssl_error(struct err *e, const char *what)
 }
 
 /* As above, but bad values are the cause unless memory ran out: ERR_KEY. */
-static int openssl_refused(struct err *e, const char *what)
+static int openssl_refused(struct err *e, const char *what, unsigned long denied)
 {
-    if (ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE ||
-        ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE)
-        return suite_openssl_error(e, what);
     suite_openssl_error(e, what);
     if (e)
         e->code = ERR_KEY;
-    return ERR_KEY;
+    return secret_openssl_judged(ERR_KEY, denied, what, e);
 }
 
 int suite_fromdata(const char *algorithm, int selection, OSSL_PARAM *params, EVP_PKEY **out, struct err *e)
 {
+    unsigned long denied = secret_openssl_denied();
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, algorithm, NULL);
     int r = 0;
 
@@ -95,7 +93,7 @@ int suite_fromdata(const char *algorithm, int selection, OSSL_PARAM *params, EVP
     if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1)
         r = suite_openssl_error(e, algorithm);
     else if (EVP_PKEY_fromdata(ctx, out, selection, params) != 1)
-        r = openssl_refused(e, algorithm);
+        r = openssl_refused(e, algorithm, denied);
     EVP_PKEY_CTX_free(ctx);
     return r;
 }
@@ -205,6 +203,7 @@ void suite_key_free(struct suite_key **k)
 
 int suite_peer_new(const struct suite *s, const unsigned char *pub, size_t len, struct suite_peer **out, struct err *e)
 {
+    unsigned long denied = secret_openssl_denied();
     struct suite_peer *p;
     EVP_PKEY_CTX *ctx;
     int r;
@@ -221,7 +220,7 @@ int suite_peer_new(const struct suite *s, const unsigned char *pub, size_t len, 
         if (!(ctx = EVP_PKEY_CTX_new_from_pkey(NULL, p->pkey, NULL)))
             r = suite_openssl_error(e, s->name);
         else if (EVP_PKEY_public_check(ctx) != 1)
-            r = openssl_refused(e, s->name);
+            r = openssl_refused(e, s->name, denied);
         EVP_PKEY_CTX_free(ctx);
     }
     if (r < 0)
