@@ -139,9 +139,13 @@ class Faults:
     @staticmethod
     def owner(frames):
         """Whose a call stack is: the innermost frame that is neither the C library's nor the loader's, but its name service counts;
-        OpenSSL's only where it makes a key derivation's context (3.0 uses what it did not get)."""
-        for line in frames.splitlines():
-            name, _, function = os.path.basename(line).partition("(")
+        OpenSSL's only where it makes a key derivation's context (3.0 uses what it did not get). What OpenSSL itself calls is our
+        allocator (secret_openssl), which stands for it."""
+        frames = [os.path.basename(line) for line in frames.splitlines()]
+        for line, caller in zip(frames, frames[1:] + [""]):
+            name, _, function = line.partition("(")
+            if caller.startswith("libcrypto.so") and not name.startswith("lib"):
+                continue
             if name.startswith("libc.so") and re.match(r"getpw|getgr|initgroups|__nss_|_nss_", function):
                 return "glibc's name service"
             if name.startswith("libcrypto.so") and function.startswith("EVP_KDF_CTX_new+"):
