@@ -264,6 +264,59 @@ int berkeley_dir_wipe(const char *path, struct err *e)
     return r;
 }
 
+void berkeley_dir_list_free(char **names, int count)
+{
+    for (int i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
+}
+
+/* 1 = a regular file, 0 = none, or gone by now; or minus the error number. */
+static int is_file(int dir, const char *name)
+{
+    struct stat st;
+
+    if (fstatat(dir, name, &st, 0) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return S_ISREG(st.st_mode) != 0;
+}
+
+static int add_name(const char *name, char ***names, int *count)
+{
+    char **more = reallocarray(*names, (size_t)*count + 1, sizeof *more);
+
+    if (!more)
+        return ENOMEM;
+    *names = more;
+    if (!(more[*count] = strdup(name)))
+        return ENOMEM;
+    ++*count;
+    return 0;
+}
+
+int berkeley_dir_list(const char *path, char ***names, int *count)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    int ret = 0, file;
+
+    *names = NULL;
+    *count = 0;
+    if (!dir)
+        return errno;
+    while (ret == 0 && (errno = 0, entry = readdir(dir)))
+        if ((file = is_file(dirfd(dir), entry->d_name)) != 0)
+            ret = file < 0 ? -file : add_name(entry->d_name, names, count);
+    ret = ret ? ret : errno;
+    closedir(dir);
+    if (ret) {
+        berkeley_dir_list_free(*names, *count);
+        *names = NULL;
+        *count = 0;
+    }
+    return ret;
+}
+
 static uintmax_t free_octets(const char *path)
 {
     struct statvfs fs;
@@ -296,9 +349,14 @@ int berkeley_dir_room(const char *path, struct err *e)
 
     if (!dir)
         return err_errno(e, "%s", path);
-    while ((entry = readdir(dir)))
+    while ((errno = 0, entry = readdir(dir)))
         if (strncmp(entry->d_name, "log.", 4) == 0 && strcmp(entry->d_name, last) > 0)
             snprintf(last, sizeof last, "%s", entry->d_name);
+    if (errno) {
+        err_errno(e, "%s", path);
+        closedir(dir);
+        return ERR_SYSTEM;
+    }
     need = *last ? hole(dirfd(dir), last) : 0;
     closedir(dir);
     if (need <= have)

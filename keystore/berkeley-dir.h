@@ -36,6 +36,11 @@ int berkeley_dir_make(const char *path, struct err *e);
 /* Overwrites the files of a directory of ours with zeros, removes them and it. Absent is fine. */
 int berkeley_dir_wipe(const char *path, struct err *e);
 
+/* The names of the regular files in a directory, for the library: its own listing takes a directory that cannot be read
+ * for an empty one, and begins a new log over the one that is there. 0, or an error number. */
+int berkeley_dir_list(const char *path, char ***names, int *count);
+void berkeley_dir_list_free(char **names, int count);
+
 /* Is there room for what recovery writes? It fills the hole that the newest log file of an environment has at its end,
  * whatever is in the log; without room for all of it the library ends in a panic, with the disk a little fuller. 0, or
  * ERR_SYSTEM. */

@@ -147,13 +147,23 @@ static void *reallocate(void *p, size_t size)
     return or_end(realloc(p, size));
 }
 
+static int list_files(const char *path, char ***names, int *count)
+{
+    int ret = berkeley_dir_list(path, names, count);
+
+    if (ret == ENOMEM)
+        or_end(NULL);
+    return ret;
+}
+
 static int set_functions(void)
 {
     int ret;
 
-    if ((ret = db_env_set_func_close(close_file)) != 0 || (ret = db_env_set_func_malloc(allocate)) != 0)
+    if ((ret = db_env_set_func_close(close_file)) != 0 || (ret = db_env_set_func_malloc(allocate)) != 0 ||
+        (ret = db_env_set_func_realloc(reallocate)) != 0 || (ret = db_env_set_func_dirlist(list_files)) != 0)
         return ret;
-    return db_env_set_func_realloc(reallocate);
+    return db_env_set_func_dirfree(berkeley_dir_list_free);
 }
 
 /* Recovery runs at every opening: it costs little after an orderly end. */

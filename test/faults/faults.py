@@ -95,7 +95,11 @@ class Faults:
                 faults.append(str(e))
                 if len(faults) == 10:
                     break
-                self.w.revive()
+                try:
+                    self.w.revive()
+                except Failed as e:  # what came first says why
+                    faults.append(str(e))
+                    break
         return results, faults
 
     def turn(self):

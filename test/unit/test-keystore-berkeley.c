@@ -1,6 +1,7 @@
 /* What is about Berkeley DB's files: copies put back, damage, remains of what was deleted, a full disk, modes, log
  * size. */
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -40,6 +41,22 @@ int close(int fd)
         return -1;
     }
     return r;
+}
+
+/* As many more calls until one reports an error. */
+static int read_fails;
+
+struct dirent *readdir(DIR *d)
+{
+    static struct dirent *(*real)(DIR *);
+
+    if (!real && !(real = (struct dirent *(*)(DIR *))dlsym(RTLD_NEXT, "readdir")))
+        abort();
+    if (read_fails && --read_fails == 0) {
+        errno = EIO;
+        return NULL;
+    }
+    return real(d);
 }
 
 static const char *at(const char *name)
@@ -518,6 +535,52 @@ static void test_close(void)
     CU_ASSERT_EQUAL(status, EX_SOFTWARE);
 }
 
+static int change_and_die(int n)
+{
+    struct keystore *ks = open_store("unread", 0);
+    struct err e;
+
+    if (put_one(ks, KEYSTORE_ENTRIES, "a", &n, sizeof n, &e) < 0)
+        _exit(EX_DATAERR);
+    _exit(EX_OK);
+}
+
+static int open_unread(int n)
+{
+    struct err e;
+    int r;
+
+    read_fails = n;
+    r = open_result("unread", 0, &e);
+    if (read_fails)
+        return EX_SOFTWARE;
+    return r == 0 ? EX_OK : r == ERR_SYSTEM ? EX_TEMPFAIL : EX_DATAERR;
+}
+
+/* A directory that cannot be read is not taken for one without log. */
+static void test_unread(void)
+{
+    struct keystore *ks = open_store("unread", 1);
+    struct buf value = BUF_INIT;
+    int n, refused = 0, status = EX_OK;
+
+    keystore_close(&ks);
+    for (n = 1; status != EX_SOFTWARE && n < 1000; n++) {
+        CU_ASSERT_EQUAL(unit_apart(change_and_die, n), EX_OK);
+        status = unit_apart(open_unread, n);
+        CU_ASSERT(status == EX_OK || status == EX_TEMPFAIL || status == EX_SOFTWARE);
+        refused += status == EX_TEMPFAIL;
+        ks = open_store("unread", 0);
+        buf_reset(&value);
+        CU_ASSERT_EQUAL(keystore_get(ks, KEYSTORE_ENTRIES, "a", 1, &value, NULL), 0);
+        CU_ASSERT(value.len == sizeof n && memcmp(value.data, &n, sizeof n) == 0);
+        keystore_close(&ks);
+    }
+    buf_free(&value);
+    CU_ASSERT(refused > 10);
+    CU_ASSERT_EQUAL(status, EX_SOFTWARE);
+}
+
 /* No directory to make the store in, or none that may be written to. */
 static void test_no_directory(void)
 {
@@ -547,6 +610,7 @@ int main(void)
         {"full disk", test_full_disk},
         {"start without room", test_start_without_room},
         {"a file that cannot be closed", test_close},
+        {"a directory that cannot be read", test_unread},
         {"no directory", test_no_directory},
     };
     int r;
