@@ -374,23 +374,22 @@ int command_device_list(struct tool *t, struct err *e)
     return r;
 }
 
-static int remove_one(struct tool *t, struct list *l, const char *member, struct err *e)
+static int remove_and_rekey(struct tool *t, struct list *l, const char *member, struct err *e)
 {
-    int r = removed_note(t->home, l->address, roster_find(&l->roster, member)->key_udf, e);
+    int r;
 
-    return r < 0 ? r : list_delete(t, l, member, e);
+    list_next_serial(l);
+    r = roster_remove(&l->roster, member, e);
+    return r < 0 ? r : list_rekey(t, l, 1, e);
 }
 
-static int remove_and_rekey(struct tool *t, struct list *l, const char *member, struct err *e)
+static int remove_device(struct tool *t, struct list *l, const char *member, int rekey, struct err *e)
 {
     int r = removed_note(t->home, l->address, roster_find(&l->roster, member)->key_udf, e);
 
     if (r < 0)
         return r;
-
-    list_next_serial(l);
-    r = roster_remove(&l->roster, member, e);
-    return r < 0 ? r : list_rekey(t, l, 1, e);
+    return rekey ? remove_and_rekey(t, l, member, e) : list_delete(t, l, member, e);
 }
 
 int command_device_remove(struct tool *t, struct err *e)
@@ -409,7 +408,7 @@ int command_device_remove(struct tool *t, struct err *e)
             r = err_set(e, ERR_ABSENT, "%s is no device of %s; recrypt device list shows which there are", name,
                         l.address);
     } else {
-        r = rekey ? remove_and_rekey(t, &l, member, e) : remove_one(t, &l, member, e);
+        r = remove_device(t, &l, member, rekey, e);
     }
     if (r == 0)
         printf("removed %s\n", name);
